@@ -1,0 +1,118 @@
+/* Taken bytes stay in front until there is a reason to move: most bufs empty wholly and begin anew. */
+#include "base/buf.h"
+
+#include "base/arena.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct buf buf_make(size_t limit)
+{
+    return (struct buf){.limit = limit};
+}
+
+void buf_free(struct buf *b)
+{
+    if (b->p)
+        free(b->p - b->taken);
+    *b = buf_make(b->limit);
+}
+
+void buf_clear(struct buf *b)
+{
+    buf_take(b, b->n);
+    b->full = false;
+}
+
+static void move_to_front(struct buf *b)
+{
+    if (!b->taken)
+        return;
+    memmove(b->p - b->taken, b->p, b->n);
+    b->p -= b->taken;
+    b->cap += b->taken;
+    b->taken = 0;
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+    if (b->full || n > b->limit - b->n) {
+        b->full = true;
+        return NULL;
+    }
+    if (b->cap - b->n < n && b->taken + (b->cap - b->n) >= n && b->taken >= b->n)
+        move_to_front(b);
+    if (b->cap - b->n < n) {
+        size_t cap = b->cap ? b->cap : 256;
+
+        move_to_front(b);
+        while (cap - b->n < n)
+            cap *= 2;
+        b->p = must_realloc(b->p, cap);
+        b->cap = cap;
+    }
+    return b->p + b->n;
+}
+
+void buf_grew(struct buf *b, size_t n)
+{
+    assert(n <= b->cap - b->n);
+    b->n += n;
+}
+
+void buf_add(struct buf *b, struct str s)
+{
+    char *to = buf_reserve(b, s.n);
+
+    if (to && s.n) {
+        memcpy(to, s.p, s.n);
+        b->n += s.n;
+    }
+}
+
+void buf_add_c(struct buf *b, const char *c)
+{
+    buf_add(b, str_from_c(c));
+}
+
+void buf_add_char(struct buf *b, char c)
+{
+    buf_add(b, (struct str){&c, 1});
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+    char small[512];
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(small, sizeof(small), format, args);
+    va_end(args);
+    assert(n >= 0);
+    if ((size_t)n < sizeof(small)) {
+        buf_add(b, (struct str){small, (size_t)n});
+        return;
+    }
+    char *to = buf_reserve(b, (size_t)n + 1);
+
+    if (!to)
+        return;
+    va_start(args, format);
+    vsnprintf(to, (size_t)n + 1, format, args);
+    va_end(args);
+    b->n += (size_t)n;
+}
+
+void buf_take(struct buf *b, size_t n)
+{
+    assert(n <= b->n);
+    b->p = b->p ? b->p + n : NULL;
+    b->n -= n;
+    b->cap -= n;
+    b->taken += n;
+    if (b->n == 0)
+        move_to_front(b);
+}

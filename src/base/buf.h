@@ -1,0 +1,32 @@
+/* base/buf.h: bytes that grow, up to a limit.
+ *
+ * Whatever grows with a stranger's input grows in a buf, which gets its limit when it is made. Append freely:
+ * a buf that meets its limit stays as it is, says so in `full`, and you check once, at the end.
+ * A buf belongs to one thread at a time. */
+#pragma once
+#include "base/str.h"
+
+struct buf {
+    char *p;      /* the bytes not yet taken begin here */
+    size_t n;     /* how many there are */
+    size_t cap;   /* private: room from p on */
+    size_t taken; /* private: bytes in front of p that were taken */
+    size_t limit; /* n never grows beyond this */
+    bool full;    /* something did not fit, and nothing has been added since */
+};
+
+#define BUF_UNLIMITED ((size_t)1 << 40) /* for what our own code writes and nobody else can lengthen */
+
+struct buf buf_make(size_t limit); /* takes no memory yet */
+void buf_free(struct buf *b);      /* and it can be used again, as if just made with the same limit */
+void buf_clear(struct buf *b);     /* empty and not full; keeps its memory */
+
+void buf_add(struct buf *b, struct str s);
+void buf_add_c(struct buf *b, const char *c);
+void buf_add_char(struct buf *b, char c);
+void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *buf_reserve(struct buf *b, size_t n); /* room for n bytes behind the last; NULL and full if beyond limit */
+void buf_grew(struct buf *b, size_t n);     /* so many were written into what was reserved */
+void buf_take(struct buf *b, size_t n);     /* forget the first n bytes */
+
+static inline struct str buf_str(const struct buf *b) { return (struct str){b->p, b->n}; }
