@@ -1,0 +1,124 @@
+/* vault/engine/engine.h: the whole contract with a database: an ordered map of bytes, in parts.
+ *
+ * Durability. txn_commit() writes and gives the locks back; the change is *durable* only when a flush that began
+ * after it has ended, which the ticket it returns stands for. Nobody may say 250 or OK before that: wait with
+ * engine_wait(), or let engine_when_durable() call back. One flusher serves all who wait: whoever finds no flush
+ * running flushes (engine_flush), for everybody, and wakes them once.
+ *
+ * Reads outside a transaction (struct view) see the last durable state and nothing newer, else a client sees a
+ * UID that a power cut then gives to another message. Reads inside a transaction see its own writes and the
+ * newest state of the parts it locked.
+ *
+ * A write or flush that fails is final: everything waiting gets ERR_STORE, the store is closed and opened again
+ * (as soon as there is room), and no flush is ever tried a second time. Until then every call answers ERR_STORE
+ * or ERR_NO_SPACE. All functions may be called from any thread; a txn, view or scan belongs to one thread. */
+#pragma once
+#include "base/err.h"
+#include "base/buf.h"
+#include "base/ids.h"
+
+/* Which part of the map. A part of a lockable kind is locked by naming it in txn_begin; the others are written
+ * *blind*: their keys hold a fresh id, so nobody else can be writing the same row. */
+enum part_kind {
+    PART_ACCOUNT = 'a',   /* lockable; id: the account's */
+    PART_DIRECTORY = 'd', /* lockable; id 0: domains, addresses, accounts, credentials, format number */
+    PART_BODY = 'o',      /* blind; pieces of bodies: large values, stored apart so that compaction does not copy them */
+    PART_REF = 'r',       /* blind; references to bodies, and candidates for collection */
+    PART_QUEUE = 'q',     /* blind; queue entries and their index by due time. Changed only by who holds the lease */
+    PART_TRACE = 't',     /* blind; keys begin with the time; old ones are dropped by range */
+};
+
+struct part {
+    enum part_kind kind;
+    uint64_t id; /* 0 but for accounts */
+};
+
+struct engine;
+struct txn;
+struct view;
+struct scan;
+struct ticket {
+    uint64_t v; /* grows with every commit; 0: nothing to wait for */
+};
+
+struct engine_options {
+    const char *path;           /* a directory, made if missing; unused by the memory engine */
+    uint64_t disk_reserve;      /* engine_has_room() is false below it */
+    uint64_t memory;            /* for memtables of all families together; 0: the default */
+    bool keep_wal_in_process;   /* test switch (manual_wal_flush): what was not flushed dies with the process */
+};
+
+/* Opening repairs nothing. ERR_LOCKED: another process has the store; ERR_NO_SPACE; ERR_DAMAGED; the cause names
+ * the path and what the database said. */
+enum err engine_open_rocksdb(struct cx *cx, const struct engine_options *options, struct engine **out);
+enum err engine_open_memory(struct cx *cx, const struct engine_options *options, struct engine **out);
+void engine_close(struct engine *e); /* flushes first; NULL is fine. No txn, view or scan may be open */
+
+/* ---- transactions ---- */
+
+/* Locks all named parts, sorted, each lock once; waits for them. None can be added later. n may be 0 (all blind). */
+struct txn *txn_begin(struct engine *e, const struct part *parts, size_t n);
+void txn_rollback(struct txn **t); /* for scoped(); nothing happens after a commit, or to NULL */
+
+/* Values live in cx->arena. A missing row is OK with *found false. ERR_DAMAGED: the block cannot be read. */
+enum err txn_get(struct txn *t, struct cx *cx, struct part part, struct str key, struct str *value, bool *found);
+void txn_put(struct txn *t, struct part part, struct str key, struct str value);
+void txn_delete(struct txn *t, struct part part, struct str key);
+void txn_delete_range(struct txn *t, struct part part, struct str from, struct str to); /* from ≤ key < to; the
+                                                     transaction must not read in that range afterwards */
+/* Writes, gives the locks back and ends the transaction, also when it fails (then nothing was written).
+ * *ticket: wait for it before anyone is told. */
+enum err txn_commit(struct txn **t, struct cx *cx, struct ticket *ticket);
+
+/* ---- making it durable ---- */
+
+enum err engine_wait(struct engine *e, struct cx *cx, struct ticket ticket); /* flushes itself if nobody does */
+/* Calls back once, from the thread that flushes (or at once if it is durable already): be short, take no lock that
+ * is held while calling the engine. Somebody must call engine_flush() soon. */
+void engine_when_durable(struct engine *e, struct ticket ticket, void (*done)(void *arg, enum err e), void *arg);
+/* Flushes for all who wait, as long as there are any, and calls them back. False, at once: nobody waits, or another
+ * thread is at it and will serve those too. */
+bool engine_flush(struct engine *e);
+/* The newest commit, durable or not: who answers by what a transaction read, writing nothing, waits for this. */
+struct ticket engine_newest(struct engine *e);
+
+/* ---- reading what is durable ---- */
+
+struct view *view_open(struct engine *e); /* NULL while the store is down. Hold it for one command only */
+void view_close(struct view **v);
+enum err view_get(struct view *v, struct cx *cx, struct part part, struct str key, struct str *value, bool *found);
+
+/* ---- scans: rows of one part with from ≤ key < to, in order; an empty `to` means the part's end ---- */
+
+enum err view_scan(struct view *v, struct cx *cx, struct part part, struct str from, struct str to,
+                   bool backwards, struct scan **out);
+enum err txn_scan(struct txn *t, struct cx *cx, struct part part, struct str from, struct str to,
+                  bool backwards, struct scan **out);
+/* False at the end or at a row that cannot be read: scan_error() tells which. Key (without the part) and value
+ * live until the next call. */
+bool scan_next(struct scan *s, struct str *key, struct str *value);
+enum err scan_error(const struct scan *s, struct cx *cx);
+void scan_close(struct scan **s);
+/* The ids of all account parts that have rows, ascending, also those nobody names any more: for `check`. */
+enum err view_next_account(struct view *v, struct cx *cx, uint64_t after, uint64_t *id, bool *found);
+
+/* ---- watching: a hint that something durable changed in the part; one may be lost, so also look every 30 s ---- */
+
+struct watch;
+struct watch *watch_open(struct engine *e, struct part part, void (*changed)(void *arg), void *arg);
+void watch_close(struct watch **w); /* when it returns, the callback will not run any more */
+
+/* ---- upkeep ---- */
+
+bool engine_has_room(struct engine *e);       /* free disk is above the reserve; looked at once a second at most */
+bool engine_is_open(struct engine *e);        /* false: between a failure and the next opening */
+/* To be called now and then (each second): opens the store again after a failure, when there is room. */
+void engine_tend(struct engine *e);
+/* Rewrites files where much was deleted, so that the disk shrinks. Slow; from a background thread. */
+enum err engine_compact(struct engine *e, struct cx *cx, enum part_kind kind);
+
+struct engine_figures {
+    uint64_t flushes, commits, bytes_written; /* since opening; bytes: WAL, table and body files */
+    uint64_t disk_used, disk_free;
+};
+void engine_figures(struct engine *e, struct engine_figures *out);
