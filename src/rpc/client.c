@@ -1,0 +1,293 @@
+#include "rpc/client.h"
+
+#include "base/scoped.h"
+#include "rpc/frame.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MOST_CHANNELS 128
+
+struct channel {
+    int fd;
+    struct buf in, out;
+};
+
+struct rpc_client {
+    pthread_mutex_t lock; /* guards everything below but the inside of a channel that is taken */
+    pthread_cond_t freed;
+    int first; /* only new channels are announced on it */
+    bool gone;
+    size_t most, made, free_count;
+    struct channel *free[MOST_CHANNELS]; /* a stack: the channel used last is warm */
+    pthread_mutex_t open_lock;           /* guards the channel of open calls */
+    struct channel *open;
+};
+
+static struct rpc_client *the_client;
+static void (*wait_begins)(void), (*wait_ends)(void);
+
+void rpc_use(struct rpc_client *c)
+{
+    the_client = c;
+}
+
+void rpc_on_wait(void (*begin)(void), void (*end)(void))
+{
+    wait_begins = begin;
+    wait_ends = end;
+}
+
+struct rpc_client *rpc_client_new(int fd, size_t most)
+{
+    struct rpc_client *c = must_alloc(sizeof(*c));
+
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->open_lock, NULL);
+    pthread_cond_init(&c->freed, NULL);
+    c->first = fd;
+    c->most = most < MOST_CHANNELS ? most : MOST_CHANNELS;
+    return c;
+}
+
+static void channel_free(struct channel *ch)
+{
+    if (!ch)
+        return;
+    close_fd(&ch->fd);
+    buf_free(&ch->in);
+    buf_free(&ch->out);
+    free(ch);
+}
+
+void rpc_client_free(struct rpc_client *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->free_count; i++)
+        channel_free(c->free[i]);
+    channel_free(c->open);
+    close_fd(&c->first);
+    pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->open_lock);
+    pthread_cond_destroy(&c->freed);
+    free(c);
+}
+
+bool rpc_client_is_gone(struct rpc_client *c)
+{
+    HOLD(&c->lock);
+    return c->gone;
+}
+
+/* A pair: one end for us, the other announced on the first channel by a frame that is nothing but the descriptor.
+ * The caller holds c->lock. */
+static struct channel *channel_make(struct rpc_client *c)
+{
+    struct channel *ch;
+    struct buf hello = buf_make(FRAME_HEADER);
+    int pair[2];
+    bool sent;
+
+    if (c->gone || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return NULL;
+    frame_end(&hello, frame_begin(&hello, CALL_none, 0, 0));
+    sent = frame_send(c->first, buf_str(&hello), &pair[1], 1);
+    buf_free(&hello);
+    close(pair[1]);
+    if (!sent) {
+        c->gone = true;
+        close(pair[0]);
+        return NULL;
+    }
+    ch = must_alloc(sizeof(*ch));
+    *ch = (struct channel){.fd = pair[0],
+                           .in = buf_make(FRAME_LIMIT + FRAME_HEADER + 65536),
+                           .out = buf_make(FRAME_LIMIT)};
+    return ch;
+}
+
+static struct channel *channel_take(struct rpc_client *c)
+{
+    HOLD(&c->lock);
+    while (!c->gone && c->free_count == 0 && c->made == c->most)
+        pthread_cond_wait(&c->freed, &c->lock);
+    if (c->gone)
+        return NULL;
+    if (c->free_count)
+        return c->free[--c->free_count];
+    struct channel *ch = channel_make(c);
+
+    c->made += ch != NULL;
+    return ch;
+}
+
+#define KEPT_BUFFER (512 * 1024) /* a channel that once carried a huge page does not keep the memory */
+
+static void channel_give_back(struct rpc_client *c, struct channel *ch, bool works)
+{
+    HOLD(&c->lock);
+    if (works) {
+        buf_clear(&ch->in);
+        buf_clear(&ch->out);
+        if (ch->in.cap > KEPT_BUFFER)
+            buf_free(&ch->in);
+        if (ch->out.cap > KEPT_BUFFER)
+            buf_free(&ch->out);
+        c->free[c->free_count++] = ch;
+        pthread_cond_signal(&c->freed);
+        return;
+    }
+    channel_free(ch);
+    c->made--;
+    c->gone = true; /* a channel never breaks but by the other side's end */
+    pthread_cond_broadcast(&c->freed);
+}
+
+static bool exchange(struct channel *ch, const int *fds, size_t fd_count, struct frame *f, struct str *payload)
+{
+    int got[FRAME_FDS];
+    size_t got_count = 0;
+    bool bad = false, ok = frame_send(ch->fd, buf_str(&ch->out), fds, fd_count);
+
+    while (ok && !frame_parse(buf_str(&ch->in), f, payload, &bad))
+        ok = !bad && frame_receive(ch->fd, &ch->in, got, &got_count) > 0;
+    for (size_t i = 0; i < got_count; i++)
+        close(got[i]); /* answers carry none */
+    return ok;
+}
+
+static enum err answer_error(struct cx *cx, const struct frame *f, struct str payload)
+{
+    enum err e = f->error < ERR_COUNT ? (enum err)f->error : ERR_BUG;
+
+    return fail(cx, e, "%.*s", STR_ARG(payload));
+}
+
+enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request, const int *fds,
+                  size_t fd_count, struct str *reply)
+{
+    struct channel *ch = channel_take(c);
+    struct str payload = STR_NONE;
+    struct frame f = {0};
+    enum err e = OK;
+    bool ok;
+
+    if (!ch)
+        return fail(cx, ERR_VAULT_AWAY, "%s: no channel to the vault", call_name(call));
+    size_t begun = frame_begin(&ch->out, (uint16_t)call, 0, 1);
+
+    buf_add(&ch->out, request);
+    frame_end(&ch->out, begun);
+    if (ch->out.full) {
+        channel_give_back(c, ch, true);
+        return fail(cx, ERR_BUG, "%s: a request of %zu bytes", call_name(call), request.n);
+    }
+    if (wait_begins)
+        wait_begins();
+    ok = exchange(ch, fds, fd_count, &f, &payload);
+    if (wait_ends)
+        wait_ends();
+    if (!ok)
+        e = fail(cx, ERR_VAULT_AWAY, "%s: the vault has gone", call_name(call));
+    else if (f.error)
+        e = answer_error(cx, &f, payload);
+    else
+        *reply = str_copy(cx->arena, payload);
+    channel_give_back(c, ch, ok);
+    return e;
+}
+
+/* ---- open calls ---- */
+
+static struct channel *open_channel(struct rpc_client *c)
+{
+    if (!c->open) {
+        HOLD(&c->lock);
+        c->open = channel_make(c);
+        if (c->open && fcntl(c->open->fd, F_SETFL, O_NONBLOCK) < 0) {
+            channel_free(c->open);
+            c->open = NULL;
+        }
+    }
+    return c->open;
+}
+
+int rpc_open_fd(struct rpc_client *c)
+{
+    HOLD(&c->open_lock);
+    struct channel *ch = open_channel(c);
+
+    return ch ? ch->fd : -1;
+}
+
+bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id, const int *fds,
+                   size_t fd_count)
+{
+    struct buf out = buf_make(FRAME_LIMIT);
+    size_t begun = frame_begin(&out, (uint16_t)call, 0, id);
+    bool ok;
+
+    buf_add(&out, request);
+    frame_end(&out, begun);
+    {
+        HOLD(&c->open_lock);
+        struct channel *ch = open_channel(c);
+
+        ok = ch && !out.full && frame_send(ch->fd, buf_str(&out), fds, fd_count);
+    }
+    buf_free(&out);
+    return ok;
+}
+
+int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e, struct str *payload)
+{
+    HOLD(&c->open_lock);
+    struct channel *ch = c->open;
+    struct frame f;
+    struct str bytes;
+    bool bad = false;
+    int fds[FRAME_FDS];
+    size_t fd_count = 0;
+
+    if (!ch)
+        return -1;
+    while (!frame_parse(buf_str(&ch->in), &f, &bytes, &bad)) {
+        int got = bad ? -1 : frame_receive(ch->fd, &ch->in, fds, &fd_count);
+
+        if (got <= 0)
+            return got;
+    }
+    *id = f.id;
+    *e = f.error ? answer_error(cx, &f, bytes) : OK;
+    *payload = str_copy(cx->arena, bytes);
+    buf_take(&ch->in, frame_size(&f));
+    return 1;
+}
+
+/* ---- the stubs ---- */
+
+#define RECORD(name, fields)
+#define CALL(name, from, lane, request, reply)                                                           \
+    enum err vault_##name(struct cx *cx, const struct name##_request *q, struct name##_reply *r)         \
+    {                                                                                                    \
+        struct buf b = buf_make(FRAME_LIMIT);                                                            \
+        struct str answer;                                                                               \
+        struct unpack u;                                                                                 \
+        enum err e;                                                                                      \
+                                                                                                         \
+        pack_##name##_request(&b, q);                                                                    \
+        e = rpc_call(the_client, cx, CALL_##name, buf_str(&b), NULL, 0, &answer);                        \
+        buf_free(&b);                                                                                    \
+        if (e)                                                                                           \
+            return e;                                                                                    \
+        u = unpack_begin(answer);                                                                        \
+        unpack_##name##_reply(cx->arena, &u, r);                                                         \
+        return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "%s: malformed reply", #name);                   \
+    }
+#include "rpc/calls.def"
+#undef CALL
+#undef RECORD

@@ -1,0 +1,32 @@
+/* rpc/client.h: the calling side of a channel: what gate, command line and supervisor link.
+ *
+ * A call takes a free channel, writes its frame, and waits for the answer on it: no reader thread, no hand-over,
+ * one wake-up there and one back. Channels beyond the first are socket pairs that the client makes and hands to
+ * the server over the first, so their number follows the number of threads that call at once. */
+#pragma once
+#include "rpc/calls.h"
+
+struct rpc_client;
+
+/* `fd`: the first channel, owned from now on. `most`: how many calls may be under way; more wait their turn. */
+struct rpc_client *rpc_client_new(int fd, size_t most);
+void rpc_client_free(struct rpc_client *c);
+bool rpc_client_is_gone(struct rpc_client *c);
+
+/* The client that the stubs vault_… use; process-wide, set once before the first call. */
+void rpc_use(struct rpc_client *c);
+
+/* Called around the wait for each answer, so that a pool of threads can know who is waiting. May be NULL. */
+void rpc_on_wait(void (*begin)(void), void (*end)(void));
+
+/* One call, packed. The payload of the answer is copied to cx->arena. What a stub does; also for leash.def. */
+enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request, const int *fds,
+                  size_t fd_count, struct str *reply);
+
+/* OPEN calls: sent now, answered some time. The answers come on one descriptor of their own, which the caller
+ * watches; rpc_open_answer() takes one off. */
+int rpc_open_fd(struct rpc_client *c);
+bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id, const int *fds,
+                   size_t fd_count);
+/* 1: an answer (payload in cx->arena); 0: none at the moment; -1: the vault has gone. */
+int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e, struct str *payload);
