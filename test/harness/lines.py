@@ -1,0 +1,92 @@
+"""The output of a program, line by line, while it runs."""
+
+import re
+import shlex
+import threading
+import time
+
+from harness import DEADLINE_S
+
+PAIR = re.compile(r'([a-z0-9_-]+)=("(?:[^"\\]|\\.)*"|\S*)')
+
+
+class Event(dict):
+    """One line of Posthorn's log: `2026-11-22T04:15:05.123Z mx info delivered id=0CJ2… to=tom@acompany.test`."""
+
+    def __init__(self, line):
+        head = line.split(" ", 4)
+        self.line = line
+        self.is_event = len(head) >= 4 and head[0][:2] == "20" and head[0].endswith("Z")
+        self.program, self.level, self.name = head[1:4] if self.is_event else ("", "", "")
+        rest = head[4] if self.is_event and len(head) > 4 else ""
+        super().__init__((key, _unquoted(value)) for key, value in PAIR.findall(rest))
+
+    def matches(self, name, pairs):
+        return (name is None or self.name == name) and all(self.get(k) == str(v) for k, v in pairs.items())
+
+
+def _unquoted(value):
+    if not value.startswith('"'):
+        return value
+    try:
+        return shlex.split(value)[0]
+    except (ValueError, IndexError):
+        return value.strip('"')
+
+
+class Lines:
+    """Collects what comes out of a pipe; those who wait for a line are woken when it comes."""
+
+    def __init__(self):
+        self.lines = []
+        self._open = 0
+        self._changed = threading.Condition()
+
+    def follow(self, stream):
+        """Reads the binary stream to its end, in a thread of its own."""
+        with self._changed:
+            self._open += 1
+        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def _read(self, stream):
+        for line in stream:
+            with self._changed:
+                self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+                self._changed.notify_all()
+        stream.close()
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
+
+    def wait_end(self):
+        """Until every process that could still write is gone."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._open == 0, DEADLINE_S), "the output does not end"
+
+    def wait(self, found, what, since=0, deadline_s=None):
+        """The first value `found(line)` gives that is true, looking at the lines from number `since` on."""
+        end = time.monotonic() + (deadline_s or DEADLINE_S)
+        at = since
+        with self._changed:
+            while True:
+                for line in self.lines[at:]:
+                    at += 1
+                    value = found(line)
+                    if value:
+                        return value
+                if not self._open:
+                    raise AssertionError(f"the program ended without: {what}\n" + self.tail())
+                if not self._changed.wait(end - time.monotonic()) and time.monotonic() >= end:
+                    raise AssertionError(f"never came: {what}\n" + self.tail())
+
+    def mark(self):
+        """The number of the next line: what is there already does not count for a wait(since=mark)."""
+        with self._changed:
+            return len(self.lines)
+
+    def tail(self, count=60):
+        return "\n".join(self.lines[-count:])
+
+    def text(self):
+        with self._changed:
+            return "\n".join(self.lines)
