@@ -137,7 +137,7 @@ static enum err damaged(struct cx *cx, const char *row, struct part part)
         assert(!b.full);                                                                                 \
         return b;                                                                                        \
     }                                                                                                    \
-    enum err name##_view(struct view *v, struct cx *cx, struct account_id account,                       \
+    enum err name##_row_view(struct view *v, struct cx *cx, struct account_id account,                       \
                          const struct name##_key *k, struct name##_row *row, bool *found)                \
     {                                                                                                    \
         struct part part = name##_part(account);                                                         \
@@ -149,7 +149,7 @@ static enum err damaged(struct cx *cx, const char *row, struct part part)
             return e;                                                                                    \
         return name##_unpack(cx->arena, bytes, row) ? OK : damaged(cx, #name, part);                     \
     }                                                                                                    \
-    enum err name##_txn(struct txn *t, struct cx *cx, struct account_id account,                         \
+    enum err name##_row_txn(struct txn *t, struct cx *cx, struct account_id account,                         \
                         const struct name##_key *k, struct name##_row *row, bool *found)                 \
     {                                                                                                    \
         struct part part = name##_part(account);                                                         \
@@ -161,7 +161,7 @@ static enum err damaged(struct cx *cx, const char *row, struct part part)
             return e;                                                                                    \
         return name##_unpack(cx->arena, bytes, row) ? OK : damaged(cx, #name, part);                     \
     }                                                                                                    \
-    void name##_put(struct txn *t, struct account_id account, const struct name##_key *k,                \
+    void name##_row_put(struct txn *t, struct account_id account, const struct name##_key *k,                \
                     const struct name##_row *row)                                                        \
     {                                                                                                    \
         scoped(buf_free) struct buf b = name##_key_buf(k);                                               \
@@ -170,7 +170,7 @@ static enum err damaged(struct cx *cx, const char *row, struct part part)
         name##_pack(&v, row);                                                                            \
         txn_put(t, name##_part(account), buf_str(&b), buf_str(&v));                                      \
     }                                                                                                    \
-    void name##_delete(struct txn *t, struct account_id account, const struct name##_key *k)             \
+    void name##_row_delete(struct txn *t, struct account_id account, const struct name##_key *k)             \
     {                                                                                                    \
         scoped(buf_free) struct buf b = name##_key_buf(k);                                               \
                                                                                                          \

@@ -2,10 +2,10 @@
  *
  *   struct hot_key key = {.mailbox = 1, .uid = 7};
  *   struct hot_row row;
- *   e = view_hot(view, cx, account, &key, &row, &found);
+ *   e = hot_row_view(view, cx, account, &key, &row, &found);
  *
- * Above store/ nobody builds a key. Reading functions come in two kinds, by what is read: NAME_view (durable state)
- * and NAME_txn (inside a transaction); lists and bytes of what was read live in cx->arena. A value that cannot be
+ * Above store/ nobody builds a key. Reading functions come in two kinds, by what is read: NAME_row_view (durable
+ * state) and NAME_row_txn (inside a transaction); lists and bytes of what was read live in cx->arena. A value that cannot be
  * unpacked is ERR_DAMAGED. Not for blind guesses: a key that does not parse in a scan is skipped by nobody. */
 #pragma once
 #include "rpc/calls.h"
@@ -58,13 +58,13 @@ typedef struct str key_rest;
     void name##_pack(struct buf *b, const struct name##_row *m);                                         \
     bool name##_unpack(struct arena *arena, struct str in, struct name##_row *m);                        \
     struct part name##_part(struct account_id account);                                                  \
-    enum err name##_view(struct view *v, struct cx *cx, struct account_id account,                       \
+    enum err name##_row_view(struct view *v, struct cx *cx, struct account_id account,                       \
                          const struct name##_key *k, struct name##_row *row, bool *found);               \
-    enum err name##_txn(struct txn *t, struct cx *cx, struct account_id account,                         \
+    enum err name##_row_txn(struct txn *t, struct cx *cx, struct account_id account,                         \
                         const struct name##_key *k, struct name##_row *row, bool *found);                \
-    void name##_put(struct txn *t, struct account_id account, const struct name##_key *k,                \
+    void name##_row_put(struct txn *t, struct account_id account, const struct name##_key *k,                \
                     const struct name##_row *row);                                                       \
-    void name##_delete(struct txn *t, struct account_id account, const struct name##_key *k);
+    void name##_row_delete(struct txn *t, struct account_id account, const struct name##_key *k);
 #include "vault/store/rows.def"
 #undef RECORD
 #undef ROW

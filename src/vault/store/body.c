@@ -1,0 +1,171 @@
+#include "vault/store/body.h"
+
+#include "base/clock.h"
+#include "base/scoped.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* ---- SHA-256: the algorithm is fetched once, since a look-up by name costs more than a short digest ---- */
+
+struct digest {
+    EVP_MD_CTX *ctx;
+};
+
+static const EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    assert(sha256);
+}
+
+struct digest *digest_new(void)
+{
+    struct digest *d = must_alloc(sizeof(*d));
+
+    pthread_once(&sha256_once, fetch_sha256);
+    d->ctx = EVP_MD_CTX_new();
+    assert(d->ctx && EVP_DigestInit_ex(d->ctx, sha256, NULL) == 1);
+    return d;
+}
+
+void digest_free(struct digest **d)
+{
+    if (!*d)
+        return;
+    EVP_MD_CTX_free((*d)->ctx);
+    free(*d);
+    *d = NULL;
+}
+
+void digest_feed(struct digest *d, struct str bytes)
+{
+    int ok = EVP_DigestUpdate(d->ctx, bytes.p, bytes.n);
+
+    assert(ok == 1);
+}
+
+void digest_end(struct digest *d, char out[SHA256_SIZE])
+{
+    unsigned n = SHA256_SIZE;
+    int ok = EVP_DigestFinal_ex(d->ctx, (unsigned char *)out, &n);
+
+    assert(ok == 1 && n == SHA256_SIZE);
+}
+
+void digest_of(struct str bytes, char out[SHA256_SIZE])
+{
+    unsigned n = SHA256_SIZE;
+    int ok;
+
+    pthread_once(&sha256_once, fetch_sha256);
+    ok = EVP_Digest(bytes.p, bytes.n, (unsigned char *)out, &n, sha256, NULL);
+    assert(ok == 1 && n == SHA256_SIZE);
+}
+
+/* ---- writing ---- */
+
+static void put_piece(struct txn *t, struct body_id body, uint32_t n, struct str bytes)
+{
+    piece_row_put(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n}, &(struct piece_row){.raw = bytes});
+}
+
+void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str piece)
+{
+    put_piece(t, body, n, piece);
+    if (n == 0)
+        ahead_row_put(t, NO_ACCOUNT, &(struct ahead_key){.body = body.v},
+                      &(struct ahead_row){.time = (uint64_t)now_ms()});
+}
+
+void body_put(struct txn *t, const struct new_body *b)
+{
+    struct body_row row = {.size = b->size,
+                           .pieces = body_pieces(b->size),
+                           .sha256 = {b->sha256, SHA256_SIZE}};
+
+    if (b->last.n)
+        put_piece(t, b->id, b->ahead, b->last);
+    body_row_put(t, NO_ACCOUNT, &(struct body_key){.body = b->id.v}, &row);
+    if (b->ahead)
+        ahead_row_delete(t, NO_ACCOUNT, &(struct ahead_key){.body = b->id.v});
+}
+
+void body_refer(struct txn *t, struct body_id body, uint64_t part, uint64_t owner)
+{
+    ref_row_put(t, NO_ACCOUNT, &(struct ref_key){.body = body.v, .part = part, .owner = owner},
+                &(struct ref_row){0});
+}
+
+void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t owner)
+{
+    dead_row_put(t, NO_ACCOUNT, &(struct dead_key){.body = body.v, .part = part, .owner = owner},
+                 &(struct dead_row){.time = (uint64_t)now_ms()});
+}
+
+/* ---- reading ---- */
+
+enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body_row *row, bool *found)
+{
+    return body_row_view(v, cx, NO_ACCOUNT, &(struct body_key){.body = id.v}, row, found);
+}
+
+enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n, struct str *piece)
+{
+    uint64_t before = (uint64_t)n * BODY_PIECE;
+    struct piece_row row;
+    char text[ID_TEXT_SIZE];
+    bool found;
+    enum err e = piece_row_view(v, cx, NO_ACCOUNT, &(struct piece_key){.body = id.v, .n = n}, &row, &found);
+
+    if (e)
+        return e;
+    id_text(id.v, text);
+    if (!found)
+        return fail(cx, ERR_GONE, "body %s has no piece %u", text, n);
+    if (before >= size || row.raw.n != (size - before < BODY_PIECE ? size - before : BODY_PIECE))
+        return fail(cx, ERR_DAMAGED, "piece %u of body %s has %zu bytes, of %llu in all", n, text, row.raw.n,
+                    (unsigned long long)size);
+    *piece = row.raw;
+    return OK;
+}
+
+/* ---- sweeping ---- */
+
+static void delete_pieces(struct txn *t, uint64_t body)
+{
+    struct buf from = buf_make(32), to = buf_make(32);
+
+    piece_key_pack(&from, &(struct piece_key){.body = body});
+    piece_key_pack(&to, &(struct piece_key){.body = body + 1});
+    txn_delete_range(t, piece_part(NO_ACCOUNT), buf_str(&from), buf_str(&to));
+    buf_free(&from);
+    buf_free(&to);
+}
+
+enum err body_sweep(struct store *s, struct cx *cx, size_t *swept)
+{
+    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, NULL, 0);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct ahead_key key;
+    struct ticket ticket;
+    struct str k, v;
+    enum err e = txn_scan(t, cx, ahead_part(NO_ACCOUNT), S("p"), S("q"), false, &scan);
+
+    *swept = 0;
+    if (e)
+        return e;
+    while (scan_next(scan, &k, &v))
+        if (ahead_key_unpack(k, &key)) {
+            delete_pieces(t, key.body);
+            ahead_row_delete(t, NO_ACCOUNT, &key);
+            ++*swept;
+        }
+    e = scan_error(scan, cx);
+    scan_close(&scan);
+    return e ? e : txn_commit(&t, cx, &ticket);
+}

@@ -1,0 +1,45 @@
+/* vault/store/body.h: the bytes of messages, stored once however many need them.
+ *
+ * A body is pieces of BODY_PIECE bytes under a fresh id, with its size and SHA-256 in a row of its own. Who needs it
+ * holds a reference; a reference is made only in the transaction that writes the body, or by one that holds the lock
+ * of a part that has one already. So a body without references can never get one again, and collect.c may delete it. */
+#pragma once
+#include "vault/store/store.h"
+
+#define SHA256_SIZE 32
+#define QUEUE_PART 0 /* `part` of the references that queue entries hold */
+
+/* The check value, fed piece by piece. */
+struct digest;
+struct digest *digest_new(void);
+void digest_free(struct digest **d);
+void digest_feed(struct digest *d, struct str bytes);
+void digest_end(struct digest *d, char out[SHA256_SIZE]);
+void digest_of(struct str bytes, char out[SHA256_SIZE]);
+
+/* A piece that comes ahead of its body, in a transaction of its own; the first also leaves the mark that lets a
+ * start sweep it. */
+void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str piece);
+
+/* The last piece (or only, or none if empty) and the body's own row. ahead: pieces that came before. */
+struct new_body {
+    struct body_id id;
+    uint32_t ahead;
+    struct str last;
+    uint64_t size;
+    char sha256[SHA256_SIZE];
+};
+void body_put(struct txn *t, const struct new_body *b);
+
+void body_refer(struct txn *t, struct body_id body, uint64_t part, uint64_t owner);
+/* The reference will go when the grace is over. */
+void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t owner);
+
+enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body_row *row, bool *found);
+/* Piece n of a body of that size: its length must fit. */
+enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n, struct str *piece);
+
+static inline uint32_t body_pieces(uint64_t size) { return (uint32_t)((size + BODY_PIECE - 1) / BODY_PIECE); }
+
+/* Pieces whose `deliver` never came, because the vault ended first: deleted. At start, before the first call. */
+enum err body_sweep(struct store *s, struct cx *cx, size_t *swept);

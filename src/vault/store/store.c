@@ -1,0 +1,140 @@
+#include "vault/store/store_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/scoped.h"
+#include "config/config.h"
+#include "vault/store/body.h"
+#include "vault/store/directory.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct str store_postmaster(struct store *s)
+{
+    return s->config()->postmaster;
+}
+
+static enum err check_format(struct store *s, struct cx *cx)
+{
+    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &(struct part){PART_DIRECTORY, 0}, 1);
+    struct format_row row;
+    struct ticket ticket;
+    bool found;
+    enum err e = format_row_txn(t, cx, NO_ACCOUNT, &(struct format_key){0}, &row, &found);
+
+    if (e)
+        return e;
+    if (found && row.version != STORE_FORMAT)
+        return fail(cx, ERR_CONFIG,
+                    "the store has format %" PRIu64 ", this program knows %d: use the program that wrote it",
+                    row.version, STORE_FORMAT);
+    if (found)
+        return OK;
+    row = (struct format_row){.version = STORE_FORMAT, .created = (uint64_t)now_ms()};
+    format_row_put(t, NO_ACCOUNT, &(struct format_key){0}, &row);
+    e = txn_commit(&t, cx, &ticket);
+    return e ? e : engine_wait(s->engine, cx, ticket);
+}
+
+/* The greatest id among the keys of a part that begin with `tag` and the id. */
+static enum err last_id(struct view *v, struct cx *cx, enum part_kind kind, struct str tag, struct str after,
+                        uint64_t *id)
+{
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    enum err e = view_scan(v, cx, (struct part){kind, 0}, tag, after, true, &scan);
+
+    *id = 0;
+    if (e)
+        return e;
+    if (scan_next(scan, &key, &value)) {
+        struct unpack u = unpack_begin(key);
+
+        unpack_key_u8(&u);
+        *id = unpack_key_u64(&u);
+    }
+    return scan_error(scan, cx);
+}
+
+/* Ids go on above every one that is stored, even if the clock was set back meanwhile. */
+static enum err go_on_with_ids(struct store *s, struct cx *cx)
+{
+    scoped(view_close) struct view *v = view_open(s->engine);
+    uint64_t body = 0, entry = 0;
+    enum err e;
+
+    if (!v)
+        return fail(cx, ERR_STORE, "the store cannot be read");
+    e = last_id(v, cx, PART_REF, S("b"), S("c"), &body);
+    if (!e)
+        e = last_id(v, cx, PART_QUEUE, S("q"), S("r"), &entry);
+    fresh_id_after(body > entry ? body : entry);
+    return e;
+}
+
+/* Mail for the postmaster must have somewhere to go (RFC 5321 §4.5.1), so the address is made when nobody has it.
+ * Nobody can sign on as it until the operator sets a password. */
+static enum err make_postmaster(struct store *s, struct cx *cx)
+{
+    struct str address = store_postmaster(s);
+    struct destinations to = {0};
+    struct new_account n = {.address = address, .name = S("Postmaster")};
+    struct account_id id;
+    struct ticket ticket;
+    struct path path;
+    enum err e;
+    size_t at;
+
+    if (!str_rfind_char(address, '@', &at))
+        return fail(cx, ERR_CONFIG, "the setting postmaster is not a mail address");
+    path = (struct path){str_upto(address, at), str_from(address, at + 1)};
+    {
+        scoped(view_close) struct view *v = view_open(s->engine);
+
+        if (!v)
+            return fail(cx, ERR_STORE, "the store cannot be read");
+        e = directory_resolve(s, v, cx, &path, &to);
+    }
+    if (!e && to.v[0].kind == TARGET_REMOTE)
+        e = domain_create(s, cx, path.domain, &ticket);
+    else if (e != ERR_NO_SUCH_USER)
+        return e;
+    if (!e || e == ERR_NO_SUCH_USER)
+        e = account_create(s, cx, &n, &id, &ticket);
+    if (e)
+        return e;
+    log_line(LOG_INFO, "postmaster-made", "address=%s remedy=\"posthorn account password\"", log_value(address));
+    return engine_wait(s->engine, cx, ticket);
+}
+
+enum err store_open(struct cx *cx, struct engine *engine, const struct config *(*config)(void),
+                    struct store **out)
+{
+    struct store_private *p = must_alloc(sizeof(*p));
+    struct store *s = &p->pub;
+    size_t swept = 0;
+    enum err e;
+
+    *s = (struct store){.engine = engine, .config = config};
+    e = check_format(s, cx);
+    if (!e)
+        e = go_on_with_ids(s, cx);
+    if (!e)
+        e = body_sweep(s, cx, &swept);
+    if (!e)
+        e = make_postmaster(s, cx);
+    if (e) {
+        store_close(s);
+        return e;
+    }
+    if (swept)
+        log_line(LOG_INFO, "bodies-swept", "count=%zu", swept);
+    *out = s;
+    return OK;
+}
+
+void store_close(struct store *s)
+{
+    free(store_of(s));
+}
