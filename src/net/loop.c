@@ -75,6 +75,10 @@ struct loop {
 
     atomic_bool stopping, ending;
     _Atomic int64_t end_at;
+
+    bool (*has_idle_work)(void *arg);
+    void (*idle_work)(void *arg);
+    void *idle_arg;
 };
 
 /* Of this thread: the loop it works for, and watches it has started and will run next. */
@@ -445,12 +449,25 @@ static void take_event(struct loop *l, const struct epoll_event *ev)
         slot_run(l, s);
 }
 
+/* Idle work is done only when no event is ready, and then the thread looks again. */
+static int next_event(struct loop *l, struct epoll_event *ev)
+{
+    while (l->has_idle_work && l->has_idle_work(l->idle_arg)) {
+        int n = epoll_wait(l->epoll, ev, 1, 0);
+
+        if (n)
+            return n;
+        l->idle_work(l->idle_arg);
+    }
+    return epoll_wait(l->epoll, ev, 1, pool_has_surplus(&l->pool) ? POOL_LINGER_MS : -1);
+}
+
 /* One event at a time: what follows from it may block, and a second one would wait with it. */
 static bool turn(struct loop *l)
 {
     struct epoll_event ev;
     struct slot *s;
-    int n = epoll_wait(l->epoll, &ev, 1, pool_has_surplus(&l->pool) ? POOL_LINGER_MS : -1);
+    int n = next_event(l, &ev);
 
     if (n == 0)
         return !pool_let_go(&l->pool);
@@ -501,6 +518,9 @@ enum err loop_open(struct cx *cx, const struct loop_settings *settings, struct l
     pthread_mutex_init(&l->queue_lock, NULL);
     wheel_init(&l->wheel, settings->tick_ms ? settings->tick_ms : 100, monotonic_ms());
     l->queue_end = &l->queue;
+    l->has_idle_work = settings->has_idle_work;
+    l->idle_work = settings->idle_work;
+    l->idle_arg = settings->idle_arg;
     atomic_store(&l->end_at, NO_DEADLINE);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);

@@ -16,6 +16,11 @@ struct loop_settings {
     unsigned threads_least; /* that are not blocked; 0: 2 */
     unsigned threads_most;  /* in all; 0: 64, which is the most */
     int64_t tick_ms;        /* how exact deadlines are; 0: 100 */
+    /* Work that is best done when nothing else is ready, such as one flush for all who wait. has_idle_work() is asked
+     * often and must be cheap; idle_work() is called by a thread that then finds no event. NULL: none. */
+    bool (*has_idle_work)(void *arg);
+    void (*idle_work)(void *arg);
+    void *idle_arg;
 };
 
 enum err loop_open(struct cx *cx, const struct loop_settings *settings, struct loop **out);

@@ -1,0 +1,42 @@
+/* vault/accept/transactions.h: SMTP transactions under way, from MAIL to the end of the body.
+ *
+ * The vault remembers what it answered, so that a gate cannot claim it: an id is this vault's own, belongs to one
+ * life of one gate, and is used for one message. What a transaction was told it may bring counts against the quota of
+ * its recipients until it ends. One lock; held for look-ups only. Safe from any thread. */
+#pragma once
+#include "base/err.h"
+#include "base/ids.h"
+#include "vault/store/body.h"
+
+struct transactions;
+
+struct transaction {
+    struct body_id id;      /* of the message and its body */
+    uint64_t gate;          /* the life of the gate that opened it */
+    struct handle session;  /* {0}: nobody signed on */
+    uint32_t pieces;        /* of the body, that came ahead */
+    struct digest *digest;  /* of those; NULL before the first */
+    bool busy;              /* somebody works on it: see transaction_take */
+};
+
+struct transactions *transactions_new(size_t most);
+void transactions_free(struct transactions *t);
+
+/* ERR_BUSY: too many are open. */
+enum err transaction_open(struct transactions *t, struct cx *cx, uint64_t gate, struct handle session,
+                          struct body_id *id);
+/* Takes it for one call: nobody else gets it until transaction_give_back or transaction_end. NULL: not this gate's,
+ * not this session's, ended, or taken at the moment. */
+struct transaction *transaction_take(struct transactions *t, struct body_id id, uint64_t gate,
+                                     struct handle session);
+void transaction_give_back(struct transactions *t, struct transaction *x);
+/* It is over: what it reserved is free again. *x is gone. */
+void transaction_end(struct transactions *t, struct transaction *x);
+void transactions_end_gate(struct transactions *t, uint64_t gate);
+/* Those that nobody touched since `before_ms` (monotonic): a gate forgot them. */
+void transactions_expire(struct transactions *t, int64_t before_ms);
+
+/* Quota under way: `bytes` more may come into this account by this transaction. At most 1,000 a transaction. */
+void transaction_reserve(struct transactions *t, struct transaction *x, struct account_id account, uint64_t bytes);
+/* What all open transactions may still bring into it. */
+uint64_t transactions_reserved(struct transactions *t, struct account_id account);

@@ -1,0 +1,25 @@
+/* vault/vault.h: the vault as a process: what its parts are, and who may use them.
+ *
+ * Made once, at room_start; after that every member stays, and each is safe from any thread. */
+#pragma once
+#include "base/err.h"
+#include "config/config.h"
+#include "rpc/calls.h"
+#include "vault/engine/engine.h"
+
+#include <stdatomic.h>
+
+struct vault {
+    struct engine *engine;
+    struct store *store;
+    struct handles *handles;           /* who is signed on */
+    struct signons *signons;           /* sign-ons under way */
+    struct transactions *transactions; /* SMTP transactions under way, and what they may still add to quotas */
+    struct queue *queue;
+    struct loop *loop;
+    int64_t started_ms;
+    _Atomic uint64_t delivered; /* into mailboxes, since the start */
+};
+
+/* The settings in force; they change at SIGHUP, and the old ones stay readable, as a command may still use them. */
+const struct config *settings(void);
