@@ -64,9 +64,9 @@ void buf_grew(struct buf *b, size_t n)
 
 void buf_add(struct buf *b, struct str s)
 {
-    char *to = buf_reserve(b, s.n);
+    char *to = s.n ? buf_reserve(b, s.n) : NULL; /* nothing needs no memory */
 
-    if (to && s.n) {
+    if (to) {
         memcpy(to, s.p, s.n);
         b->n += s.n;
     }

@@ -1,0 +1,56 @@
+/* RFC 5322 §3.6.4, and what stands there instead. */
+#include "mail/message_id.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void test_take(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        {" <1234@local.machine.example>", "<1234@local.machine.example>,"},
+        {"<1234@local.machine.example> <3456@example.net>",
+         "<1234@local.machine.example>,<3456@example.net>,"},
+        {"<a@b>\r\n <c@d><e@f>", "<a@b>,<c@d>,<e@f>,"},
+        {"Your message of today <a@b>", "<a@b>,"},
+        {"<no at sign> <x>", "<x>,"},
+        {"<a <b@c>", "<b@c>,"},
+        {"<> <a\r\n b@c> <open", ""},
+        {"", ""},
+    };
+    struct buf out = buf_make(1000);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct str in = str_from_c(rows[i].in), id;
+
+        while (take_message_id(&in, &id))
+            buf_printf(&out, "%.*s,", STR_ARG(id));
+        if (!str_same(buf_str(&out), str_from_c(rows[i].out)))
+            fail_msg("row %zu: got %.*s", i, STR_ARG(buf_str(&out)));
+        buf_clear(&out);
+    }
+    buf_free(&out);
+}
+
+static void test_write(void **state)
+{
+    struct buf out = buf_make(100);
+
+    (void)state;
+    message_id_write(&out, S("0cj2"), S("mail.acompany.test"));
+    assert_true(str_same(buf_str(&out), S("<0cj2@mail.acompany.test>")));
+    buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_write),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
