@@ -74,9 +74,12 @@ bool frame_send(int fd, struct str bytes, const int *fds, size_t fd_count)
         struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
         ssize_t n;
 
-        if (fd_count)
+        if (fd_count) {
             put_descriptors(&m, control, sizeof(control), fds, fd_count);
-        n = sendmsg(fd, &m, MSG_NOSIGNAL);
+            n = sendmsg(fd, &m, MSG_NOSIGNAL);
+        } else {
+            n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL); /* the vault's sandbox has no sendmsg */
+        }
         if (n >= 0) {
             bytes = str_from(bytes, (size_t)n);
             fd_count = 0;
