@@ -8,7 +8,7 @@ import pytest
 from harness import BUILD, free_port, postfix as postfix_module
 from harness.dns import Dns
 from harness.fakesmtp import FakeSmtp
-from harness.server import DOMAIN, Posthorn
+from harness.server import Posthorn
 
 
 def pytest_addoption(parser):
@@ -49,24 +49,20 @@ def make_posthorn(request):
     yield make
     failed = getattr(request.node, "failed_in_call", True)
     for server in servers:
-        if failed:
-            server.abandon()
-    for server in servers:
-        if not failed:
-            server.close()
+        server.abandon() if failed else server.close()
 
 
 @pytest.fixture
 def posthorn(make_posthorn):
-    return with_people(make_posthorn()).start()
+    return make_posthorn().with_people().start()
 
 
-def with_people(server):
-    """The domain and the two people every story is about. The server is not running yet."""
-    server.add_domain(DOMAIN)
-    server.add_account(f"fred@{DOMAIN}")
-    server.add_account(f"tom@{DOMAIN}")
-    return server
+@pytest.fixture(scope="module")
+def shared():
+    """One running server for all tests of a file that leave nothing behind: for tables of replies."""
+    server = Posthorn().with_people().start()
+    yield server
+    server.close()
 
 
 @pytest.fixture

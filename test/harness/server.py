@@ -1,5 +1,6 @@
 """The server under test: its configuration, its processes, its log, its command line and its clients."""
 
+import atexit
 import json
 import os
 import poplib
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness import BUILD, DEADLINE_S, SLOW, free_port
+from harness import BUILD, DEADLINE_S, free_port
 from harness.lines import Event, Lines
 from harness.processes import ReadySocket, kill_group, wait_exit
 
@@ -74,6 +75,13 @@ class Posthorn:
             self._settings,
         ]
         self.config.write_text("\n".join(lines) + "\n")
+
+    def certificate(self):
+        """The certificate that clients see, in a file: what their users would have accepted once."""
+        pem = ssl.get_server_certificate(("127.0.0.1", self.ports["pop3s"]))
+        path = self.directory / "seen.pem"
+        path.write_text(pem)
+        return path
 
     # Its life
 
@@ -163,6 +171,29 @@ class Posthorn:
         seen = (Event(line) for line in self.log.lines[since:])
         return [event for event in seen if event.is_event and event.matches(name, pairs)]
 
+    def wait_for_deferral(self, since=0, deadline_s=None):
+        """Until a try for another server has failed for now."""
+        return self.wait_for("deferred", since, deadline_s)
+
+    def wait_until(self, holds, what):
+        """Until holds() gives something true: looked at now, and whenever the log speaks of a message."""
+        while True:
+            mark = self.mark()
+            value = holds()
+            if value:
+                return value
+            self.log.wait(lambda line: " id=" in line, what, since=mark)
+
+    def wait_inbox(self, user, count):
+        """The inbox, once it has so many messages."""
+        def filled():
+            messages = self.inbox(user)
+            return messages if len(messages) >= count else None
+        return self.wait_until(filled, f"{count} messages for {user}")
+
+    def wait_until_queue_is_empty(self):
+        self.wait_until(lambda: self.cli("queue", "list") == [], "an empty queue")
+
     # Its command line
 
     def run(self, *arguments, text=None, environment=None):
@@ -186,6 +217,24 @@ class Posthorn:
     def add_account(self, address, password=PASSWORD, *options):
         self.cli("account", "add", address, "--password-stdin", *options, json=False, text=password + "\n")
         return address
+
+    def with_people(self):
+        """The domain and the two people every story is about: acompany.test, its fred and tom."""
+        if Posthorn._people is None:
+            self._make_people()
+            Posthorn._people = Path(tempfile.mkdtemp(prefix="posthorn-people-")) / "data"
+            atexit.register(shutil.rmtree, Posthorn._people.parent, ignore_errors=True)
+            _copy(self.data_dir, Posthorn._people)
+        else:
+            _copy(Posthorn._people, self.data_dir)
+        return self
+
+    _people = None  # a data directory made once, since hashing passwords takes its time
+
+    def _make_people(self):
+        self.add_domain(DOMAIN)
+        self.add_account(f"fred@{DOMAIN}")
+        self.add_account(f"tom@{DOMAIN}")
 
     # Its clients
 
@@ -226,6 +275,10 @@ class Posthorn:
             return [b"\r\n".join(client.retr(n)[1]) + b"\r\n" for n in range(1, count + 1)]
         finally:
             client.quit()
+
+
+def _copy(source, target):
+    subprocess.run(["cp", "-a", "-T", source, target], check=True)
 
 
 def _json(text):

@@ -1,0 +1,203 @@
+"""Nothing acknowledged is lost.
+
+Every process is killed at a random step under load, again and again, on one store. After each round: every message
+that was acknowledged is there exactly once, every other one at most once, what POP3 acknowledged as deleted stays
+deleted, no UID was ever given twice, and `posthorn check` finds counters and contents in agreement.
+
+SIGKILL leaves the page cache, so a write that was never flushed would still survive it. In every other round
+the vault therefore keeps its log in memory until it is flushed (POSTHORN_TEST_KEEP_WAL): what was acknowledged
+before its flush dies with the process, and the test sees it.
+"""
+
+import queue
+import random
+import re
+import threading
+
+import pytest
+
+from harness.wire import Pop3Wire, SmtpWire, plain
+
+FRED, TOM = "fred@acompany.test", "tom@acompany.test"
+ANN = "ann@other.test"
+SENDERS = 4
+
+
+@pytest.fixture
+def rounds(request):
+    return 200 if request.config.getoption("--long") else 20
+
+
+class Crash(Exception):
+    """The server is gone, as planned."""
+
+
+class Load:
+    """What clients did in one round, and the step at which everything is killed."""
+
+    def __init__(self, server, number):
+        self.server, self.number = server, number
+        self.random = random.Random(number)
+        self.steps_left = self.random.randrange(5, 400)
+        self.lock = threading.Lock()
+        self.dead = threading.Event()
+        self.offered, self.acknowledged = set(), set()
+        self.deleting, self.deleted = set(), set()
+        self.failures = queue.Queue()
+
+    def step(self):
+        """Called by every client before it says something: one of these moments is the last."""
+        with self.lock:
+            if self.steps_left == 0:
+                self.server.kill()
+                self.dead.set()
+            self.steps_left -= 1
+        if self.dead.is_set():
+            raise Crash
+
+    def guard(self, client, *arguments):
+        """A client's thread. Only the crash may end it."""
+        try:
+            while True:
+                client(*arguments)
+        except (Crash, OSError, EOFError):
+            pass
+        except Exception as problem:
+            if not self.dead.is_set():
+                self.failures.put(problem)
+        if not self.dead.is_set():
+            self.failures.put(AssertionError("a client ended before the crash"))
+
+    def said(self, answer, wanted):
+        if not answer.startswith(wanted):
+            raise Crash if self.dead.is_set() or answer.startswith("(") else AssertionError(answer)
+
+    def send(self, who):
+        """One session with several messages: to Tom, to Fred, to both, and through the queue to Ann."""
+        submission = who % 2 == 1
+        with SmtpWire(self.server, "submissions" if submission else "smtp") as client:
+            client.ehlo()
+            if submission:
+                self.said(client.say("AUTH PLAIN " + plain(FRED)), "235")
+            for n in range(100):
+                recipients = [[TOM], [TOM, FRED], [FRED], [TOM, ANN] if submission else [TOM]][n % 4]
+                self.send_one(client, recipients)
+
+    def send_one(self, client, recipients):
+        with self.lock:
+            name = f"m{self.number}.{len(self.offered)}"
+            message = (name, tuple(recipients))
+            self.offered.add(message)
+        self.step()
+        size = random.choice([100, 3_000, 70_000, 600_000] if name.endswith("7") else [100, 3_000])
+        body = f"X-Test: {name}\r\nSubject: x\r\n\r\n".encode() + (b"x" * 76 + b"\r\n") * (size // 78)
+        client.send(f"MAIL FROM:<{FRED}>\r\n".encode() + b"".join(b"RCPT TO:<%s>\r\n" % r.encode() for r in recipients)
+                    + b"DATA\r\n")
+        for answer in client.replies(len(recipients) + 1):
+            self.said(answer, "250")
+        self.said(client.reply(), "354")
+        self.step()
+        client.send(body)
+        self.step()
+        self.said(client.say(b".\r\n"), "250")
+        with self.lock:
+            self.acknowledged.add(message)
+
+    def collect(self, user, uid_owner):
+        """One POP3 session that deletes what it finds."""
+        with Pop3Wire(self.server, "pop3s") as client:
+            client.sign_on(user)
+            self.step()
+            found = read_headers(client, uid_owner)
+            for number, name in found.items():
+                self.step()
+                self.said(client.say(f"DELE {number}"), "+OK")
+            with self.lock:
+                self.deleting |= {(name, user) for name in found.values()}
+            self.step()
+            self.said(client.say("QUIT"), "+OK")
+            with self.lock:
+                self.deleted |= {(name, user) for name in found.values()}
+
+    def run(self):
+        clients = [threading.Thread(target=self.guard, args=(self.send, who)) for who in range(SENDERS)]
+        if self.number % 3:
+            clients.append(threading.Thread(target=self.guard, args=(self.collect, FRED, self.server.uid_owner)))
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        if not self.failures.empty():
+            raise self.failures.get()
+
+
+def read_headers(client, uid_owner):
+    """{message number: name of the message}. No UID may ever have belonged to another message."""
+    if not client.say("UIDL").startswith("+OK"):
+        raise Crash
+    uids = {int(n): uid for n, uid in (line.split() for line in client.lines())}
+    client.send(b"".join(b"TOP %d 0\r\n" % n for n in uids))
+    names = {}
+    for number, uid in uids.items():
+        if not client.reply().startswith("+OK"):
+            raise Crash
+        name = re.search(rb"^X-Test: (\S+)", b"".join(client.lines()), re.M).group(1).decode()
+        assert uid_owner.setdefault((client.user, uid), name) == name, "a UID was given twice"
+        names[number] = name
+    return names
+
+
+def names_in(server, user):
+    """What the account holds now, as a list, and afterwards nothing: the next round begins with an empty mailbox."""
+    with Pop3Wire(server, "pop3s") as client:
+        client.sign_on(user)
+        client.user = user
+        names = read_headers(client, server.uid_owner)
+        client.send(b"".join(b"DELE %d\r\n" % n for n in names) + b"QUIT\r\n")
+        for _ in range(len(names) + 1):
+            assert client.reply().startswith("+OK")
+    return list(names.values())
+
+
+def examine(server, load):
+    """After a crash."""
+    for user in (TOM, FRED):
+        present = names_in(server, user)
+        assert len(present) == len(set(present)), "a message is there twice"
+        offered = {name for name, recipients in load.offered if user in recipients}
+        acknowledged = {name for name, recipients in load.acknowledged if user in recipients}
+        deleting = {name for name, owner in load.deleting if owner == user}
+        deleted = {name for name, owner in load.deleted if owner == user}
+        assert set(present) <= offered, "a message from nowhere"
+        assert acknowledged - deleting <= set(present), "an acknowledged message is lost"
+        assert not deleted & set(present), "a message came back"
+
+
+def test_sigkill_under_load(make_posthorn, dns, relay_port, fake_smtp, rounds):
+    dns.serve("other MX 10 mx.other\nmx.other A 127.0.0.11")
+    server = make_posthorn(dns=dns.address, relay_port=relay_port, queue='retry = {"1s"}',
+                           limits='connections-per-address = 1000').with_people()
+    server.uid_owner = {}
+    for_ann = set()
+    sent_to_ann = 0
+    for number in range(rounds):
+        server.environment = {"POSTHORN_TEST_KEEP_WAL": "1"} if number % 2 else {}
+        server.start()
+        load = Load(server, number)
+        load.run()
+        for_ann |= {name for name, recipients in load.acknowledged if ANN in recipients}
+        sound = server.run("check")
+        assert sound.returncode == 0, f"round {number}: {sound.stdout}{sound.stderr}"
+        server.environment = {}
+        server.start()
+        examine(server, load)
+        server.stop()
+    other = fake_smtp("127.0.0.11")
+    server.start()
+    server.cli("queue", "retry", "--all", json=False)
+    missing = set(for_ann)
+    while missing:
+        name = re.search(rb"^X-Test: (\S+)", other.wait_message().data, re.M).group(1).decode()
+        missing.discard(name)
+        sent_to_ann += 1
+    assert for_ann, "the load reached the queue"
