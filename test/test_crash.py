@@ -108,7 +108,7 @@ class Load:
         with Pop3Wire(self.server, "pop3s") as client:
             client.sign_on(user)
             self.step()
-            found = read_headers(client, uid_owner)
+            found = read_headers(client, user, uid_owner)
             for number, name in found.items():
                 self.step()
                 self.said(client.say(f"DELE {number}"), "+OK")
@@ -131,7 +131,7 @@ class Load:
             raise self.failures.get()
 
 
-def read_headers(client, uid_owner):
+def read_headers(client, user, uid_owner):
     """{message number: name of the message}. No UID may ever have belonged to another message."""
     if not client.say("UIDL").startswith("+OK"):
         raise Crash
@@ -142,7 +142,7 @@ def read_headers(client, uid_owner):
         if not client.reply().startswith("+OK"):
             raise Crash
         name = re.search(rb"^X-Test: (\S+)", b"".join(client.lines()), re.M).group(1).decode()
-        assert uid_owner.setdefault((client.user, uid), name) == name, "a UID was given twice"
+        assert uid_owner.setdefault((user, uid), name) == name, "a UID was given twice"
         names[number] = name
     return names
 
@@ -151,8 +151,7 @@ def names_in(server, user):
     """What the account holds now, as a list, and afterwards nothing: the next round begins with an empty mailbox."""
     with Pop3Wire(server, "pop3s") as client:
         client.sign_on(user)
-        client.user = user
-        names = read_headers(client, server.uid_owner)
+        names = read_headers(client, user, server.uid_owner)
         client.send(b"".join(b"DELE %d\r\n" % n for n in names) + b"QUIT\r\n")
         for _ in range(len(names) + 1):
             assert client.reply().startswith("+OK")
