@@ -144,11 +144,18 @@ def test_too_many_errors_end_the_session(wire):
 
 
 def test_too_many_recipients(make_posthorn):
-    server = make_posthorn(limits="recipients = 3").with_people().start()
+    server = make_posthorn(limits="recipients = 100").with_people().start()
     with SmtpWire(server, "smtp") as client:
-        assert "RCPTMAX=3" in client.ehlo()["LIMITS"]
-        client.talk("MAIL FROM:<a@b.test>", *["RCPT TO:<tom@acompany.test>"] * 3)
+        assert "RCPTMAX=100" in client.ehlo()["LIMITS"]
+        assert client.talk("MAIL FROM:<a@b.test>", *["RCPT TO:<tom@acompany.test>"] * 100).startswith("250")
         assert re.match(r"452 4\.5\.3", client.say("RCPT TO:<fred@acompany.test>"))
+
+
+def test_idle_peer_is_told_and_let_go(make_posthorn):
+    server = make_posthorn(limits='idle = "1s"').with_people().start()
+    with SmtpWire(server, "smtp") as client:
+        client.ehlo()
+        assert re.match(r"421 4\.4\.2", client.reply()) and client.is_at_end()
 
 
 def test_connections_per_address(make_posthorn):

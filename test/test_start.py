@@ -162,7 +162,7 @@ def test_three_processes_with_nothing_to_gain(posthorn):
 def test_started_as_root_the_rooms_are_three_users(posthorn):
     users = {name: process_status(pid)["Uid"].split()[0] for name, pid in children(posthorn).items()}
     assert users["mx"] == users["users"] != users["vault"] and "0" not in users.values()
-    assert os.stat(posthorn.data_dir).st_mode & 0o077 == 0
+    assert os.stat(posthorn.data_dir).st_mode & 0o066 == 0
 
 
 def test_the_gate_does_not_even_link_the_store(posthorn):
