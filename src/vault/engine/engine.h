@@ -10,8 +10,11 @@
  * newest state of the parts it locked.
  *
  * A write or flush that fails is final: everything waiting gets ERR_STORE, the store is closed and opened again
- * (as soon as there is room), and no flush is ever tried a second time. Until then every call answers ERR_STORE
- * or ERR_NO_SPACE. All functions may be called from any thread; a txn, view or scan belongs to one thread. */
+ * (as soon as there is room), and no flush is ever tried a second time. Such a commit is as uncertain as one whose
+ * reply was lost: it may be there when the store is open again, whole, together with all that came before it.
+ * Until then every commit answers ERR_STORE or ERR_NO_SPACE; what is durable can be read nearly all the time.
+ *
+ * All functions may be called from any thread; a txn, view or scan belongs to one thread. */
 #pragma once
 #include "base/err.h"
 #include "base/buf.h"
@@ -22,10 +25,12 @@
 enum part_kind {
     PART_ACCOUNT = 'a',   /* lockable; id: the account's */
     PART_DIRECTORY = 'd', /* lockable; id 0: domains, addresses, accounts, credentials, format number */
-    PART_BODY = 'o',      /* blind; pieces of bodies: large values, stored apart so that compaction does not copy them */
-    PART_REF = 'r',       /* blind; references to bodies, and candidates for collection */
-    PART_QUEUE = 'q',     /* blind; queue entries and their index by due time. Changed only by who holds the lease */
-    PART_TRACE = 't',     /* blind; keys begin with the time; old ones are dropped by range */
+    PART_BODY =
+        'o', /* blind; pieces of bodies: large values, stored apart so that compaction does not copy them */
+    PART_REF = 'r', /* blind; references to bodies, and candidates for collection */
+    PART_QUEUE =
+        'q', /* blind; queue entries and their index by due time. Changed only by who holds the lease */
+    PART_TRACE = 't', /* blind; keys begin with the time; old ones are dropped by range */
 };
 
 struct part {
@@ -41,11 +46,15 @@ struct ticket {
     uint64_t v; /* grows with every commit; 0: nothing to wait for */
 };
 
+#define ENGINE_MAX_KEY 1024 /* the longest key, without its part; a longer one is our own mistake */
+
 struct engine_options {
-    const char *path;           /* a directory, made if missing; unused by the memory engine */
-    uint64_t disk_reserve;      /* engine_has_room() is false below it */
-    uint64_t memory;            /* for memtables of all families together; 0: the default */
-    bool keep_wal_in_process;   /* test switch (manual_wal_flush): what was not flushed dies with the process */
+    const char *path;      /* a directory, made if missing; unused by the memory engine */
+    uint64_t disk_reserve; /* engine_has_room() is false below it */
+    uint64_t memory;       /* for memtables of all families together; 0: the default */
+    uint32_t linger_us;    /* how long a flush may wait for a larger group (see flusher.c); 0: never */
+    bool keep_wal_in_process; /* manual_wal_flush: what was not flushed dies with the process */
+    bool skip_flush;          /* only for tests that must fail: says "durable" of what is not */
 };
 
 /* Opening repairs nothing. ERR_LOCKED: another process has the store; ERR_NO_SPACE; ERR_DAMAGED; the cause names
@@ -56,26 +65,31 @@ void engine_close(struct engine *e); /* flushes first; NULL is fine. No txn, vie
 
 /* ---- transactions ---- */
 
-/* Locks all named parts, sorted, each lock once; waits for them. None can be added later. n may be 0 (all blind). */
+/* Locks all named parts, sorted, each lock once; waits for them. None can be added later. n may be 0 (all blind).
+ * One transaction a thread at a time. Never NULL: while the store is closed, what it is asked fails. */
 struct txn *txn_begin(struct engine *e, const struct part *parts, size_t n);
 void txn_rollback(struct txn **t); /* for scoped(); nothing happens after a commit, or to NULL */
 
 /* Values live in cx->arena. A missing row is OK with *found false. ERR_DAMAGED: the block cannot be read. */
-enum err txn_get(struct txn *t, struct cx *cx, struct part part, struct str key, struct str *value, bool *found);
+enum err txn_get(struct txn *t, struct cx *cx, struct part part, struct str key, struct str *value,
+                 bool *found);
 void txn_put(struct txn *t, struct part part, struct str key, struct str value);
 void txn_delete(struct txn *t, struct part part, struct str key);
-void txn_delete_range(struct txn *t, struct part part, struct str from, struct str to); /* from ≤ key < to; the
+void txn_delete_range(struct txn *t, struct part part, struct str from,
+                      struct str to); /* from ≤ key < to; the
                                                      transaction must not read in that range afterwards */
-/* Writes, gives the locks back and ends the transaction, also when it fails (then nothing was written).
- * *ticket: wait for it before anyone is told. */
+/* Writes, gives the locks back and ends the transaction, also when it fails. *ticket: wait for it before anyone is
+ * told. One that wrote nothing gives engine_newest(): its answer rests on what others wrote. */
 enum err txn_commit(struct txn **t, struct cx *cx, struct ticket *ticket);
 
 /* ---- making it durable ---- */
 
-enum err engine_wait(struct engine *e, struct cx *cx, struct ticket ticket); /* flushes itself if nobody does */
+enum err engine_wait(struct engine *e, struct cx *cx,
+                     struct ticket ticket); /* flushes itself if nobody does */
 /* Calls back once, from the thread that flushes (or at once if it is durable already): be short, take no lock that
  * is held while calling the engine. Somebody must call engine_flush() soon. */
-void engine_when_durable(struct engine *e, struct ticket ticket, void (*done)(void *arg, enum err e), void *arg);
+void engine_when_durable(struct engine *e, struct ticket ticket, void (*done)(void *arg, enum err e),
+                         void *arg);
 /* Flushes for all who wait, as long as there are any, and calls them back. False, at once: nobody waits, or another
  * thread is at it and will serve those too. */
 bool engine_flush(struct engine *e);
@@ -84,9 +98,11 @@ struct ticket engine_newest(struct engine *e);
 
 /* ---- reading what is durable ---- */
 
-struct view *view_open(struct engine *e); /* NULL while the store is down. Hold it for one command only */
+struct view *
+view_open(struct engine *e); /* NULL while the store is closed. Hold it for one command only */
 void view_close(struct view **v);
-enum err view_get(struct view *v, struct cx *cx, struct part part, struct str key, struct str *value, bool *found);
+enum err view_get(struct view *v, struct cx *cx, struct part part, struct str key, struct str *value,
+                  bool *found);
 
 /* ---- scans: rows of one part with from ≤ key < to, in order; an empty `to` means the part's end ---- */
 
@@ -98,6 +114,9 @@ enum err txn_scan(struct txn *t, struct cx *cx, struct part part, struct str fro
  * live until the next call. */
 bool scan_next(struct scan *s, struct str *key, struct str *value);
 enum err scan_error(const struct scan *s, struct cx *cx);
+/* After ERR_DAMAGED: the scan may go on with the first row behind the damage that can be read. What lies between
+ * the last row and that one is lost. False: there was no damage, or none can be read. */
+bool scan_past_damage(struct scan *s);
 void scan_close(struct scan **s);
 /* The ids of all account parts that have rows, ascending, also those nobody names any more: for `check`. */
 enum err view_next_account(struct view *v, struct cx *cx, uint64_t after, uint64_t *id, bool *found);
@@ -110,15 +129,17 @@ void watch_close(struct watch **w); /* when it returns, the callback will not ru
 
 /* ---- upkeep ---- */
 
-bool engine_has_room(struct engine *e);       /* free disk is above the reserve; looked at once a second at most */
-bool engine_is_open(struct engine *e);        /* false: between a failure and the next opening */
-/* To be called now and then (each second): opens the store again after a failure, when there is room. */
+bool engine_has_room(
+    struct engine *e); /* free disk is above the reserve; looked at once a second at most */
+bool engine_is_open(struct engine *e); /* false: between a failure and the next opening */
+/* To be called now and then (each second): opens the store again after a failure, when there is room; it waits
+ * for open transactions and views then, so the caller must hold none. Flushes what nobody waits for. */
 void engine_tend(struct engine *e);
 /* Rewrites files where much was deleted, so that the disk shrinks. Slow; from a background thread. */
 enum err engine_compact(struct engine *e, struct cx *cx, enum part_kind kind);
 
 struct engine_figures {
-    uint64_t flushes, commits, bytes_written; /* since opening; bytes: WAL, table and body files */
+    uint64_t flushes, commits; /* since opening */
     uint64_t disk_used, disk_free;
 };
 void engine_figures(struct engine *e, struct engine_figures *out);

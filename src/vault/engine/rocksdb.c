@@ -1,0 +1,237 @@
+/* The engine on RocksDB.
+ *
+ * Three column families, one log: rows, bodies (values in blob files) and trace (dropped by range). A commit is
+ * one write batch, unsynced; the flusher makes the log durable with rocksdb_flush_wal(sync). Recovery is to a
+ * point in time, so what survives a crash is always a run of commits without a gap.
+ *
+ * At opening, RocksDB writes what it recovered from the log into table files and syncs those: so all that the
+ * first view shows is durable, also what a killed process had left in the page cache only. */
+#include "vault/engine/rocksdb_impl.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- errors ---- */
+
+static enum err kind_of_error(struct str said)
+{
+    static const struct {
+        struct str words;
+        enum err err;
+    } rows[] = {
+        {{"No space left", 13}, ERR_NO_SPACE}, {{"Out of space", 12}, ERR_NO_SPACE},
+        {{"Disk quota", 10}, ERR_NO_SPACE},    {{"lock ", 5}, ERR_LOCKED},
+        {{"Corruption", 10}, ERR_DAMAGED},
+    };
+    size_t at;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        if (str_find(said, rows[i].words, &at))
+            return rows[i].err;
+    return ERR_STORE;
+}
+
+enum err rocks_error(struct cx *cx, const char *doing, char *error)
+{
+    enum err e;
+
+    if (!error)
+        return OK;
+    e = kind_of_error(str_from_c(error));
+    fail(cx, e, "%s: %s", doing, error);
+    rocksdb_free(error);
+    return e;
+}
+
+/* A row that cannot be read is damaged, whether RocksDB finds a wrong checksum or the disk reports an error. */
+static enum err read_error(struct cx *cx, char *error)
+{
+    enum err e = rocks_error(cx, "reading", error);
+
+    return e ? ERR_DAMAGED : OK;
+}
+
+/* ---- open and close ---- */
+
+static enum err open_directory(struct rocks *r, struct cx *cx)
+{
+    if (mkdir(r->path, 0700) != 0 && errno != EEXIST)
+        return fail(cx, errno == ENOSPC ? ERR_NO_SPACE : ERR_SYSTEM, "%s: %s", r->path,
+                    strerror(errno));
+    r->dir = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->dir < 0)
+        return fail(cx, ERR_SYSTEM, "%s: %s", r->path, strerror(errno));
+    return OK;
+}
+
+static enum err rocks_open(struct backend *b, struct cx *cx)
+{
+    struct rocks *r = rocks_of(b);
+    char *error = NULL;
+
+    rocks_options_make(r);
+    r->db = rocksdb_open_column_families(r->db_options, r->path, FAMILY_COUNT, family_names,
+                                         (const rocksdb_options_t *const *)r->family_options,
+                                         r->families, &error);
+    if (!error)
+        return OK;
+    r->db = NULL;
+    rocks_options_free(r);
+    return rocks_error(cx, r->path, error);
+}
+
+/* Handles first: one that is left open makes the close abort. */
+static void rocks_close(struct backend *b)
+{
+    struct rocks *r = rocks_of(b);
+
+    if (!r->db)
+        return;
+    for (enum family f = 0; f < FAMILY_COUNT; f++)
+        rocksdb_column_family_handle_destroy(r->families[f]);
+    rocksdb_close(r->db);
+    r->db = NULL;
+    rocks_options_free(r);
+}
+
+static void rocks_free(struct backend *b)
+{
+    struct rocks *r = rocks_of(b);
+
+    close_fd(&r->dir);
+    free(r->path);
+    free(r);
+}
+
+/* ---- writing ---- */
+
+static void fill_batch(const struct rocks *r, rocksdb_writebatch_t *batch, const struct overlay *o)
+{
+    for (const struct overlay_range *g = overlay_ranges(o); g; g = g->next)
+        rocksdb_writebatch_delete_range_cf(batch, family_of(r, g->from), g->from.p, g->from.n, g->to.p,
+                                           g->to.n);
+    for (const struct overlay_row *row = overlay_first(o); row; row = overlay_next(row))
+        if (row->deleted)
+            rocksdb_writebatch_delete_cf(batch, family_of(r, row->key), row->key.p, row->key.n);
+        else
+            rocksdb_writebatch_put_cf(batch, family_of(r, row->key), row->key.p, row->key.n,
+                                      row->value.p, row->value.n);
+}
+
+/* Whole files of old trace go at once, without being read and written by a compaction. What is left of the range
+ * at its ends has been deleted in the batch. */
+static void drop_files(const struct rocks *r, const struct overlay *o)
+{
+    for (const struct overlay_range *g = overlay_ranges(o); g; g = g->next) {
+        char *error = NULL;
+
+        if (family_of(r, g->from) != r->families[FAMILY_TRACE])
+            continue;
+        rocksdb_delete_file_in_range_cf(r->db, r->families[FAMILY_TRACE], g->from.p, g->from.n, g->to.p,
+                                        g->to.n, &error);
+        rocksdb_free(error); /* then compaction does it */
+    }
+}
+
+static enum err rocks_write(struct backend *b, struct cx *cx, const struct overlay *o)
+{
+    struct rocks *r = rocks_of(b);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    char *error = NULL;
+
+    fill_batch(r, batch, o);
+    rocksdb_write(r->db, r->unsynced, batch, &error);
+    rocksdb_writebatch_destroy(batch);
+    if (!error)
+        drop_files(r, o);
+    return rocks_error(cx, "writing", error);
+}
+
+static enum err rocks_flush(struct backend *b, struct cx *cx)
+{
+    char *error = NULL;
+
+    rocksdb_flush_wal(rocks_of(b)->db, 1, &error);
+    return rocks_error(cx, "flushing the log", error);
+}
+
+/* ---- reading ---- */
+
+static struct snapshot *rocks_snapshot_take(struct backend *b)
+{
+    struct snapshot *s = must_alloc(sizeof(*s));
+
+    s->at = rocksdb_create_snapshot(rocks_of(b)->db);
+    s->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_snapshot(s->read, s->at);
+    return s;
+}
+
+static void rocks_snapshot_release(struct backend *b, struct snapshot *s)
+{
+    rocksdb_readoptions_destroy(s->read);
+    rocksdb_release_snapshot(rocks_of(b)->db, s->at);
+    free(s);
+}
+
+static enum err rocks_get(struct backend *b, struct cx *cx, struct snapshot *s, struct str key,
+                          struct str *value, bool *found)
+{
+    struct rocks *r = rocks_of(b);
+    char *error = NULL;
+    struct str bytes;
+    rocksdb_pinnableslice_t *slice =
+        rocksdb_get_pinned_cf(r->db, s ? s->read : r->newest, family_of(r, key), key.p, key.n, &error);
+
+    if (error)
+        return read_error(cx, error);
+    *found = slice != NULL;
+    if (!slice)
+        return OK;
+    bytes.p = rocksdb_pinnableslice_value(slice, &bytes.n);
+    *value = str_copy(cx->arena, bytes);
+    rocksdb_pinnableslice_destroy(slice);
+    return OK;
+}
+
+static const struct backend_ops rocks_ops = {
+    .open = rocks_open,
+    .close = rocks_close,
+    .free = rocks_free,
+    .write = rocks_write,
+    .flush = rocks_flush,
+    .snapshot_take = rocks_snapshot_take,
+    .snapshot_release = rocks_snapshot_release,
+    .get = rocks_get,
+    .cursor_open = rocks_cursor_open,
+    .cursor_next = rocks_cursor_next,
+    .cursor_error = rocks_cursor_error,
+    .cursor_past_damage = rocks_cursor_past_damage,
+    .cursor_close = rocks_cursor_close,
+    .compact = rocks_compact,
+    .disk_used = rocks_disk_used,
+    .disk_free = rocks_disk_free,
+    .room_to_open = rocks_room_to_open,
+};
+
+enum err engine_open_rocksdb(struct cx *cx, const struct engine_options *options, struct engine **out)
+{
+    struct rocks *r = must_alloc(sizeof(*r));
+    enum err err;
+
+    r->backend.ops = &rocks_ops;
+    r->options = *options;
+    r->path = strdup(options->path);
+    r->dir = -1;
+    err = open_directory(r, cx);
+    if (!err)
+        return engine_start(cx, options, &r->backend, out);
+    rocks_free(&r->backend);
+    return err;
+}

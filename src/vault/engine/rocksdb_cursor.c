@@ -1,0 +1,173 @@
+/* Cursors of the RocksDB engine, and how one gets past a block that cannot be read.
+ *
+ * RocksDB's iterator stops at a damaged block and does not say where the next one begins. But a seek to any key
+ * up to the block's separator fails, and a seek behind it does not: so the end of the damage is found by asking
+ * for keys, first further and further away from the last good row, and then byte by byte. A few hundred seeks
+ * at most, and only on damage. */
+#include "vault/engine/rocksdb_impl.h"
+
+#include "base/arena.h"
+
+#include <stdlib.h>
+
+struct cursor {
+    rocksdb_readoptions_t *read;
+    rocksdb_iterator_t *at;
+    struct whole_key from, to; /* the iterator's bounds point in here */
+    struct whole_key last;     /* the last key given; n is 0: none yet */
+    bool backwards;
+    bool begun; /* the iterator was placed */
+    bool fresh; /* … on a row that was not given yet */
+};
+
+static void copy_key(struct whole_key *out, struct str key)
+{
+    memcpy(out->bytes, key.p, key.n);
+    out->n = key.n;
+}
+
+struct cursor *rocks_cursor_open(struct backend *b, struct snapshot *s, struct str from, struct str to,
+                                 bool backwards)
+{
+    struct rocks *r = rocks_of(b);
+    struct cursor *c = must_alloc(sizeof(*c));
+
+    c->backwards = backwards;
+    copy_key(&c->from, from);
+    copy_key(&c->to, to);
+    c->read = rocksdb_readoptions_create();
+    if (s)
+        rocksdb_readoptions_set_snapshot(c->read, s->at);
+    rocksdb_readoptions_set_iterate_lower_bound(c->read, c->from.bytes, c->from.n);
+    rocksdb_readoptions_set_iterate_upper_bound(c->read, c->to.bytes, c->to.n);
+    if (str_compare(from, to) < 0)
+        c->at = rocksdb_create_iterator_cf(r->db, c->read, family_of(r, from));
+    return c;
+}
+
+static void step(struct cursor *c)
+{
+    if (c->begun && !c->fresh)
+        (c->backwards ? rocksdb_iter_prev : rocksdb_iter_next)(c->at);
+    else if (!c->begun)
+        (c->backwards ? rocksdb_iter_seek_to_last : rocksdb_iter_seek_to_first)(c->at);
+    c->begun = true;
+    c->fresh = false;
+}
+
+bool rocks_cursor_next(struct cursor *c, struct str *key, struct str *value)
+{
+    if (!c->at || (c->begun && !rocksdb_iter_valid(c->at)))
+        return false;
+    step(c);
+    if (!rocksdb_iter_valid(c->at))
+        return false;
+    key->p = rocksdb_iter_key(c->at, &key->n);
+    value->p = rocksdb_iter_value(c->at, &value->n);
+    copy_key(&c->last, *key);
+    return true;
+}
+
+static bool failed(const struct cursor *c)
+{
+    char *error = NULL;
+
+    if (!c->at)
+        return false;
+    rocksdb_iter_get_error(c->at, &error);
+    rocksdb_free(error);
+    return error != NULL;
+}
+
+enum err rocks_cursor_error(const struct cursor *c, struct cx *cx)
+{
+    char *error = NULL;
+
+    if (c->at)
+        rocksdb_iter_get_error(c->at, &error);
+    return rocks_error(cx, "reading", error);
+}
+
+/* Nothing behind the bounds concerns us, whatever state it is in. */
+static bool can_seek(struct cursor *c, const struct whole_key *k)
+{
+    if (str_compare((struct str){k->bytes, k->n}, (struct str){c->to.bytes, c->to.n}) >= 0)
+        return true;
+    rocksdb_iter_seek(c->at, k->bytes, k->n);
+    return !failed(c);
+}
+
+/* The smallest last byte, from `least` on, with which k can be sought; 256 if there is none. */
+static unsigned smallest_last_byte(struct cursor *c, struct whole_key *k, unsigned least)
+{
+    unsigned most = 256;
+
+    while (least < most) {
+        unsigned middle = (least + most) / 2;
+
+        k->bytes[k->n - 1] = (char)middle;
+        if (can_seek(c, k))
+            most = middle;
+        else
+            least = middle + 1;
+    }
+    return most;
+}
+
+/* From k, which cannot be sought, ever greater steps to one that can: the last byte by one, the last but one by
+ * one … Leaves in k the last one that cannot. */
+static bool stride(struct cursor *c, struct whole_key *k)
+{
+    for (size_t at = k->n; at-- > 0;) {
+        struct whole_key next = *k;
+
+        next.n = at + 1;
+        if ((uint8_t)next.bytes[at]++ == 0xff)
+            continue;
+        if (can_seek(c, &next))
+            return true;
+        *k = next;
+    }
+    return false;
+}
+
+/* From k, which cannot be sought, to the smallest greater one that can, byte by byte. */
+static bool creep(struct cursor *c, struct whole_key *k)
+{
+    unsigned byte = (uint8_t)k->bytes[k->n - 1];
+
+    for (;;) {
+        byte = smallest_last_byte(c, k, byte);
+        if (byte == 0)
+            return true; /* k without it cannot be sought, and there is nothing between the two */
+        k->bytes[k->n - 1] = (char)(byte - 1);
+        if (k->n == WHOLE_KEY_SIZE)
+            return false;
+        k->bytes[k->n++] = 0;
+        byte = 0;
+    }
+}
+
+bool rocks_cursor_past_damage(struct cursor *c)
+{
+    struct whole_key k = c->last.n ? c->last : c->from;
+
+    if (c->backwards || !failed(c))
+        return false;
+    if (k.n < WHOLE_KEY_SIZE)
+        k.bytes[k.n++] = 0;
+    if (!can_seek(c, &k) && !(stride(c, &k) && creep(c, &k)))
+        return false;
+    if (!can_seek(c, &k))
+        return false;
+    c->fresh = true;
+    return true;
+}
+
+void rocks_cursor_close(struct cursor *c)
+{
+    if (c->at)
+        rocksdb_iter_destroy(c->at);
+    rocksdb_readoptions_destroy(c->read);
+    free(c);
+}

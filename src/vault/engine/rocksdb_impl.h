@@ -1,0 +1,64 @@
+/* vault/engine/rocksdb_impl.h: what the files of the RocksDB engine share. */
+#pragma once
+#include "vault/engine/engine_impl.h"
+
+#include <rocksdb/c.h>
+
+enum family { FAMILY_ROWS, FAMILY_BODY, FAMILY_TRACE, FAMILY_COUNT };
+extern const char *const family_names[FAMILY_COUNT];
+
+struct rocks {
+    struct backend backend;
+    struct engine_options options;
+    char *path;
+    int dir; /* of the path: for sizes, and for free space inside a sandbox */
+
+    rocksdb_cache_t *cache;
+    rocksdb_options_t *db_options;
+    rocksdb_options_t *family_options[FAMILY_COUNT];
+    rocksdb_writeoptions_t *unsynced;
+    rocksdb_readoptions_t *newest;
+
+    rocksdb_t *db; /* NULL while closed */
+    rocksdb_column_family_handle_t *families[FAMILY_COUNT];
+    bool frozen; /* a damaged file was met: no compaction may run into it again. See rocksdb.c */
+};
+
+struct snapshot {
+    const rocksdb_snapshot_t *at;
+    rocksdb_readoptions_t *read;
+};
+
+static inline struct rocks *rocks_of(struct backend *b)
+{
+    return (struct rocks *)b; /* its first member */
+}
+
+static inline enum family family_of_kind(enum part_kind kind)
+{
+    return kind == PART_BODY ? FAMILY_BODY : kind == PART_TRACE ? FAMILY_TRACE : FAMILY_ROWS;
+}
+
+static inline rocksdb_column_family_handle_t *family_of(const struct rocks *r, struct str whole_key)
+{
+    return r->families[family_of_kind((enum part_kind)whole_key.p[0])];
+}
+
+/* What RocksDB says, as our own error. Takes `error`, which it allocated. NULL is OK. */
+enum err rocks_error(struct cx *cx, const char *doing, char *error);
+
+void rocks_options_make(struct rocks *r);
+void rocks_options_free(struct rocks *r);
+
+struct cursor *rocks_cursor_open(struct backend *b, struct snapshot *s, struct str from, struct str to,
+                                 bool backwards);
+bool rocks_cursor_next(struct cursor *c, struct str *key, struct str *value);
+enum err rocks_cursor_error(const struct cursor *c, struct cx *cx);
+bool rocks_cursor_past_damage(struct cursor *c);
+void rocks_cursor_close(struct cursor *c);
+
+enum err rocks_compact(struct backend *b, struct cx *cx, enum part_kind kind);
+
+uint64_t rocks_disk_used(struct backend *b);
+uint64_t rocks_disk_free(struct backend *b);
+uint64_t rocks_room_to_open(struct backend *b);

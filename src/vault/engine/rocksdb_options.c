@@ -1,0 +1,133 @@
+/* How RocksDB is set up. Each value has its reason beside it; what is not named here is RocksDB's default. */
+#include "vault/engine/rocksdb_impl.h"
+
+const char *const family_names[FAMILY_COUNT] = {
+    [FAMILY_ROWS] = "default", /* accounts, directory, references, queue */
+    [FAMILY_BODY] = "body",
+    [FAMILY_TRACE] = "trace",
+};
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+
+#define MEMORY_DEFAULT                                                                                 \
+    (24 * MIB) /* memtables of all families: what a mail burst fills before it goes to disk */
+#define CACHE_SIZE (12 * MIB) /* blocks, indexes and filters: bodies go past it */
+#define WAL_MOST (96 * MIB)   /* read again at start: about a second */
+#define OPEN_FILES 512        /* table and body files at once; more are opened when needed */
+#define BODY_LEAST KIB        /* smaller pieces stay in the table beside their key */
+#define BODY_FILE_SIZE (64 * MIB)
+#define FILTER_BITS 10 /* a key that does not exist costs no read in 99 of 100 cases */
+#define SYNC_EVERY                                                                                     \
+    MIB /* table files reach the disk evenly, so that no flush of the log waits for a burst of them */
+
+/* Whatever RocksDB writes into its own LOG file is left out: on a full disk Debian's build, which has its
+ * assertions compiled in, aborts in there. FATAL is a level nothing is written at but the header. */
+static void no_log(rocksdb_options_t *o)
+{
+    rocksdb_options_set_info_log_level(o, 4);
+    rocksdb_options_set_keep_log_file_num(o, 1);
+    rocksdb_options_set_stats_dump_period_sec(o, 0);
+    rocksdb_options_set_stats_persist_period_sec(o, 0);
+}
+
+static void set_log_and_recovery(const struct rocks *r, rocksdb_options_t *o)
+{
+    rocksdb_options_set_manual_wal_flush(o, r->options.keep_wal_in_process);
+    rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
+    rocksdb_options_set_max_total_wal_size(o, WAL_MOST);
+    rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
+    rocksdb_options_set_paranoid_checks(
+        o, 1); /* without it, recovery would skip a damaged record of the log and
+                                                  go on with later ones */
+}
+
+static rocksdb_options_t *database_options(const struct rocks *r)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+
+    rocksdb_options_set_create_if_missing(o, 1);
+    rocksdb_options_set_create_missing_column_families(o, 1);
+    no_log(o);
+    set_log_and_recovery(r, o);
+    rocksdb_options_set_db_write_buffer_size(o, r->options.memory ? r->options.memory : MEMORY_DEFAULT);
+    rocksdb_options_set_max_open_files(o, OPEN_FILES);
+    rocksdb_options_set_max_background_jobs(o, 2); /* one flush and one compaction at a time */
+    rocksdb_options_set_bytes_per_sync(o, SYNC_EVERY);
+    rocksdb_options_set_skip_stats_update_on_db_open(o, 1); /* would read every file's properties */
+    rocksdb_options_set_enable_write_thread_adaptive_yield(
+        o, 0); /* spinning costs more than it saves here */
+    return o;
+}
+
+static void set_tables(const struct rocks *r, rocksdb_options_t *o)
+{
+    rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
+
+    rocksdb_block_based_options_set_block_cache(t, r->cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(
+        t, 1); /* else they grow with the store */
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
+    rocksdb_block_based_options_set_filter_policy(t,
+                                                  rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
+    rocksdb_block_based_options_set_format_version(t, 5);
+    rocksdb_options_set_block_based_table_factory(o, t);
+    rocksdb_block_based_options_destroy(t);
+}
+
+/* Bodies lie in files of their own, which compaction leaves alone: they are moved together only when
+ * engine_compact() asks for it. With collection always on, each compaction would copy the mail it passes. */
+static void set_bodies(rocksdb_options_t *o)
+{
+    rocksdb_options_set_enable_blob_files(o, 1);
+    rocksdb_options_set_min_blob_size(o, BODY_LEAST);
+    rocksdb_options_set_blob_file_size(o, BODY_FILE_SIZE);
+    rocksdb_options_set_blob_compression_type(o, rocksdb_lz4_compression);
+    rocksdb_options_set_enable_blob_gc(o, 0);
+    rocksdb_options_set_blob_gc_age_cutoff(o, 1.0); /* when collecting: from every file */
+}
+
+/* After a damaged file was met no compaction runs any more, and tables may pile up at level 0. */
+static void set_frozen(rocksdb_options_t *o)
+{
+    rocksdb_options_set_disable_auto_compactions(o, 1);
+    rocksdb_options_set_level0_slowdown_writes_trigger(o, 1 << 30);
+    rocksdb_options_set_level0_stop_writes_trigger(o, 1 << 30);
+    rocksdb_options_set_soft_pending_compaction_bytes_limit(o, 0);
+    rocksdb_options_set_hard_pending_compaction_bytes_limit(o, 0);
+}
+
+static rocksdb_options_t *options_of_family(const struct rocks *r, enum family family)
+{
+    rocksdb_options_t *o = rocksdb_options_create_copy(r->db_options);
+
+    set_tables(r, o);
+    rocksdb_options_set_compression(o, rocksdb_lz4_compression);
+    rocksdb_options_set_write_buffer_size(o, family == FAMILY_BODY ? 16 * MIB : 8 * MIB);
+    rocksdb_options_set_target_file_size_base(o, 16 * MIB);
+    if (family == FAMILY_BODY)
+        set_bodies(o);
+    if (r->frozen)
+        set_frozen(o);
+    return o;
+}
+
+void rocks_options_make(struct rocks *r)
+{
+    r->cache = rocksdb_cache_create_lru(CACHE_SIZE);
+    r->db_options = database_options(r);
+    for (enum family f = 0; f < FAMILY_COUNT; f++)
+        r->family_options[f] = options_of_family(r, f);
+    r->unsynced = rocksdb_writeoptions_create();
+    r->newest = rocksdb_readoptions_create();
+}
+
+void rocks_options_free(struct rocks *r)
+{
+    rocksdb_readoptions_destroy(r->newest);
+    rocksdb_writeoptions_destroy(r->unsynced);
+    for (enum family f = 0; f < FAMILY_COUNT; f++)
+        rocksdb_options_destroy(r->family_options[f]);
+    rocksdb_options_destroy(r->db_options);
+    rocksdb_cache_destroy(r->cache);
+}
