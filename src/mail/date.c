@@ -2,6 +2,8 @@
  * the last one (the algorithm is H. Hinnant's, "chrono-compatible low-level date algorithms"). */
 #include "mail/date.h"
 
+#include "mail/token.h"
+
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -64,26 +66,6 @@ void date_write(struct buf *out, int64_t ms, int zone_minutes)
                weekdays[days - floor_div(days, 7) * 7], d.day, months[d.month - 1], (int)d.year,
                (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60),
                zone_minutes < 0 ? '-' : '+', east / 60, east % 60);
-}
-
-/* CFWS (RFC 5322 §3.2.2): white space, line ends and comments, which nest. An open one swallows the rest. */
-static void skip_cfws(struct str *in)
-{
-    size_t depth = 0, i;
-
-    for (i = 0; i < in->n; i++) {
-        char c = in->p[i];
-
-        if (c == '(')
-            depth++;
-        else if (c == ')' && depth)
-            depth--;
-        else if (c == '\\' && depth)
-            i++;
-        else if (!depth && !is_wsp(c) && c != '\r' && c != '\n')
-            break;
-    }
-    *in = str_from(*in, i);
 }
 
 /* So many digits, not more: "at most two" of 2026 is no day. */
