@@ -4,9 +4,9 @@ Nothing here sleeps. Whoever waits, waits for an event (a log line, a datagram, 
 deadline that only a broken program reaches.
 """
 
+import itertools
 import os
 import pathlib
-import random
 import socket
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -16,16 +16,29 @@ SLOW = bool(os.environ.get("POSTHORN_TEST_SLOW"))
 DEADLINE_S = 120 if SLOW else 30
 """The longest wait for anything. No test measures time: this only ends one that would never end."""
 
-_given = set()
+PORTS_EACH = 400
+FIRST_PORT, LAST_PORT = 10000, 32000  # below what the kernel gives to clients
+_mine = None
+
+
+def _take_ports():
+    """Ports that no other test process uses meanwhile: the name of their block, as an abstract socket, is the lock."""
+    for first in range(FIRST_PORT, LAST_PORT, PORTS_EACH):
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            lock.bind(f"\0posthorn-test-ports-{first}")
+        except OSError:
+            lock.close()
+            continue
+        return lock, itertools.cycle(range(first, first + PORTS_EACH))
+    raise RuntimeError("every block of ports is taken")
 
 
 def free_port(*hosts):
-    """A port that is free on every host, TCP and UDP, outside the range the kernel gives to clients."""
-    while True:
-        port = random.randrange(10000, 32000)
-        if port not in _given and all(_is_free(host, port) for host in hosts or ("127.0.0.1",)):
-            _given.add(port)
-            return port
+    """A port that is free on every host, TCP and UDP."""
+    global _mine
+    _mine = _mine or _take_ports()
+    return next(port for port in _mine[1] if all(_is_free(host, port) for host in hosts or ("127.0.0.1",)))
 
 
 def _is_free(host, port):
