@@ -82,8 +82,7 @@ static void unlink_open(struct transactions *t, struct open_transaction **at)
 
 /* ---- transactions ---- */
 
-enum err transaction_open(struct transactions *t, struct cx *cx, uint64_t gate, struct handle session,
-                          struct body_id *id)
+enum err transaction_open(struct transactions *t, struct cx *cx, uint64_t gate, struct body_id *id)
 {
     struct open_transaction *x = must_alloc(sizeof(*x));
     HOLD(&t->lock);
@@ -92,7 +91,7 @@ enum err transaction_open(struct transactions *t, struct cx *cx, uint64_t gate, 
         free(x);
         return fail(cx, ERR_BUSY, "%zu SMTP transactions are open", t->most);
     }
-    x->pub = (struct transaction){.id = {fresh_id()}, .gate = gate, .session = session};
+    x->pub = (struct transaction){.id = {fresh_id()}, .gate = gate};
     x->touched_ms = monotonic_ms();
     x->next = t->by_id[bucket_of(x->pub.id.v)];
     t->by_id[bucket_of(x->pub.id.v)] = x;
@@ -101,15 +100,13 @@ enum err transaction_open(struct transactions *t, struct cx *cx, uint64_t gate, 
     return OK;
 }
 
-struct transaction *transaction_take(struct transactions *t, struct body_id id, uint64_t gate,
-                                     struct handle session)
+struct transaction *transaction_take(struct transactions *t, struct body_id id, uint64_t gate)
 {
     HOLD(&t->lock);
 
     for (struct open_transaction *x = t->by_id[bucket_of(id.v)]; x; x = x->next)
         if (x->pub.id.v == id.v) {
-            if (x->pub.gate != gate || x->pub.busy || x->pub.session.hi != session.hi ||
-                x->pub.session.lo != session.lo)
+            if (x->pub.gate != gate || x->pub.busy)
                 return NULL;
             x->pub.busy = true;
             x->touched_ms = monotonic_ms();

@@ -13,7 +13,6 @@ struct transactions;
 struct transaction {
     struct body_id id;      /* of the message and its body */
     uint64_t gate;          /* the life of the gate that opened it */
-    struct handle session;  /* {0}: nobody signed on */
     uint32_t pieces;        /* of the body, that came ahead */
     struct digest *digest;  /* of those; NULL before the first */
     bool busy;              /* somebody works on it: see transaction_take */
@@ -23,12 +22,10 @@ struct transactions *transactions_new(size_t most);
 void transactions_free(struct transactions *t);
 
 /* ERR_BUSY: too many are open. */
-enum err transaction_open(struct transactions *t, struct cx *cx, uint64_t gate, struct handle session,
-                          struct body_id *id);
+enum err transaction_open(struct transactions *t, struct cx *cx, uint64_t gate, struct body_id *id);
 /* Takes it for one call: nobody else gets it until transaction_give_back or transaction_end. NULL: not this gate's,
- * not this session's, ended, or taken at the moment. */
-struct transaction *transaction_take(struct transactions *t, struct body_id id, uint64_t gate,
-                                     struct handle session);
+ * ended, or taken at the moment. */
+struct transaction *transaction_take(struct transactions *t, struct body_id id, uint64_t gate);
 void transaction_give_back(struct transactions *t, struct transaction *x);
 /* It is over: what it reserved is free again. *x is gone. */
 void transaction_end(struct transactions *t, struct transaction *x);

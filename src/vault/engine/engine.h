@@ -93,6 +93,7 @@ void engine_when_durable(struct engine *e, struct ticket ticket, void (*done)(vo
 /* Flushes for all who wait, as long as there are any, and calls them back. False, at once: nobody waits, or another
  * thread is at it and will serve those too. */
 bool engine_flush(struct engine *e);
+bool engine_wants_flush(struct engine *e); /* somebody waits, and nobody flushes */
 /* The newest commit, durable or not: who answers by what a transaction read, writing nothing, waits for this. */
 struct ticket engine_newest(struct engine *e);
 
@@ -123,9 +124,9 @@ enum err view_next_account(struct view *v, struct cx *cx, uint64_t after, uint64
 
 /* ---- watching: a hint that something durable changed in the part; one may be lost, so also look every 30 s ---- */
 
-struct watch;
-struct watch *watch_open(struct engine *e, struct part part, void (*changed)(void *arg), void *arg);
-void watch_close(struct watch **w); /* when it returns, the callback will not run any more */
+struct part_watch;
+struct part_watch *part_watch_open(struct engine *e, struct part part, void (*changed)(void *arg), void *arg);
+void part_watch_close(struct part_watch **w); /* when it returns, the callback will not run any more */
 
 /* ---- upkeep ---- */
 

@@ -404,8 +404,8 @@ static void test_watches(void **state)
 {
     struct world *w = *state;
     int freds = 0, toms = 0, queues = 0;
-    struct watch *a = watch_open(w->e, fred, count, &freds), *b = watch_open(w->e, tom, count, &toms);
-    struct watch *c = watch_open(w->e, queue, count, &queues);
+    struct part_watch *a = part_watch_open(w->e, fred, count, &freds), *b = part_watch_open(w->e, tom, count, &toms);
+    struct part_watch *c = part_watch_open(w->e, queue, count, &queues);
     struct ticket ticket;
 
     commit_one(w->e, &w->cx, fred, "k", "1");
@@ -414,15 +414,15 @@ static void test_watches(void **state)
     assert_int_equal(engine_wait(w->e, &w->cx, ticket), OK);
     assert_int_equal(freds, 1);
     assert_int_equal(toms, 0);
-    watch_close(&a);
+    part_watch_close(&a);
     assert_null(a);
-    watch_close(&a);
+    part_watch_close(&a);
     commit_durably(w->e, &w->cx, fred, "k", "3");
     commit_durably(w->e, &w->cx, queue, "k", "3");
     assert_int_equal(freds, 1);
     assert_int_equal(queues, 1);
-    watch_close(&b);
-    watch_close(&c);
+    part_watch_close(&b);
+    part_watch_close(&c);
 }
 
 static void test_kept_over_closing(void **state)

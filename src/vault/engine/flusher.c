@@ -262,6 +262,12 @@ bool engine_flush(struct engine *e)
     return true;
 }
 
+bool engine_wants_flush(struct engine *e)
+{
+    HOLD(&e->m);
+    return !e->flushing && somebody_waits(e);
+}
+
 struct ticket engine_newest(struct engine *e)
 {
     HOLD(&e->m);

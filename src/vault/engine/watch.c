@@ -6,13 +6,13 @@
 
 #include <stdlib.h>
 
-struct watch {
+struct part_watch {
     struct watches *owner;
     struct part part;
     void (*changed)(void *arg);
     void *arg;
-    struct watch *next;        /* in its bucket */
-    struct watch *next_marked; /* in `marked` */
+    struct part_watch *next;        /* in its bucket */
+    struct part_watch *next_marked; /* in `marked` */
     uint64_t first, last; /* tickets of the commits that marked it and were not told yet; 0: none */
 };
 
@@ -29,7 +29,7 @@ void watches_destroy(struct watches *w)
     pthread_cond_destroy(&w->ran);
 }
 
-static struct watch **bucket_of(struct watches *w, struct part part)
+static struct part_watch **bucket_of(struct watches *w, struct part part)
 {
     return &w->buckets[(part.id * 31 + part.kind) % WATCH_BUCKETS];
 }
@@ -39,7 +39,7 @@ static bool same_part(struct part a, struct part b)
     return a.kind == b.kind && a.id == b.id;
 }
 
-static void mark(struct watches *w, struct watch *watch, uint64_t ticket)
+static void mark(struct watches *w, struct part_watch *watch, uint64_t ticket)
 {
     if (!watch->first) {
         watch->first = ticket;
@@ -53,7 +53,7 @@ static void mark(struct watches *w, struct watch *watch, uint64_t ticket)
 void watches_mark(struct watches *w, struct part part, uint64_t ticket)
 {
     HOLD(&w->m);
-    for (struct watch *watch = *bucket_of(w, part); watch; watch = watch->next)
+    for (struct part_watch *watch = *bucket_of(w, part); watch; watch = watch->next)
         if (same_part(watch->part, part))
             mark(w, watch, ticket);
 }
@@ -62,7 +62,7 @@ void watches_mark_all(struct watches *w)
 {
     HOLD(&w->m);
     for (size_t i = 0; i < WATCH_BUCKETS; i++)
-        for (struct watch *watch = w->buckets[i]; watch; watch = watch->next)
+        for (struct part_watch *watch = w->buckets[i]; watch; watch = watch->next)
             mark(w, watch, 1);
 }
 
@@ -73,10 +73,10 @@ bool watches_has_any(struct watches *w)
 }
 
 /* One that is due, with its mark taken off; a later commit that is not durable yet marks it again. */
-static struct watch *take_due(struct watches *w, uint64_t durable)
+static struct part_watch *take_due(struct watches *w, uint64_t durable)
 {
-    for (struct watch **at = &w->marked; *at; at = &(*at)->next_marked) {
-        struct watch *watch = *at;
+    for (struct part_watch **at = &w->marked; *at; at = &(*at)->next_marked) {
+        struct part_watch *watch = *at;
 
         if (watch->first > durable)
             continue;
@@ -93,7 +93,7 @@ static struct watch *take_due(struct watches *w, uint64_t durable)
 
 void watches_call(struct watches *w, uint64_t durable)
 {
-    struct watch *watch;
+    struct part_watch *watch;
     HOLD(&w->m);
 
     while (w->running)
@@ -108,31 +108,31 @@ void watches_call(struct watches *w, uint64_t durable)
     }
 }
 
-struct watch *watch_open(struct engine *e, struct part part, void (*changed)(void *arg), void *arg)
+struct part_watch *part_watch_open(struct engine *e, struct part part, void (*changed)(void *arg), void *arg)
 {
     struct watches *w = &e->watches;
-    struct watch *watch = must_alloc(sizeof(*watch));
-    struct watch **bucket = bucket_of(w, part);
+    struct part_watch *watch = must_alloc(sizeof(*watch));
+    struct part_watch **bucket = bucket_of(w, part);
     HOLD(&w->m);
 
-    *watch = (struct watch){.owner = w, .part = part, .changed = changed, .arg = arg, .next = *bucket};
+    *watch = (struct part_watch){.owner = w, .part = part, .changed = changed, .arg = arg, .next = *bucket};
     *bucket = watch;
     w->count++;
     return watch;
 }
 
-static void unlink_marked(struct watches *w, struct watch *watch)
+static void unlink_marked(struct watches *w, struct part_watch *watch)
 {
-    for (struct watch **at = &w->marked; *at; at = &(*at)->next_marked)
+    for (struct part_watch **at = &w->marked; *at; at = &(*at)->next_marked)
         if (*at == watch) {
             *at = watch->next_marked;
             return;
         }
 }
 
-static void unlink_watch(struct watches *w, struct watch *watch)
+static void unlink_watch(struct watches *w, struct part_watch *watch)
 {
-    struct watch **at = bucket_of(w, watch->part);
+    struct part_watch **at = bucket_of(w, watch->part);
 
     while (*at != watch)
         at = &(*at)->next;
@@ -140,7 +140,7 @@ static void unlink_watch(struct watches *w, struct watch *watch)
     w->count--;
 }
 
-void watch_close(struct watch **watch)
+void part_watch_close(struct part_watch **watch)
 {
     struct watches *w;
 

@@ -13,9 +13,9 @@ struct watches {
     pthread_mutex_t m; /* guards all below and every watch in it; never held during a callback */
     pthread_cond_t ran;
     size_t count;
-    struct watch *buckets[WATCH_BUCKETS];
-    struct watch *marked;  /* those that are to be called */
-    struct watch *running; /* whose callback runs at the moment */
+    struct part_watch *buckets[WATCH_BUCKETS];
+    struct part_watch *marked;  /* those that are to be called */
+    struct part_watch *running; /* whose callback runs at the moment */
 };
 
 void watches_init(struct watches *w);

@@ -26,11 +26,23 @@ static void fetch_sha256(void)
 struct digest *digest_new(void)
 {
     struct digest *d = must_alloc(sizeof(*d));
+    int ok;
 
     pthread_once(&sha256_once, fetch_sha256);
     d->ctx = EVP_MD_CTX_new();
-    assert(d->ctx && EVP_DigestInit_ex(d->ctx, sha256, NULL) == 1);
+    assert(d->ctx);
+    ok = EVP_DigestInit_ex(d->ctx, sha256, NULL);
+    assert(ok == 1);
     return d;
+}
+
+struct digest *digest_copy(const struct digest *d)
+{
+    struct digest *copy = digest_new();
+    int ok = EVP_MD_CTX_copy_ex(copy->ctx, d->ctx);
+
+    assert(ok == 1);
+    return copy;
 }
 
 void digest_free(struct digest **d)

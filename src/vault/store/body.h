@@ -12,6 +12,7 @@
 /* The check value, fed piece by piece. */
 struct digest;
 struct digest *digest_new(void);
+struct digest *digest_copy(const struct digest *d);
 void digest_free(struct digest **d);
 void digest_feed(struct digest *d, struct str bytes);
 void digest_end(struct digest *d, char out[SHA256_SIZE]);

@@ -1,0 +1,24 @@
+/* vault/channel.h: the vault's end of the channels on which calls come, and the lanes they run in.
+ *
+ * Calls of the short lane run in the loop's threads, at once; their answers leave when what they rest on is durable,
+ * without a thread waiting for it. Calls of the long lane wait for one of a few threads of their own. A channel's
+ * owner is fixed when it is made: every channel that comes over another one belongs to the same life of the same
+ * room, so no call can claim to be somebody else's. */
+#pragma once
+#include "vault/caller.h"
+
+struct loop;
+struct channels;
+
+/* `gate_ended` is called when the first channel of a gate's life has closed. */
+struct channels *channels_new(struct vault *v, struct loop *loop, void (*gate_ended)(struct vault *v, uint64_t gate));
+/* After the loop has ended: no thread of it is left. Waits for the long lane. */
+void channels_free(struct channels *c);
+
+/* A first channel; owns fd. *gate: the life it begins. */
+enum err channel_add(struct channels *c, struct cx *cx, int fd, enum room room, uint64_t *gate);
+/* A listening socket for the command line (Unix). Who may connect is for its file mode; SO_PEERCRED is looked at too. */
+enum err channels_listen(struct channels *c, struct cx *cx, int fd);
+
+/* Runs in the long lane: for work that no call waits for. */
+void long_lane_run(struct channels *c, void (*work)(void *arg), void *arg);
