@@ -1,0 +1,239 @@
+/* A run is: whatever must not be measured, the meter, the work, the meter again, the figures. */
+#include "runs.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "meter.h"
+#include "pop3.h"
+#include "smtp.h"
+#include "stats.h"
+#include "visible.h"
+
+struct measure {
+    struct meter before, after;
+    int64_t began_us, ended_us;
+    double own_cpu_s; /* the generator's, which shares the machine with the server */
+};
+
+static double own_cpu(void)
+{
+    struct rusage r;
+
+    getrusage(RUSAGE_SELF, &r);
+    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+}
+
+static void measure_begin(const struct options *o, struct measure *m)
+{
+    meter_read(o, &m->before);
+    m->own_cpu_s = own_cpu();
+    m->began_us = monotonic_us();
+}
+
+static void measure_end(const struct options *o, struct measure *m)
+{
+    m->ended_us = monotonic_us();
+    m->own_cpu_s = own_cpu() - m->own_cpu_s;
+    meter_read(o, &m->after);
+}
+
+static double measure_seconds(const struct measure *m)
+{
+    return (double)(m->ended_us - m->began_us) / 1e6;
+}
+
+/* How much of the machine went to neither of the two: kernel threads that write for the server, and whoever
+ * disturbs the measurement. */
+static double others_percent(const struct measure *m)
+{
+    double busy = m->after.machine_busy_s - m->before.machine_busy_s;
+    double ours = m->after.cpu_s - m->before.cpu_s + m->own_cpu_s;
+    double all = measure_seconds(m) * (double)sysconf(_SC_NPROCESSORS_ONLN);
+
+    return busy > ours ? 100 * (busy - ours) / all : 0;
+}
+
+/* What the server spent, per piece of work (a message, a sign-on). */
+static void report_costs(const struct options *o, const struct measure *m, double pieces,
+                         struct report *r)
+{
+    const struct meter *a = &m->before, *b = &m->after;
+
+    if (pieces < 1)
+        return;
+    report_add(r, "load_cpu_ms_each", m->own_cpu_s * 1000 / pieces);
+    if (o->pid_count) {
+        report_add(r, "server_cpu_ms_each", (b->cpu_s - a->cpu_s) * 1000 / pieces);
+        report_add(r, "server_written_kb_each", (b->written - a->written) / 1024 / pieces);
+        report_add(r, "server_wakeups_each", (b->switches - a->switches) / pieces);
+        report_add(r, "server_pss_mb", b->pss / 1048576);
+        report_add(r, "server_processes", b->processes);
+    }
+    if (o->pid_count)
+        report_add(r, "others_cpu_percent", others_percent(m));
+    if (o->device_major) {
+        report_add(r, "disk_flushes_each", (b->device_flushes - a->device_flushes) / pieces);
+        report_add(r, "disk_written_kb_each", (b->device_written - a->device_written) / 1024 / pieces);
+    }
+}
+
+static void report_sample(struct sample *s, const char *const names[3], struct report *r)
+{
+    static const double percents[] = {50, 99, 100};
+
+    sample_sort(s);
+    for (size_t i = 0; i < 3; i++)
+        report_add(r, names[i], sample_percentile(s, percents[i]) / 1000.0);
+}
+
+static void report_smtp(const struct options *o, const struct measure *m, int64_t accepted_us,
+                        struct smtp_run *run, struct report *r)
+{
+    static const char *const names[] = {"reply_p50_ms", "reply_p99_ms", "reply_max_ms"};
+    double accepted_s = (double)(accepted_us - m->began_us) / 1e6;
+
+    report_add(r, "messages_per_s", (double)run->accepted / measure_seconds(m));
+    report_add(r, "deliveries_per_s", (double)run->deliveries / measure_seconds(m));
+    report_add(r, "accepted_per_s", (double)run->accepted / accepted_s);
+    report_add(r, "seconds_until_visible", measure_seconds(m));
+    report_add(r, "seconds_until_accepted", accepted_s);
+    report_sample(&run->replies, names, r);
+    report_add(r, "messages_accepted", (double)run->accepted);
+    report_add(r, "temporary_replies", (double)run->temporary);
+    report_add(r, "rejected_replies", (double)run->rejected);
+    report_add(r, "broken_connections", (double)run->broken);
+    report_costs(o, m, (double)run->accepted, r);
+}
+
+void run_smtp(const struct options *o, struct report *report)
+{
+    int64_t deadline = monotonic_ms() + (int64_t)o->time_limit_ms, accepted_us;
+    uint32_t *want = must_alloc(o->accounts * sizeof *want);
+    struct smtp_run run = {0};
+    struct measure m = {0};
+
+    if (!o->wants_visible || visible_count(o, deadline, want, report)) {
+        measure_begin(o, &m);
+        smtp_run(o, deadline, &run, report);
+        accepted_us = monotonic_us();
+        for (uint64_t i = 0; i < o->accounts; i++)
+            want[i] += run.expected[i];
+        if (o->wants_visible)
+            visible_wait(o, deadline, want, run.last_account, report);
+        measure_end(o, &m);
+        report_smtp(o, &m, accepted_us, &run, report);
+        smtp_run_free(&run);
+    }
+    free(want);
+}
+
+/* The two POP3 commands: sessions that each begin anew until there is no more work. */
+
+struct pop3_load {
+    const struct options *o;
+    struct report *report;
+    enum pop3_job job;
+    uint64_t taken, total; /* sessions begun, and to be */
+    uint64_t open;
+    double finished, messages, octets;
+    struct sample took; /* from the connect to the end of the sign-on or of the download */
+    uint64_t failures;
+};
+
+struct pop3_worker {
+    struct pop3 pop3;
+    int64_t began_us;
+};
+
+static void take_work(struct pop3_worker *w)
+{
+    struct pop3_load *l = w->pop3.owner;
+
+    if (l->taken == l->total || l->failures) {
+        l->open--;
+        return;
+    }
+    w->began_us = monotonic_us();
+    pop3_start(&w->pop3, &l->o->to, l->job, l->taken++ % l->o->accounts);
+}
+
+static void note_done(struct pop3 *p)
+{
+    struct pop3_worker *w = (struct pop3_worker *)p; /* its first member */
+    struct pop3_load *l = p->owner;
+
+    if (p->failure[0]) {
+        l->failures++;
+        report_fail(l->report, "%s", p->failure);
+    } else {
+        l->finished++;
+        l->messages += (double)p->fetched;
+        l->octets += (double)p->fetched_octets;
+        sample_add(&l->took, (l->job == POP3_FETCH ? p->fetched_us : p->signed_on_us) - w->began_us);
+    }
+    take_work(w);
+}
+
+static void pop3_load_run(struct pop3_load *l)
+{
+    struct pop3_worker *all = must_alloc(l->o->sessions * sizeof *all);
+    int64_t deadline = monotonic_ms() + (int64_t)l->o->time_limit_ms;
+
+    l->open = l->o->sessions;
+    for (uint64_t i = 0; i < l->o->sessions; i++) {
+        pop3_init(&all[i].pop3, l->o);
+        all[i].pop3.tls = true;
+        all[i].pop3.done = note_done;
+        all[i].pop3.owner = l;
+        take_work(&all[i]);
+    }
+    while (l->open && monotonic_ms() < deadline)
+        wires_serve(deadline - monotonic_ms());
+    if (l->open)
+        report_fail(l->report, "not done in time");
+    for (uint64_t i = 0; i < l->o->sessions; i++)
+        pop3_free(&all[i].pop3);
+    free(all);
+}
+
+static uint64_t pop3_total(const struct options *o)
+{
+    return o->count ? o->count : o->sessions;
+}
+
+void run_pop3(const struct options *o, struct report *report)
+{
+    struct pop3_load l = {.o = o, .report = report, .job = POP3_FETCH, .total = pop3_total(o)};
+    struct measure m = {0};
+
+    measure_begin(o, &m);
+    pop3_load_run(&l);
+    measure_end(o, &m);
+    report_add(report, "messages_per_s", l.messages / measure_seconds(&m));
+    report_add(report, "mb_per_s", l.octets / 1048576 / measure_seconds(&m));
+    report_add(report, "messages", l.messages);
+    report_add(report, "downloads", l.finished);
+    report_costs(o, &m, l.messages, report);
+    sample_free(&l.took);
+}
+
+void run_signon(const struct options *o, struct report *report)
+{
+    static const char *const names[] = {"sign_on_p50_ms", "sign_on_p99_ms", "sign_on_max_ms"};
+    struct pop3_load l = {.o = o, .report = report, .job = POP3_SIGN_ON, .total = pop3_total(o)};
+    struct measure m = {0};
+
+    measure_begin(o, &m);
+    pop3_load_run(&l);
+    measure_end(o, &m);
+    report_add(report, "sign_ons_per_s", l.finished / measure_seconds(&m));
+    report_add(report, "sign_ons", l.finished);
+    report_sample(&l.took, names, report);
+    report_costs(o, &m, l.finished, report);
+    sample_free(&l.took);
+}
