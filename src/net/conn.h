@@ -63,7 +63,8 @@ struct conn_target {
     struct endpoint from; /* source address; AF_UNSPEC: any */
     int64_t timeout_ms;   /* until opened() or closed(CONN_REFUSED) */
 };
-/* Outgoing; any thread. opened() or closed() is called by the loop, never before conn_connect() returned. */
+/* Outgoing; any thread. The loop calls opened(), or closed() alone if it came to nothing. In a thread of the loop
+ * that is not before the present op has returned. */
 enum err conn_connect(struct cx *cx, struct loop *l, const struct conn_target *target,
                       const struct conn_ops *ops, void *state);
 
@@ -71,7 +72,7 @@ void *conn_state(const struct conn *c);
 void conn_set_state(struct conn *c, void *state);
 void conn_set_ops(struct conn *c, const struct conn_ops *ops); /* another core takes over */
 const struct endpoint *conn_peer(const struct conn *c);
-const struct endpoint *conn_local(const struct conn *c);
+const struct endpoint *conn_local(struct conn *c);
 struct loop *conn_loop(const struct conn *c);
 struct watch_id conn_id(const struct conn *c); /* for loop_wake(), from any thread, however late */
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #define BACKLOG 1024 /* the kernel cuts it to net.core.somaxconn */
@@ -33,6 +34,9 @@ enum err listen_open(struct cx *cx, struct str where, int *fd)
         return fail_errno(cx, where, "");
     if (!set_flag(s, SOL_SOCKET, SO_REUSEADDR))
         return fail_errno(cx, where, "SO_REUSEADDR: ");
+    if (!set_flag(s, IPPROTO_TCP, TCP_NODELAY) ||
+        !set_flag(s, SOL_SOCKET, SO_KEEPALIVE)) /* heirs: what is accepted */
+        return fail_errno(cx, where, "TCP_NODELAY: ");
     if (e.any.sa_family == AF_INET6 && !set_flag(s, IPPROTO_IPV6, IPV6_V6ONLY))
         return fail_errno(cx, where, "IPV6_V6ONLY: ");
     if (bind(s, &e.any, endpoint_size(&e)) < 0 || listen(s, BACKLOG) < 0)
