@@ -95,7 +95,7 @@ static bool lease_due(struct queue *q, struct entry_id id, uint64_t holder, stru
     return true;
 }
 
-static bool is_leased(struct queue *q, struct entry_id id)
+bool queue_is_leased(struct queue *q, struct entry_id id)
 {
     HOLD(&q->lock);
     return find_lease(q, id) != NULL;
@@ -214,7 +214,7 @@ static void consider(struct round *r, struct entry_id id)
     struct entry_row entry;
     bool found;
 
-    if (is_leased(r->q, id))
+    if (queue_is_leased(r->q, id))
         return;
     if (entry_read(r->v, r->cx, id, &entry, &found)) {
         char text[ID_TEXT_SIZE];

@@ -51,6 +51,7 @@ void queue_hint(struct queue *q); /* something may be due */
 /* False: somebody else has it. holder 0: the vault itself. */
 bool queue_lease(struct queue *q, struct entry_id id, uint64_t holder, struct str destination);
 bool queue_has_lease(struct queue *q, struct entry_id id, uint64_t holder);
+bool queue_is_leased(struct queue *q, struct entry_id id); /* by anybody: it is being delivered */
 void queue_unlease(struct queue *q, struct entry_id id);
 /* Gives the lease back when the ticket is durable (or has failed). */
 void queue_unlease_when_durable(struct queue *q, struct entry_id id, struct ticket ticket);

@@ -1,0 +1,284 @@
+/* posthorn-vault: everything that holds mail. Started by the supervisor with one end of a socket pair as descriptor 3,
+ * over which it is told its settings and given its channels (rpc/leash.def). */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/scoped.h"
+#include "net/listen.h"
+#include "net/loop.h"
+#include "rpc/frame.h"
+#include "sandbox/sandbox.h"
+#include "vault/accept/transactions.h"
+#include "vault/attached.h"
+#include "vault/channel.h"
+#include "vault/queue/queue.h"
+#include "vault/signon/handles.h"
+#include "vault/signon/signon.h"
+#include "vault/store/store.h"
+#include "vault/upkeep.h"
+#include "vault/vault.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LEASH 3
+#define MOST_DESCRIPTORS 200000
+#define MOST_HANDLES 100000
+#define MOST_TRANSACTIONS 40000
+#define STOP_GRACE_MS 8000 /* the supervisor waits ten seconds */
+#define FLUSH_LINGER_US 1000
+
+static struct vault vault;
+static struct channels *channels;
+
+/* ---- settings ---- */
+
+static _Atomic(const struct config *) current;
+
+const struct config *settings(void)
+{
+    return atomic_load(&current);
+}
+
+/* The arena is never freed: some command may still be reading the settings before. A reload is rare. */
+static enum err take_settings(struct cx *cx, struct str text, struct str name)
+{
+    struct arena *arena = arena_new(0);
+    struct config *config;
+    enum err e = config_parse(cx, text, str_to_c(arena, name), arena, &config);
+
+    if (e) {
+        arena_free(arena);
+        return e;
+    }
+    atomic_store(&current, config);
+    return OK;
+}
+
+/* ---- the leash ---- */
+
+enum err serve_room_start(struct caller *c, const struct room_start_request *q, struct room_start_reply *r)
+{
+    (void)q;
+    (void)r;
+    return fail(&c->cx, ERR_BAD_CALL, "started already");
+}
+
+enum err serve_room_reload(struct caller *c, const struct room_reload_request *q, struct room_reload_reply *r)
+{
+    (void)r;
+    return take_settings(&c->cx, q->settings, q->settings_name);
+}
+
+enum err serve_room_gate(struct caller *c, const struct room_gate_request *q, struct room_gate_reply *r)
+{
+    uint64_t gate;
+    enum err e;
+
+    (void)r;
+    if (c->fd_count != 1)
+        return fail(&c->cx, ERR_BAD_CALL, "%zu descriptors came for a gate", c->fd_count);
+    e = channel_add(channels, &c->cx, c->fds[0], q->users ? USERS : MX, &gate);
+    if (!e)
+        c->fds[0] = -1;
+    return e;
+}
+
+enum err serve_room_stop(struct caller *c, const struct room_stop_request *q, struct room_stop_reply *r)
+{
+    (void)c;
+    (void)q;
+    (void)r;
+    loop_stop(vault.loop, STOP_GRACE_MS);
+    return OK;
+}
+
+/* What a gate knew dies with it. The supervisor's own channel is life 0: without it nobody would ever stop us. */
+static void gate_ended(struct vault *v, uint64_t gate)
+{
+    if (gate == 0) {
+        loop_stop(v->loop, 0);
+        return;
+    }
+    log_line(LOG_WARNING, "gate-ended", "gate=%llu", (unsigned long long)gate);
+    handles_end_gate(v->handles, gate);
+    signons_end_gate(v->signons, gate);
+    transactions_end_gate(v->transactions, gate);
+    attached_end_gate(gate);
+    queue_gate_ended(v->queue, gate);
+}
+
+/* ---- starting ---- */
+
+struct start {
+    struct cx cx;
+    struct buf in;
+    struct frame frame;
+    struct room_start_request request;
+    int fds[FRAME_FDS];
+    size_t fd_count;
+};
+
+static bool read_start(struct start *s)
+{
+    struct str payload;
+    struct unpack u;
+    bool bad;
+
+    while (!frame_parse(buf_str(&s->in), &s->frame, &payload, &bad))
+        if (bad || frame_receive(LEASH, &s->in, s->fds, &s->fd_count) <= 0)
+            return false;
+    u = unpack_begin(payload);
+    unpack_room_start_request(s->cx.arena, &u, &s->request);
+    return s->frame.call == CALL_room_start && unpack_done(&u);
+}
+
+static void answer_start(const struct start *s, enum err e)
+{
+    struct buf out = buf_make(4096);
+    size_t begun = frame_begin(&out, CALL_room_start, (uint16_t)e, s->frame.id);
+
+    if (e)
+        buf_add_c(&out, s->cx.cause);
+    frame_end(&out, begun);
+    frame_send(LEASH, buf_str(&out), NULL, 0);
+    buf_free(&out);
+}
+
+static enum err close_doors(struct cx *cx)
+{
+    struct arena *a = cx->arena;
+    struct buf path = buf_make(4096);
+    struct sandbox_layers layers;
+    struct sandbox spec = {.kind = SANDBOX_VAULT, .user = getuid() == 0 ? "posthorn-vault" : NULL};
+    char text[SANDBOX_TEXT_SIZE];
+    enum err e;
+
+    buf_add(&path, settings()->data_dir);
+    buf_add_c(&path, "/store");
+    spec.directory = str_to_c(a, buf_str(&path));
+    buf_free(&path);
+    e = sandbox_enter(cx, &spec, &layers);
+    if (e)
+        return e;
+    sandbox_describe(&layers, text);
+    log_line(LOG_INFO, "sandbox", "%s", text);
+    return OK;
+}
+
+static bool has_idle_work(void *arg)
+{
+    return engine_wants_flush(arg);
+}
+
+static void do_idle_work(void *arg)
+{
+    pool_blocking_begin();
+    engine_flush(arg);
+    pool_blocking_end();
+}
+
+static enum err open_parts(struct start *s)
+{
+    struct engine_options options = {.path = ".",
+                                     .disk_reserve = settings()->limits.disk_reserve,
+                                     .linger_us = FLUSH_LINGER_US,
+                                     .keep_wal_in_process = s->request.keep_wal_in_process,
+                                     .skip_flush = s->request.skip_flush};
+    enum err e = engine_open_rocksdb(&s->cx, &options, &vault.engine);
+    struct loop_settings loop = {
+        .has_idle_work = has_idle_work, .idle_work = do_idle_work, .idle_arg = vault.engine};
+
+    if (!e)
+        e = store_open(&s->cx, vault.engine, settings, &vault.store);
+    if (!e)
+        e = loop_open(&s->cx, &loop, &vault.loop);
+    if (e)
+        return e;
+    vault.started_ms = now_ms();
+    vault.handles = handles_new(MOST_HANDLES);
+    vault.transactions = transactions_new(MOST_TRANSACTIONS);
+    e = signons_open(&s->cx, vault.store, vault.handles, monotonic_ms, &vault.signons);
+    if (e)
+        return e;
+    vault.queue = queue_open(&vault);
+    channels = channels_new(&vault, vault.loop, gate_ended);
+    return OK;
+}
+
+/* In the order that leash.def tells. */
+static enum err open_channels(struct start *s)
+{
+    const struct room_start_request *q = &s->request;
+    size_t wanted = (size_t)q->has_mx + q->has_users + q->has_control, i = 0;
+    uint64_t gate;
+    enum err e = OK;
+
+    if (s->fd_count != wanted)
+        return fail(&s->cx, ERR_BAD_CALL, "%zu descriptors came, of %zu", s->fd_count, wanted);
+    if (q->has_mx)
+        e = channel_add(channels, &s->cx, s->fds[i++], MX, &gate);
+    if (!e && q->has_users)
+        e = channel_add(channels, &s->cx, s->fds[i++], USERS, &gate);
+    if (!e && q->has_control)
+        e = channels_listen(channels, &s->cx, s->fds[i++]);
+    return e ? e : channel_add(channels, &s->cx, LEASH, SUPERVISOR, &gate);
+}
+
+static enum err start(struct start *s)
+{
+    enum err e = take_settings(&s->cx, s->request.settings, s->request.settings_name);
+
+    if (!e) {
+        log_start("vault", settings()->log_level);
+        e = close_doors(&s->cx);
+    }
+    if (!e)
+        e = open_parts(s);
+    return e;
+}
+
+static void stop(void)
+{
+    queue_close(vault.queue);
+    channels_free(channels);
+    signons_close(vault.signons);
+    transactions_free(vault.transactions);
+    handles_free(vault.handles);
+    store_close(vault.store);
+    loop_close(&vault.loop);
+    engine_close(vault.engine);
+}
+
+int main(void)
+{
+    struct start s = {.cx = {.arena = arena_new(0)}, .in = buf_make(FRAME_LIMIT)};
+    struct upkeep *upkeep;
+    uint64_t descriptors;
+    enum err e;
+
+    log_start("vault", LOG_INFO);
+    if (!read_start(&s)) {
+        fputs("posthorn-vault is started by `posthorn serve`, not by hand\n", stderr);
+        return 2;
+    }
+    if (nofile_raise(&s.cx, MOST_DESCRIPTORS, &descriptors))
+        log_line(LOG_WARNING, "descriptors", "cause=%s", log_value(str_from_c(s.cx.cause)));
+    e = start(&s);
+    answer_start(&s, e);
+    if (e)
+        return 1;
+    e = open_channels(&s);
+    if (e) {
+        log_line(LOG_ERROR, "start", "cause=%s", log_value(str_from_c(s.cx.cause)));
+        return 1;
+    }
+    buf_free(&s.in);
+    arena_free(s.cx.arena);
+    upkeep = upkeep_start(&vault);
+    loop_run(vault.loop);
+    upkeep_stop(upkeep);
+    stop();
+    return 0;
+}

@@ -1,0 +1,129 @@
+#include "vault/upkeep.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/scoped.h"
+#include "vault/accept/transactions.h"
+#include "vault/store/collect.h"
+#include "vault/trace/trace.h"
+#include "vault/vault.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TEND_MS 1000
+#define COLLECT_MS 30000
+#define TRACE_MS 3600000
+#define FORGOTTEN_MS 3600000              /* a transaction that nobody touched: a peer may take ten minutes a step */
+#define COMPACT_BYTES (64ull * 1024 * 1024) /* deleted since the last time: worth rewriting files for */
+
+struct upkeep {
+    struct vault *vault;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards ending */
+    pthread_cond_t ended;
+    bool ending;
+    int64_t next_collect, next_trace;
+    uint64_t deleted; /* bytes of bodies, not yet given back to the disk */
+};
+
+static void collect_round(struct upkeep *u)
+{
+    struct cx cx = {.arena = arena_new(0)};
+    struct collected got = {0};
+    enum err e;
+
+    do {
+        e = collect(u->vault->store, &cx, now_ms() - COLLECT_GRACE_MS, &got);
+        u->deleted += got.bytes;
+        arena_reset(cx.arena);
+    } while (!e && got.more);
+    if (!e && u->deleted >= COMPACT_BYTES) {
+        u->deleted = 0;
+        e = engine_compact(u->vault->engine, &cx, PART_BODY);
+    }
+    if (e)
+        log_line(LOG_WARNING, "collect", "error=%s cause=%s", err_row(e)->name, log_value(str_from_c(cx.cause)));
+    arena_free(cx.arena);
+}
+
+static void drop_old_trace(struct upkeep *u)
+{
+    struct cx cx = {.arena = arena_new(0)};
+    enum err e = trace_drop_before(u->vault->store, &cx, now_ms() - TRACE_KEPT_MS);
+
+    if (e)
+        log_line(LOG_WARNING, "trace", "error=%s cause=%s", err_row(e)->name, log_value(str_from_c(cx.cause)));
+    arena_free(cx.arena);
+}
+
+static void tend(struct upkeep *u)
+{
+    int64_t now = monotonic_ms();
+
+    engine_tend(u->vault->engine);
+    transactions_expire(u->vault->transactions, now - FORGOTTEN_MS);
+    if (!engine_is_open(u->vault->engine))
+        return;
+    if (now >= u->next_collect) {
+        u->next_collect = now + COLLECT_MS;
+        collect_round(u);
+    }
+    if (now >= u->next_trace) {
+        u->next_trace = now + TRACE_MS;
+        drop_old_trace(u);
+    }
+}
+
+/* False: the time is over. */
+static bool wait_for_end(struct upkeep *u)
+{
+    struct timespec t;
+    HOLD(&u->lock);
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += TEND_MS / 1000;
+    while (!u->ending)
+        if (pthread_cond_timedwait(&u->ended, &u->lock, &t) == ETIMEDOUT)
+            break;
+    return u->ending;
+}
+
+static void *upkeep_main(void *arg)
+{
+    do
+        tend(arg);
+    while (!wait_for_end(arg));
+    return NULL;
+}
+
+struct upkeep *upkeep_start(struct vault *v)
+{
+    struct upkeep *u = must_alloc(sizeof(*u));
+    pthread_condattr_t attr;
+
+    u->vault = v;
+    pthread_mutex_init(&u->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&u->ended, &attr);
+    pthread_condattr_destroy(&attr);
+    if (pthread_create(&u->thread, NULL, upkeep_main, u)) {
+        log_line(LOG_ERROR, "no-thread", "for=upkeep");
+        abort();
+    }
+    return u;
+}
+
+void upkeep_stop(struct upkeep *u)
+{
+    {
+        HOLD(&u->lock);
+        u->ending = true;
+        pthread_cond_signal(&u->ended);
+    }
+    pthread_join(u->thread, NULL);
+    pthread_cond_destroy(&u->ended);
+    pthread_mutex_destroy(&u->lock);
+    free(u);
+}
