@@ -11,12 +11,13 @@
 #   make check-clang  a warning-free build with clang
 #   make check-format, make check-layers, make format, make deps, make clean
 #
-# TESTS="test/test_smtp.py -k pipelining" narrows the system tests.
+# TESTS="test/test_smtp.py -k pipelining" narrows the system tests, BENCH="--quick --only ten" the measuring.
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 TARGET ?= *
 TESTS ?=
+BENCH ?=
 
 .NOTPARALLEL:
 .PHONY: build run test install bench fuzz fuzz-targets deps format clean \
@@ -60,7 +61,7 @@ install: build
 	@meson install -C build --no-rebuild
 
 bench: deps build
-	@bench/run build
+	@bench/run build $(BENCH)
 
 fuzz: deps fuzz-targets
 	@set -e; for target in $$(find build-fuzz -type f -name '$(TARGET)_fuzz'); do \

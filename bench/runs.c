@@ -74,7 +74,7 @@ static void report_costs(const struct options *o, const struct measure *m, doubl
         report_add(r, "server_pss_mb", b->pss / 1048576);
         report_add(r, "server_processes", b->processes);
     }
-    if (o->pid_count)
+    if (o->pid_count && measure_seconds(m) > 0.5) /* the kernel counts in ticks of 10 ms */
         report_add(r, "others_cpu_percent", others_percent(m));
     if (o->device_major) {
         report_add(r, "disk_flushes_each", (b->device_flushes - a->device_flushes) / pieces);

@@ -132,7 +132,10 @@ class Posthorn(Server):
         return self
 
     def counters(self):
-        status = json.loads(self._command("--json", "status"))
+        done = subprocess.run([self.program, "--config", self.config, "--json", "status"], capture_output=True)
+        if not done.stdout:
+            raise RuntimeError(f"posthorn status: {done.stderr.decode().strip()}")
+        status = json.loads(done.stdout)  # whatever its exit status, which tells monitors of a full disk and such
         return {key: value for key, value in status.items()
                 if isinstance(value, (int, float)) and not isinstance(value, bool)}
 
