@@ -1,0 +1,135 @@
+/* posthorn account …: the people. */
+#include "base/arena.h"
+#include "base/clock.h"
+#include "control/operator.h"
+#include "control/password.h"
+
+#include <stdio.h>
+
+static const struct column account_columns[] = {
+    {"address", "ADDRESS", TEXT},       {"name", "NAME", TEXT},
+    {"emails", "EMAILS", NUMBER},       {"used", "USED", SIZE},
+    {"quota", "QUOTA", SIZE},           {"suspended", "SUSPENDED", FLAG},
+    {"created", "CREATED", TIME},       {"internal_only", "INTERNAL ONLY", FLAG},
+    {"has_password", "PASSWORD", FLAG},
+};
+
+static json_t *account_object(const struct account_info *a)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "address", json_text(a->address));
+    json_object_set_new(o, "name", json_text(a->name));
+    json_object_set_new(o, "emails", json_integer((json_int_t)a->emails));
+    json_object_set_new(o, "used", json_integer((json_int_t)a->used));
+    json_object_set_new(o, "quota", json_integer((json_int_t)a->quota));
+    json_object_set_new(o, "suspended", json_boolean(a->suspended));
+    json_object_set_new(o, "internal_only", json_boolean(a->internal_only));
+    json_object_set_new(o, "has_password", json_boolean(a->has_password));
+    json_object_set_new(o, "created", json_time(a->created));
+    return o;
+}
+
+static enum err take_quota(struct operator* op, uint64_t *quota)
+{
+    const char *text = operator_option(op, "--quota");
+
+    *quota = 0; /* none */
+    if (text && !parse_size(str_from_c(text), quota))
+        return usage_error(op, "--quota: expected a size, such as 500M or 2G");
+    return OK;
+}
+
+enum err cmd_account_add(struct operator* op)
+{
+    struct account_add_request q = {.address = str_from_c(op->argv[0]),
+                                    .name = str_from_c(operator_option(op, "--name")),
+                                    .internal_only = operator_option(op, "--internal-only") != NULL};
+    struct account_add_reply r;
+    enum err e;
+
+    if ((e = take_quota(op, &q.quota)) ||
+        (e = password_read(&op->cx, operator_option(op, "--password-stdin") != NULL, &q.password)) ||
+        (e = vault_reach(op)) || (e = vault_account_add(&op->cx, &q, &r)))
+        return e;
+    if (!q.password.n)
+        printf("%s has no password yet: posthorn account password %s\n", op->argv[0], op->argv[0]);
+    return OK;
+}
+
+enum err cmd_account_list(struct operator* op)
+{
+    struct account_list_request q = {0};
+    struct account_list_reply r = {.more = true};
+    json_t *rows = json_array();
+    enum err e = vault_reach(op);
+
+    while (!e && r.more) {
+        r = (struct account_list_reply){0};
+        e = vault_account_list(&op->cx, &q, &r);
+        for (size_t i = 0; !e && i < r.accounts_count; i++) {
+            q.after = r.accounts[i].address;
+            json_array_append_new(rows, account_object(&r.accounts[i]));
+        }
+    }
+    if (!e)
+        print_rows(op, rows, account_columns, 6); /* the rest is for "show" */
+    json_decref(rows);
+    return e;
+}
+
+enum err cmd_account_show(struct operator* op)
+{
+    struct account_show_request q = {.address = str_from_c(op->argv[0])};
+    struct account_show_reply r;
+    json_t *object;
+    enum err e;
+
+    if ((e = vault_reach(op)) || (e = vault_account_show(&op->cx, &q, &r)))
+        return e;
+    object = account_object(&r.account);
+    print_object(op, object, COLUMNS(account_columns));
+    json_decref(object);
+    return OK;
+}
+
+enum err cmd_account_remove(struct operator* op)
+{
+    struct account_remove_request q = {.address = str_from_c(op->argv[0])};
+    struct account_remove_reply r;
+    enum err e = vault_reach(op);
+
+    return e ? e : vault_account_remove(&op->cx, &q, &r);
+}
+
+enum err cmd_account_password(struct operator* op)
+{
+    struct account_password_request q = {.address = str_from_c(op->argv[0])};
+    struct account_password_reply r;
+    enum err e = password_read(&op->cx, operator_option(op, "--password-stdin") != NULL, &q.password);
+
+    if (!e && !q.password.n)
+        return usage_error(op, "there is no terminal to ask on: use --password-stdin");
+    if (e || (e = vault_reach(op)))
+        return e;
+    return vault_account_password(&op->cx, &q, &r);
+}
+
+static enum err suspend(struct operator* op, bool suspended)
+{
+    struct account_suspend_request q = {.address = str_from_c(op->argv[0]), .suspended = suspended};
+    struct account_suspend_reply r;
+    enum err e = vault_reach(op);
+
+    return e ? e : vault_account_suspend(&op->cx, &q, &r);
+}
+
+enum err cmd_account_suspend(struct operator* op)
+{
+    return suspend(op, true);
+}
+
+enum err cmd_account_resume(struct operator* op)
+{
+    return suspend(op, false);
+}

@@ -1,0 +1,186 @@
+/* The commands that concern the server itself: serve, check-config, help, status, check. */
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/scoped.h"
+#include "control/certificates.h"
+#include "control/operator.h"
+#include "control/room.h"
+#include "control/supervisor.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum err cmd_serve(struct operator* op)
+{
+    char rooms[PATH_MAX];
+    struct supervisor_options options = {.config_path = op->config_path, .rooms = rooms};
+    enum err e = room_directory(&op->cx, rooms, sizeof(rooms));
+
+    return e ? e : supervisor_run(&op->cx, &options);
+}
+
+/* Certificates are looked at as well, unless they are still to be made or belong to somebody else. */
+enum err cmd_check_config(struct operator* op)
+{
+    struct certificate *certificates;
+    size_t count;
+    enum err e = operator_settings(op);
+
+    if (!e && op->settings.config->tls_count && geteuid() == 0)
+        e = certificates_read(&op->cx, op->settings.config, op->cx.arena, &certificates, &count);
+    if (!e)
+        printf("%s: good\n", op->config_path);
+    return e;
+}
+
+static enum err help_settings(struct operator* op)
+{
+    scoped(buf_free) struct buf text = buf_make(BUF_UNLIMITED);
+
+    if (operator_option(op, "--roff"))
+        config_manual_roff(&text);
+    else
+        config_manual_text(&text);
+    fwrite(text.p, 1, text.n, stdout);
+    return OK;
+}
+
+static bool is_asked_for(const struct operator* op, const struct command *c)
+{
+    char words[64];
+
+    snprintf(words, sizeof(words), "%s%s%s", op->argv[0], op->argc > 1 ? " " : "",
+             op->argc > 1 ? op->argv[1] : "");
+    return str_starts(str_from_c(c->words), str_from_c(words));
+}
+
+/* "help account" explains every command that begins so. */
+enum err cmd_help(struct operator* op)
+{
+    bool found = false;
+
+    if (op->argc > 0 && !strcmp(op->argv[0], "settings"))
+        return help_settings(op);
+    for (size_t i = 0; i < command_count; i++)
+        if (op->argc == 0 || is_asked_for(op, &commands[i])) {
+            printf("posthorn %s%s%s\n    %s\n", commands[i].words, *commands[i].usage ? " " : "",
+                   commands[i].usage, commands[i].help);
+            found = true;
+        }
+    return found ? OK : usage_error(op, "there is no such command");
+}
+
+/* ---- status ---- */
+
+static json_t *status_object(struct operator* op, const struct status_reply *r)
+{
+    json_t *o = json_object();
+    int64_t end;
+
+    json_object_set_new(o, "up_since", json_time(r->up_since));
+    json_object_set_new(o, "store_open", json_boolean(r->store_open));
+    json_object_set_new(o, "queue_length", json_integer((json_int_t)r->queue_length));
+    json_object_set_new(o, "queue_oldest", json_time(r->queue_oldest));
+    json_object_set_new(o, "disk_free", json_integer((json_int_t)r->disk_free));
+    json_object_set_new(o, "disk_used", json_integer((json_int_t)r->disk_used));
+    json_object_set_new(o, "has_room", json_boolean(r->has_room));
+    json_object_set_new(o, "signed_on", json_integer((json_int_t)r->signed_on));
+    json_object_set_new(o, "sessions", json_integer((json_int_t)r->sessions));
+    json_object_set_new(o, "delivered", json_integer((json_int_t)r->delivered));
+    json_object_set_new(o, "commits", json_integer((json_int_t)r->commits));
+    json_object_set_new(o, "flushes", json_integer((json_int_t)r->flushes));
+    if (certificates_end(&op->cx, op->settings.config, &end) == OK)
+        json_object_set_new(o, "certificate_end", json_time((uint64_t)end));
+    else
+        json_object_set_new(o, "certificate_end", json_null());
+    return o;
+}
+
+/* What a monitor should wake somebody for. */
+static enum err judge_status(struct operator* op, const struct status_reply *r)
+{
+    int64_t end;
+
+    if (!r->store_open)
+        return fail(&op->cx, ERR_STORE, "the store cannot be written at the moment");
+    if (!r->has_room)
+        return fail(&op->cx, ERR_NO_SPACE, "the disk is full: no new mail is accepted");
+    if (certificates_end(&op->cx, op->settings.config, &end) == OK && end < now_ms())
+        return fail(&op->cx, ERR_CONFIG, "the certificate has expired");
+    return OK;
+}
+
+enum err cmd_status(struct operator* op)
+{
+    static const struct column columns[] = {
+        {"up_since", "up since", TIME},
+        {"signed_on", "signed on", NUMBER},
+        {"sessions", "sessions", NUMBER},
+        {"delivered", "delivered since then", NUMBER},
+        {"queue_length", "queue", NUMBER},
+        {"queue_oldest", "oldest in queue", TIME},
+        {"disk_used", "store", SIZE},
+        {"disk_free", "disk free", SIZE},
+        {"has_room", "accepts new mail", FLAG},
+        {"store_open", "store can be written", FLAG},
+        {"certificate_end", "certificate's end", TIME},
+    };
+    struct status_request q = {0};
+    struct status_reply r = {0};
+    json_t *object;
+    enum err e;
+
+    if ((e = vault_reach_running(op)) || (e = vault_status(&op->cx, &q, &r)))
+        return e;
+    object = status_object(op, &r);
+    print_object(op, object, COLUMNS(columns));
+    json_decref(object);
+    return judge_status(op, &r);
+}
+
+/* ---- check ---- */
+
+static void add_disagreements(json_t *rows, const struct check_reply *r)
+{
+    for (size_t i = 0; i < r->found_count; i++) {
+        json_t *o = json_object();
+
+        json_object_set_new(o, "address", json_text(r->found[i].address));
+        json_object_set_new(o, "text", json_text(r->found[i].text));
+        json_array_append_new(rows, o);
+    }
+}
+
+enum err cmd_check(struct operator* op)
+{
+    static const struct column columns[] = {{"address", "ACCOUNT", TEXT},
+                                            {"text", "WHAT DISAGREES", TEXT}};
+    struct check_request q = {0};
+    struct check_reply r = {0};
+    uint64_t accounts = 0, emails = 0, bodies = 0;
+    json_t *rows = json_array();
+    size_t found;
+    enum err e = vault_reach(op);
+
+    do {
+        q.after_account = r.next_account;
+        r = (struct check_reply){0};
+        if (!e && !(e = vault_check(&op->cx, &q, &r))) {
+            add_disagreements(rows, &r);
+            accounts += r.accounts, emails += r.emails, bodies += r.bodies;
+        }
+    } while (!e && r.next_account);
+    found = json_array_size(rows);
+    if (!e)
+        print_rows(op, rows, COLUMNS(columns));
+    if (!e && !op->json)
+        printf("%llu accounts, %llu emails, %llu bodies read\n", (unsigned long long)accounts,
+               (unsigned long long)emails, (unsigned long long)bodies);
+    json_decref(rows);
+    if (!e && found)
+        return fail(&op->cx, ERR_DAMAGED, "%zu disagreements", found);
+    return e;
+}

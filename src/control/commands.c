@@ -1,0 +1,54 @@
+/* What there is to type. The loop in main.c checks words, options and the number of arguments, so no command does. */
+#include "control/operator.h"
+
+const struct command commands[] = {
+    {"serve", "", NULL, 0, 0, cmd_serve,
+     "Run the server in the foreground. SIGTERM finishes what is under way and stops; SIGHUP reloads "
+     "configuration and "
+     "certificates."},
+    {"check-config", "", NULL, 0, 0, cmd_check_config,
+     "Say what is wrong with the configuration, and on which line."},
+    {"help", "[COMMAND… | settings]", " --roff ", 0, 2, cmd_help,
+     "Explain a command, or every setting of the configuration."},
+    {"domain add", "NAME", NULL, 1, 1, cmd_domain_add, "Take mail for a domain."},
+    {"domain remove", "NAME", NULL, 1, 1, cmd_domain_remove,
+     "Take no more mail for a domain; it must be empty."},
+    {"domain list", "", NULL, 0, 0, cmd_domain_list, "List the domains."},
+    {"account add", "ADDRESS [--password-stdin] [--name TEXT] [--quota SIZE] [--internal-only]",
+     " --password-stdin --name= --quota= --internal-only ", 1, 1, cmd_account_add,
+     "Make an account. The password is asked for on the terminal, or is the first line of standard "
+     "input."},
+    {"account list", "", NULL, 0, 0, cmd_account_list, "List the accounts."},
+    {"account show", "ADDRESS", NULL, 1, 1, cmd_account_show, "Show one account."},
+    {"account remove", "ADDRESS", NULL, 1, 1, cmd_account_remove,
+     "Remove an account and all of its mail."},
+    {"account password", "ADDRESS [--password-stdin]", " --password-stdin ", 1, 1, cmd_account_password,
+     "Give an account a new password."},
+    {"account suspend", "ADDRESS", NULL, 1, 1, cmd_account_suspend,
+     "End the account's sessions at once and let it sign on no more; its mail is still accepted."},
+    {"account resume", "ADDRESS", NULL, 1, 1, cmd_account_resume, "Undo a suspension."},
+    {"alias add", "ADDRESS TARGET…", NULL, 2, -1, cmd_alias_add,
+     "Send mail for ADDRESS to the targets. An ADDRESS of the form @domain catches what nobody else "
+     "has."},
+    {"alias list", "", NULL, 0, 0, cmd_alias_list, "List the aliases."},
+    {"alias remove", "ADDRESS", NULL, 1, 1, cmd_alias_remove, "Remove an alias."},
+    {"queue list", "", NULL, 0, 0, cmd_queue_list, "List the mail that waits for other servers."},
+    {"queue show", "ID", NULL, 1, 1, cmd_queue_show,
+     "Show one entry of the queue, and what the other server said."},
+    {"queue retry", "ID | --domain NAME | --all", " --domain= --all ", 0, 1, cmd_queue_retry,
+     "Try now."},
+    {"queue hold", "ID | --domain NAME | --all", " --domain= --all ", 0, 1, cmd_queue_hold,
+     "Do not try until released."},
+    {"queue release", "ID | --domain NAME | --all", " --domain= --all ", 0, 1, cmd_queue_release,
+     "Try again what was held."},
+    {"queue remove", "ID | --domain NAME | --all", " --domain= --all ", 0, 1, cmd_queue_remove,
+     "Remove without delivery and without a report."},
+    {"trace", "WHAT", NULL, 1, 1, cmd_trace,
+     "Tell what happened to a queue id, Message-ID or address, in order."},
+    {"status", "", NULL, 0, 0, cmd_status,
+     "Tell how the running server is; the exit status serves monitors."},
+    {"check", "", NULL, 0, 0, cmd_check,
+     "Read the whole store and name what disagrees or cannot be read."},
+};
+
+const size_t command_count = sizeof(commands) / sizeof(*commands);

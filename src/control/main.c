@@ -1,0 +1,220 @@
+/* posthorn: the command line. From what was typed to the row of commands.c, and from its answer to the exit status. */
+#include "base/arena.h"
+#include "control/operator.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_CONFIG "/etc/posthorn/posthorn.conf"
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: posthorn [--config FILE] [--json] COMMAND …\n\n", out);
+    for (size_t i = 0; i < command_count; i++)
+        fprintf(out, "    posthorn %s%s%s\n", commands[i].words, *commands[i].usage ? " " : "",
+                commands[i].usage);
+    fputs("\n\"posthorn help COMMAND\" explains one, \"posthorn help settings\" the configuration.\n",
+          out);
+}
+
+const char *operator_option(const struct operator* op, const char *name)
+{
+    for (size_t i = 0; i < op->option_count; i++)
+        if (!strcmp(op->options[i].name, name))
+            return op->options[i].value;
+    return NULL;
+}
+
+enum err usage_error(struct operator* op, const char *why)
+{
+    op->wrong_usage = true;
+    return fail(&op->cx, ERR_BAD_VALUE, "%s", why);
+}
+
+enum err operator_settings(struct operator* op)
+{
+    if (op->settings.config)
+        return OK;
+    return settings_read(&op->cx, op->config_path, op->cx.arena, &op->settings);
+}
+
+/* How many of the arguments are this command's words; 0: not this command. */
+static int match_words(const struct command *c, int argc, char **argv)
+{
+    struct str rest = str_from_c(c->words), word;
+    int n = 0;
+
+    while (rest.n) {
+        if (!take_until(&rest, ' ', &word)) {
+            word = rest;
+            rest = STR_NONE;
+        }
+        if (n == argc || !str_same(word, str_from_c(argv[n])))
+            return 0;
+        n++;
+    }
+    return n;
+}
+
+static bool find_command(struct operator* op, int argc, char **argv)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        int words = match_words(&commands[i], argc, argv);
+
+        if (words == 0)
+            continue;
+        op->command = &commands[i];
+        op->argc = argc - words;
+        op->argv = argv + words;
+        return true;
+    }
+    return false;
+}
+
+/* Whether the command knows this option, and whether a value follows it. */
+static bool knows_option(const struct command *c, const char *option, bool *has_value)
+{
+    size_t n = strlen(option);
+
+    for (const char *at = c->options; at && (at = strstr(at, option)); at += n)
+        if (at[-1] == ' ' && (at[n] == ' ' || at[n] == '=')) {
+            *has_value = at[n] == '=';
+            return true;
+        }
+    return false;
+}
+
+/* Sorts the arguments: options to op->options, the rest stays in op->argv. "--" ends the options. */
+static enum err take_options(struct operator* op)
+{
+    int kept = 0;
+    bool has_value, ended = false;
+
+    for (int i = 0; i < op->argc; i++) {
+        char *word = op->argv[i];
+
+        if (ended || word[0] != '-' || !word[1]) {
+            op->argv[kept++] = word;
+        } else if (!strcmp(word, "--")) {
+            ended = true;
+        } else if (!knows_option(op->command, word, &has_value) ||
+                   op->option_count == MOST_OPTIONS_GIVEN) {
+            return fail(&op->cx, ERR_BAD_VALUE, "unknown option %s", word);
+        } else if (has_value && ++i == op->argc) {
+            return fail(&op->cx, ERR_BAD_VALUE, "%s needs a value", word);
+        } else {
+            op->options[op->option_count].name = word;
+            op->options[op->option_count++].value = has_value ? op->argv[i] : "";
+        }
+    }
+    op->argc = kept;
+    return OK;
+}
+
+static enum err check_count(struct operator* op)
+{
+    if (op->argc < op->command->least)
+        return fail(&op->cx, ERR_BAD_VALUE, "something is missing");
+    if (op->command->most >= 0 && op->argc > op->command->most)
+        return fail(&op->cx, ERR_BAD_VALUE, "\"%s\" is too much", op->argv[op->command->most]);
+    return OK;
+}
+
+static int wrong_usage(const struct operator* op)
+{
+    fprintf(stderr, "posthorn: %s\nusage: posthorn %s %s\n", op->cx.cause, op->command->words,
+            op->command->usage);
+    return EXIT_USAGE;
+}
+
+/* What was wanted stands before why it failed: "posthorn: account show x@y: there is no such thing". */
+static int failed(const struct operator* op, enum err e)
+{
+    const char *cause = op->cx.cause[0] ? op->cx.cause : err_row(e)->text;
+    const char *about = op->argc > 0 ? op->argv[0] : "";
+
+    fprintf(stderr, "posthorn: %s%s%s: %s\n", op->command->words, *about ? " " : "", about, cause);
+    return EXIT_FAILED;
+}
+
+static int run(struct operator* op)
+{
+    enum err e;
+
+    if (take_options(op) || check_count(op))
+        return wrong_usage(op);
+    e = op->command->run(op);
+    vault_leave(op);
+    if (op->wrong_usage)
+        return wrong_usage(op);
+    if (e)
+        return failed(op, e);
+    if (fflush(stdout) || ferror(stdout)) {
+        fprintf(stderr, "posthorn: cannot write the answer\n");
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+/* Options that stand before the command. True: one was taken. */
+static bool take_global(struct operator* op, int *argc, char ***argv)
+{
+    char **a = *argv;
+
+    if (*argc > 1 && !strcmp(a[0], "--config"))
+        op->config_path = a[1], *argv += 2, *argc -= 2;
+    else if (*argc > 0 && !strncmp(a[0], "--config=", 9))
+        op->config_path = a[0] + 9, *argv += 1, *argc -= 1;
+    else if (*argc > 0 && !strcmp(a[0], "--json"))
+        op->json = true, *argv += 1, *argc -= 1;
+    else
+        return false;
+    return true;
+}
+
+static int no_command(int argc, char **argv)
+{
+    if (argc > 0 && !strcmp(argv[0], "--version")) {
+        puts("posthorn " POSTHORN_VERSION);
+        return EXIT_DONE;
+    }
+    if (argc > 0 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
+        print_usage(stdout);
+        return EXIT_DONE;
+    }
+    if (argc > 0)
+        fprintf(stderr, "posthorn: there is no command \"%s%s%s\"\n", argv[0], argc > 1 ? " " : "",
+                argc > 1 ? argv[1] : "");
+    print_usage(stderr);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = getenv("POSTHORN_CONFIG");
+    struct operator op = {.config_path = path && *path ? path : DEFAULT_CONFIG};
+    int status;
+
+    argc--;
+    argv++;
+    signal(SIGPIPE, SIG_IGN);
+    while (take_global(&op, &argc, &argv))
+        ;
+    if (!find_command(&op, argc, argv))
+        return no_command(argc, argv);
+    op.cx.arena = arena_new(0);
+    for (int i = 0; i < op.argc; i++)
+        if (!strcmp(op.argv[i], "--help"))
+            op.wrong_usage = true;
+    if (op.wrong_usage) {
+        printf("usage: posthorn %s %s\n\n    %s\n", op.command->words, op.command->usage,
+               op.command->help);
+        status = EXIT_DONE;
+    } else {
+        status = run(&op);
+    }
+    arena_free(op.cx.arena);
+    return status;
+}

@@ -1,0 +1,107 @@
+/* control/operator.h: the command line at work: what was typed, whom it talks to, how it answers.
+ *
+ * A command returns OK, or an error whose cause becomes the one line on standard error; the exit status follows. */
+#pragma once
+#include "control/settings.h"
+#include "rpc/client.h"
+
+#include <jansson.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct operator;
+
+struct command {
+    const char *words;   /* "account add" */
+    const char *usage;   /* "ADDRESS [--password-stdin] …" */
+    const char *options; /* " --password-stdin --name= ", with = those that take a value; NULL: none */
+    int least, most;     /* arguments; most < 0: any number */
+    enum err (*run)(struct operator* op);
+    const char *help;
+};
+
+#define MOST_OPTIONS_GIVEN 16
+
+struct operator
+{
+    struct cx cx;
+    const char *config_path;
+    bool json;
+    const struct command *command;
+    int argc; /* without the command's words and its options */
+    char **argv;
+    struct {
+        const char *name, *value;
+    } options[MOST_OPTIONS_GIVEN];
+    size_t option_count;
+    bool wrong_usage;         /* set by usage_error() */
+    struct settings settings; /* of the configuration, once operator_settings() has read it */
+};
+
+/* "…" for an option that takes a value, "" for one that does not; NULL: not given. */
+const char *operator_option(const struct operator* op, const char *name);
+enum err usage_error(struct operator* op, const char *why);
+enum err operator_settings(struct operator* op);
+
+extern const struct command commands[];
+extern const size_t command_count;
+
+/* ---- the vault: the running server's, or one of our own ---- */
+
+/* After that the stubs vault_NAME work. */
+enum err vault_reach(struct operator* op);
+/* Only a running server: ERR_VAULT_AWAY if there is none. */
+enum err vault_reach_running(struct operator* op);
+/* Our own vault has finished and let go of the store when this returns; nothing to do for a server's. */
+void vault_leave(struct operator* op);
+
+/* ---- answers ---- */
+
+enum column_kind { TEXT, NUMBER, SIZE, TIME, FLAG, LIST };
+
+struct column {
+    const char *key;     /* in JSON */
+    const char *heading; /* for people */
+    enum column_kind kind;
+};
+
+/* An array of objects: JSON as it is, or a table of these columns; nothing at all for people if it is empty. */
+void print_rows(const struct operator* op, const json_t *rows, const struct column *columns,
+                size_t count);
+/* One object: JSON, or a line for each column. */
+void print_object(const struct operator* op, const json_t *object, const struct column *columns,
+                  size_t count);
+#define COLUMNS(c) (c), sizeof(c) / sizeof(*(c))
+
+/* Bytes as JSON text; what is not UTF-8 in it is replaced. A time is written as RFC 3339, 0 as null. */
+json_t *json_text(struct str s);
+json_t *json_time(uint64_t ms);
+
+/* ---- the commands ---- */
+#define COMMAND(name) enum err name(struct operator* op)
+COMMAND(cmd_serve);
+COMMAND(cmd_check_config);
+COMMAND(cmd_help);
+COMMAND(cmd_domain_add);
+COMMAND(cmd_domain_remove);
+COMMAND(cmd_domain_list);
+COMMAND(cmd_account_add);
+COMMAND(cmd_account_list);
+COMMAND(cmd_account_show);
+COMMAND(cmd_account_remove);
+COMMAND(cmd_account_password);
+COMMAND(cmd_account_suspend);
+COMMAND(cmd_account_resume);
+COMMAND(cmd_alias_add);
+COMMAND(cmd_alias_list);
+COMMAND(cmd_alias_remove);
+COMMAND(cmd_queue_list);
+COMMAND(cmd_queue_show);
+COMMAND(cmd_queue_retry);
+COMMAND(cmd_queue_hold);
+COMMAND(cmd_queue_release);
+COMMAND(cmd_queue_remove);
+COMMAND(cmd_trace);
+COMMAND(cmd_status);
+COMMAND(cmd_check);
+#undef COMMAND

@@ -1,0 +1,38 @@
+#include "control/settings.h"
+
+#include "base/scoped.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LONGEST_FILE ((size_t)1 << 20)
+
+enum err file_read(struct cx *cx, const char *path, size_t limit, struct buf *out)
+{
+    scoped(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+    char *to;
+
+    if (fd < 0)
+        return fail(cx, ERR_SYSTEM, "%s: %s", path, strerror(errno));
+    while ((to = buf_reserve(out, 16384)) && (n = read(fd, to, 16384)) > 0 && out->n <= limit)
+        buf_grew(out, (size_t)n);
+    if (!to || out->n > limit)
+        return fail(cx, ERR_LIMIT, "%s: longer than %zu bytes", path, limit);
+    return n < 0 ? fail(cx, ERR_SYSTEM, "%s: %s", path, strerror(errno)) : OK;
+}
+
+enum err settings_read(struct cx *cx, const char *file_name, struct arena *arena, struct settings *out)
+{
+    scoped(buf_free) struct buf text = buf_make(LONGEST_FILE + 65536);
+    struct config *config;
+    enum err e = file_read(cx, file_name, LONGEST_FILE, &text);
+
+    if (e || (e = config_parse(cx, buf_str(&text), file_name, arena, &config)))
+        return e;
+    *out = (struct settings){str_copy(arena, buf_str(&text)), str_copy(arena, str_from_c(file_name)).p,
+                             config};
+    return OK;
+}
