@@ -178,7 +178,6 @@ def test_sigkill_under_load(make_posthorn, dns, relay_port, fake_smtp, rounds):
                            limits='connections-per-address = 1000').with_people()
     server.uid_owner = {}
     for_ann = set()
-    sent_to_ann = 0
     for number in range(rounds):
         server.environment = {"POSTHORN_TEST_KEEP_WAL": "1"} if number % 2 else {}
         server.start()
@@ -198,5 +197,24 @@ def test_sigkill_under_load(make_posthorn, dns, relay_port, fake_smtp, rounds):
     while missing:
         name = re.search(rb"^X-Test: (\S+)", other.wait_message().data, re.M).group(1).decode()
         missing.discard(name)
-        sent_to_ann += 1
     assert for_ann, "the load reached the queue"
+
+
+def test_this_test_would_notice(make_posthorn):
+    """Without the wait for the flush, what was acknowledged dies with the process: the examination must say so."""
+    server = make_posthorn(limits='connections-per-address = 1000').with_people()
+    server.uid_owner = {}
+    for number in range(20):
+        server.environment = {"POSTHORN_TEST_KEEP_WAL": "1", "POSTHORN_TEST_SKIP_FLUSH": "1"}
+        server.start()
+        load = Load(server, number)
+        load.run()
+        server.environment = {}
+        server.start()
+        try:
+            examine(server, load)
+        except AssertionError as noticed:
+            assert "an acknowledged message is lost" in str(noticed) or "came back" in str(noticed)
+            return
+        server.stop()
+    raise AssertionError("20 rounds without a flush, and nothing was noticed")

@@ -365,7 +365,7 @@ static enum err put_success_reports(const struct delivery *d, struct txn *t)
                                                                .last_reply = S("delivered to the mailbox")};
     }
     return about.rcpts_count ? report_add_from(d->c->vault, t, &d->c->cx, (struct entry_id){d->x->id.v, 0}, &about,
-                                               REPORT_SUCCESS, which, d->head)
+                                               ABOUT_SUCCESS, which, d->head)
                              : OK;
 }
 

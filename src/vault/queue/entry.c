@@ -157,7 +157,7 @@ static enum err reschedule(struct vault *v, struct txn *t, struct cx *cx, const 
 
         note_waiting(e, waiting);
         e->warned = true;
-        err = report_add(v, t, cx, a->id, e, REPORT_DELAYED, waiting);
+        err = report_add(v, t, cx, a->id, e, ABOUT_DELAY, waiting);
     }
     due = due_of(a->id, e->due);
     entry_row_put(t, NO_ACCOUNT, &key, e);
@@ -197,9 +197,9 @@ enum err queue_settle(struct vault *v, struct txn *t, struct cx *cx, const struc
     due_row_delete(t, NO_ACCOUNT, &before);
     if (anybody_waits(entry) && now >= entry->expires)
         expire_waiting(t, cx, a, failed);
-    e = report_add(v, t, cx, a->id, entry, REPORT_FAILED, failed);
+    e = report_add(v, t, cx, a->id, entry, ABOUT_FAILURE, failed);
     if (!e)
-        e = report_add(v, t, cx, a->id, entry, REPORT_SUCCESS, succeeded);
+        e = report_add(v, t, cx, a->id, entry, ABOUT_SUCCESS, succeeded);
     if (e)
         return e;
     if (anybody_waits(entry))

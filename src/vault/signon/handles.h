@@ -24,6 +24,8 @@ bool handle_find(struct handles *h, struct handle handle, uint64_t gate, struct 
 /* Like handle_find, but true only the first time: `attach` works once. */
 bool handle_attach(struct handles *h, struct handle handle, uint64_t gate, struct signed_on *out);
 void handle_end(struct handles *h, struct handle handle);
+/* Of an account that was suspended or removed, or whose password changed. Call it when that is *durable*: a sign-on
+ * reads durable rows, looks at them once more after it gave its handle, and so cannot slip between. */
 void handles_end_account(struct handles *h, struct account_id account);
 void handles_end_gate(struct handles *h, uint64_t gate);
 size_t handles_count(struct handles *h);

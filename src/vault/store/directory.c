@@ -349,9 +349,13 @@ static enum err check_new_address(struct txn *t, struct cx *cx, struct str typed
     return e;
 }
 
-static enum err next_account_id(struct txn *t, struct cx *cx, struct account_id *id)
+/* In a transaction of its own: a part can only be locked by who knows its id. One that comes to nothing afterwards
+ * is lost, which is no harm. */
+static enum err take_account_id(struct store *s, struct cx *cx, struct account_id *id)
 {
+    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
     struct sequence_row row = {.next_account = 1};
+    struct ticket ticket;
     bool found;
     enum err e = sequence_row_txn(t, cx, NO_ACCOUNT, &(struct sequence_key){0}, &row, &found);
 
@@ -359,7 +363,7 @@ static enum err next_account_id(struct txn *t, struct cx *cx, struct account_id 
         return e;
     *id = (struct account_id){row.next_account++};
     sequence_row_put(t, NO_ACCOUNT, &(struct sequence_key){0}, &row);
-    return OK;
+    return txn_commit(&t, cx, &ticket);
 }
 
 /* The account part of a new account: its counters, and INBOX (RFC 9051 §5.1). */
@@ -380,7 +384,7 @@ static void put_empty_account(struct txn *t, struct account_id id)
     mailbox_row_put(t, id, &(struct mailbox_key){.mailbox = INBOX.v}, &inbox);
 }
 
-static enum err account_create_in(struct txn *t, struct cx *cx, const struct new_account *n, struct account_id *id)
+static enum err account_create_in(struct txn *t, struct cx *cx, const struct new_account *n, struct account_id id)
 {
     struct account_row row = {.name = n->name,
                               .quota = n->quota,
@@ -391,32 +395,36 @@ static enum err account_create_in(struct txn *t, struct cx *cx, const struct new
     if (str_starts(n->address, S("@")))
         return fail(cx, ERR_BAD_ADDRESS, "%.*s is a catch-all: make it an alias", STR_ARG(n->address));
     e = check_new_address(t, cx, n->address, &row.address);
-    if (!e)
-        e = next_account_id(t, cx, id);
     if (e)
         return e;
-    account_row_put(t, NO_ACCOUNT, &(struct account_key){.account = id->v}, &row);
-    route_row_put(t, NO_ACCOUNT, &(struct route_key){.address = row.address},
-                &(struct route_row){.account = *id});
+    account_row_put(t, NO_ACCOUNT, &(struct account_key){.account = id.v}, &row);
+    route_row_put(t, NO_ACCOUNT, &(struct route_key){.address = row.address}, &(struct route_row){.account = id});
     if (n->credential) {
         struct credential_row credential = *n->credential;
 
         credential.version = 1;
-        credential_row_put(t, NO_ACCOUNT, &(struct credential_key){.account = id->v}, &credential);
+        credential_row_put(t, NO_ACCOUNT, &(struct credential_key){.account = id.v}, &credential);
     }
     return OK;
 }
 
-/* The new account's own part is not locked: its id is fresh, so nobody else can know it yet. */
 enum err account_create(struct store *s, struct cx *cx, const struct new_account *n, struct account_id *id,
                         struct ticket *ticket)
 {
-    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
-    enum err e = account_create_in(t, cx, n, id);
+    scoped(txn_rollback) struct txn *t = NULL;
+    struct part parts[] = {directory_part, {PART_ACCOUNT, 0}};
+    struct account_id fresh;
+    enum err e = take_account_id(s, cx, &fresh);
 
     if (e)
         return e;
-    put_empty_account(t, *id);
+    parts[1].id = fresh.v;
+    t = txn_begin(s->engine, parts, 2);
+    e = account_create_in(t, cx, n, fresh);
+    if (e)
+        return e;
+    put_empty_account(t, fresh);
+    *id = fresh;
     return commit_directory(s, &t, cx, ticket);
 }
 

@@ -1,0 +1,289 @@
+/* AUTH (RFC 4954). The conversation is the vault's: bytes are taken out of their base 64 and passed on, its
+ * challenges are passed back, and the end is a handle or a refusal. */
+#include "gate/smtp/session.h"
+
+#include "base/codec.h"
+#include "base/log.h"
+#include "gate/smtp/params.h"
+#include "proto/sasl_line.h"
+
+#include <stdlib.h>
+
+static const struct mechanism {
+    const char *name;
+    bool client_first; /* RFC 4422 §5: it begins with what the client says */
+    bool needs_keys;
+} mechanisms[] = {
+    {"PLAIN", true, false},
+    {"LOGIN", false, false},
+    {"SCRAM-SHA-256", true, true},
+};
+#define MECHANISMS (sizeof(mechanisms) / sizeof(*mechanisms))
+
+struct signon {
+    uint64_t id;
+    const struct mechanism *mechanism;
+    bool done;            /* the last challenge is out: an empty answer is all that is missing */
+    struct handle handle; /* if done */
+    unsigned answers;
+    char name[100]; /* who it claims to be, for the log */
+};
+
+static bool is_offered(const struct smtp *s, const struct mechanism *m)
+{
+    return !m->needs_keys || s->settings->scram;
+}
+
+void write_mechanisms(const struct smtp *s, struct buf *out)
+{
+    for (size_t i = 0; i < MECHANISMS; i++)
+        if (is_offered(s, &mechanisms[i]))
+            buf_printf(out, " %s", mechanisms[i].name);
+}
+
+static const struct mechanism *find_mechanism(const struct smtp *s, struct str name)
+{
+    for (size_t i = 0; i < MECHANISMS; i++)
+        if (is_offered(s, &mechanisms[i]) && str_same_nocase(name, str_from_c(mechanisms[i].name)))
+            return &mechanisms[i];
+    return NULL;
+}
+
+/* ---- who, for the log: never a byte that could be a password ---- */
+
+/* PLAIN: [authzid] NUL authcid NUL passwd. LOGIN: the first answer. SCRAM: "n,,n=fred,r=…". */
+static struct str claimed_name(const struct signon *a, struct str bytes)
+{
+    struct str name = bytes;
+    size_t at;
+
+    if (str_same(str_from_c(a->mechanism->name), S("LOGIN")))
+        return name;
+    if (str_same(str_from_c(a->mechanism->name), S("PLAIN")))
+        return take_until(&bytes, '\0', &name) && take_until(&bytes, '\0', &name) ? name : STR_NONE;
+    if (!str_find(bytes, S(",n="), &at))
+        return STR_NONE;
+    bytes = str_from(bytes, at + 3);
+    return take_until(&bytes, ',', &name) ? name : STR_NONE;
+}
+
+static void note_name(struct signon *a, struct str bytes)
+{
+    struct str name;
+
+    if (a->answers++)
+        return;
+    name = str_upto(claimed_name(a, bytes), sizeof(a->name) - 1);
+    memcpy(a->name, name.p ? name.p : "", name.n);
+    a->name[name.n] = '\0';
+}
+
+/* One line of stable form, for fail2ban. */
+static void log_failure(struct smtp *s, enum err e)
+{
+    const struct signon *a = s->signon;
+
+    log_line(LOG_WARNING, "signon-failed", "address=%s service=smtp mechanism=%s name=%s error=%s",
+             log_value(str_from_c(s->client)), a->mechanism->name, log_value(str_from_c(a->name)),
+             err_row(e)->name);
+}
+
+/* ---- its ends ---- */
+
+static void signon_close(struct smtp *s)
+{
+    free(s->signon);
+    s->signon = NULL;
+    if (s->state == STATE_IN_AUTH)
+        set_state(s, STATE_READY);
+}
+
+void signon_give_up(struct smtp *s)
+{
+    struct signon *a = s->signon;
+
+    if (!a)
+        return;
+    if (a->done) {
+        struct signon_end_request q = {.session = a->handle};
+        struct signon_end_reply r;
+
+        vault_signon_end(&s->cx, &q, &r);
+    } else {
+        struct signon_cancel_request q = {.signon = a->id};
+        struct signon_cancel_reply r;
+
+        vault_signon_cancel(&s->cx, &q, &r);
+    }
+    signon_close(s);
+}
+
+static void signon_refused(struct smtp *s, enum err e)
+{
+    log_failure(s, e);
+    signon_close(s);
+    mistake_error(s, e);
+}
+
+static void signon_succeeded(struct smtp *s)
+{
+    s->session = s->signon->handle;
+    s->signed_on = true;
+    log_line(LOG_INFO, "signed-on", "address=%s service=smtp mechanism=%s name=%s",
+             log_value(str_from_c(s->client)), s->signon->mechanism->name,
+             log_value(str_from_c(s->signon->name)));
+    signon_close(s);
+    reply(s, 235, "2.7.0", "signed on");
+}
+
+/* ---- its steps ---- */
+
+static void challenge(struct smtp *s, struct str bytes)
+{
+    buf_add(s->out, S("334 "));
+    base64_encode(s->out, bytes);
+    buf_add(s->out, S("\r\n"));
+}
+
+static enum err ask_vault(struct smtp *s, struct str bytes, struct signon_step_reply *r)
+{
+    struct signon_step_request q = {.signon = s->signon->id, .from_client = bytes};
+
+    *r = (struct signon_step_reply){0};
+    return vault_signon_step(&s->cx, &q, r);
+}
+
+/* A mechanism's last word has no place beside 235, so it goes as a challenge that wants an empty answer
+ * (RFC 4954 §4). */
+static void step(struct smtp *s, struct str bytes)
+{
+    struct signon_step_reply r;
+    enum err e = ask_vault(s, bytes, &r);
+
+    if (e) {
+        signon_refused(s, e);
+        return;
+    }
+    s->signon->done = r.state == SIGNON_DONE;
+    s->signon->handle = r.session;
+    if (s->signon->done && r.to_client.n == 0)
+        signon_succeeded(s);
+    else
+        challenge(s, r.to_client);
+}
+
+/* An answer that is none: RFC 4954 §4 wants the exchange ended. */
+static void answer_refused(struct smtp *s, int code, const char *enhanced, const char *text)
+{
+    signon_give_up(s);
+    mistake(s, code, enhanced, "%s", text);
+}
+
+static void take_answer(struct smtp *s, enum sasl_line what, struct str bytes)
+{
+    if (what == SASL_CANCEL) {
+        signon_give_up(s);
+        mistake_error(s, ERR_AUTH_CANCELLED);
+    } else if (what == SASL_BAD) {
+        answer_refused(s, 501, "5.5.2", "this is no base 64");
+    } else if (s->signon->done) {
+        if (bytes.n)
+            answer_refused(s, 501, "5.5.2", "an empty answer was due");
+        else
+            signon_succeeded(s);
+    } else {
+        note_name(s->signon, bytes);
+        step(s, bytes);
+    }
+}
+
+/* It may have been a password. */
+static void wipe(struct buf *b)
+{
+    if (b->cap)
+        explicit_bzero(b->p, b->cap);
+    buf_free(b);
+}
+
+void feed_auth_line(struct smtp *s, struct str line)
+{
+    struct buf b = buf_make(SASL_LINE_MAX);
+    enum sasl_line what = sasl_answer(&b, line);
+
+    take_answer(s, what, buf_str(&b));
+    wipe(&b);
+    s->pause = true;
+}
+
+void auth_line_too_long(struct smtp *s)
+{
+    answer_refused(s, 500, "5.5.6", "this line of a sign-on is too long");
+}
+
+/* ---- AUTH ---- */
+
+/* LOGIN asks before the client speaks, yet many clients (Python's smtplib among them) send the name along. The
+ * vault is let ask, and the answer is there already. */
+static void first_step(struct smtp *s, struct str initial)
+{
+    struct buf b = buf_make(SASL_LINE_MAX);
+    struct signon_step_reply r;
+    enum sasl_line what = SASL_BYTES;
+    enum err e = OK;
+
+    if (initial.n)
+        what = sasl_initial(&b, initial);
+    if (initial.n && what == SASL_BYTES && !s->signon->mechanism->client_first)
+        e = ask_vault(s, STR_NONE, &r);
+    if (e)
+        signon_refused(s, e);
+    else if (initial.n)
+        take_answer(s, what, buf_str(&b));
+    else if (s->signon->mechanism->client_first)
+        challenge(s, STR_NONE);
+    else
+        step(s, STR_NONE);
+    wipe(&b);
+}
+
+static bool may_sign_on(struct smtp *s)
+{
+    if (!has_auth(s) || !s->esmtp)
+        mistake(s, 502, "5.5.1", "sign-on is not offered here");
+    else if (s->signed_on) /* RFC 4954 §4: once a session */
+        mistake(s, 503, "5.5.1", "signed on already");
+    else if (!offers_auth(s))
+        mistake_error(s, ERR_TLS_NEEDED);
+    else
+        return true;
+    return false;
+}
+
+enum err cmd_auth(struct smtp *s, struct str args)
+{
+    struct signon_begin_request q = {
+        .protocol = PROTOCOL_SMTP, .client = str_from_c(s->client), .tls = s->tls};
+    struct signon_begin_reply r;
+    const struct mechanism *m;
+    struct str name;
+    enum err e;
+
+    if (!may_sign_on(s))
+        return OK;
+    if (!take_word(&args, &name)) {
+        mistake(s, 501, "5.5.4", "say AUTH and a mechanism");
+        return OK;
+    }
+    m = find_mechanism(s, name);
+    if (!m)
+        return fail(&s->cx, ERR_NO_MECHANISM, "%.*s", STR_ARG(name));
+    q.mechanism = str_from_c(m->name);
+    e = vault_signon_begin(&s->cx, &q, &r);
+    if (e)
+        return e;
+    s->signon = must_alloc(sizeof(*s->signon));
+    *s->signon = (struct signon){.id = r.signon, .mechanism = m};
+    set_state(s, STATE_IN_AUTH);
+    first_step(s, args);
+    return OK;
+}

@@ -1,0 +1,204 @@
+/* encoded-word = "=?" charset "?" encoding "?" encoded-text "?="   RFC 2047 §2 */
+#include "mail/words.h"
+
+#include "base/codec.h"
+
+#define WORD_MAX 75
+#define WORD_BEGIN "=?utf-8?Q?"
+#define WORD_OVERHEAD (sizeof(WORD_BEGIN) - 1 + 2)
+
+/* How many bytes the next character has; one that is not well-formed has 1. */
+static size_t character_length(struct str in, bool *good)
+{
+    for (size_t n = 1; n <= 4 && n <= in.n; n++)
+        if (is_utf8(str_upto(in, n))) {
+            *good = true;
+            return n;
+        }
+    *good = false;
+    return 1;
+}
+
+static bool is_plain(struct str text)
+{
+    size_t at;
+
+    for (size_t i = 0; i < text.n; i++)
+        if (!is_printable(text.p[i]))
+            return false;
+    return !str_find(text, S("=?"), &at);
+}
+
+/* Of §4.2 the set that is also safe in phrases (§5 (3)). */
+static bool is_q_safe(char c)
+{
+    return is_alnum(c) || c == '!' || c == '*' || c == '+' || c == '-' || c == '/';
+}
+
+static void q_encode(struct buf *out, struct str character)
+{
+    for (size_t i = 0; i < character.n; i++) {
+        char c = character.p[i];
+
+        if (is_q_safe(c))
+            buf_add_char(out, c);
+        else if (c == ' ')
+            buf_add_char(out, '_');
+        else
+            buf_printf(out, "=%02X", (unsigned char)c);
+    }
+}
+
+void words_write(struct buf *out, struct str text, size_t column)
+{
+    size_t used = column + WORD_OVERHEAD; /* of the line, with the word's end */
+    bool good;
+
+    if (is_plain(text)) {
+        buf_add(out, text);
+        return;
+    }
+    buf_add_c(out, WORD_BEGIN);
+    while (text.n) {
+        size_t n = character_length(text, &good), before = out->n;
+        size_t most = n == 1 && is_q_safe(text.p[0]) ? 1 : 3 * n;
+
+        if (used + most > WORD_MAX) {
+            buf_add_c(out, "?=\r\n " WORD_BEGIN);
+            used = 1 + WORD_OVERHEAD;
+            before = out->n;
+        }
+        q_encode(out, good ? str_upto(text, n) : S("?"));
+        used += out->n - before;
+        text = str_from(text, n);
+    }
+    buf_add(out, S("?="));
+}
+
+static bool take_hex(struct str *in, char *out)
+{
+    unsigned v = 0;
+
+    if (in->n < 2)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        char c = to_lower(in->p[i]);
+
+        if (!is_digit(c) && !(c >= 'a' && c <= 'f'))
+            return false;
+        v = v * 16 + (unsigned)(is_digit(c) ? c - '0' : c - 'a' + 10);
+    }
+    *out = (char)v;
+    *in = str_from(*in, 2);
+    return true;
+}
+
+static bool q_decode(struct buf *out, struct str in)
+{
+    while (in.n) {
+        char c = in.p[0];
+
+        in = str_from(in, 1);
+        if (c == '=' && !take_hex(&in, &c))
+            return false;
+        else if (c == '_')
+            c = ' ';
+        buf_add_char(out, c);
+    }
+    return true;
+}
+
+/* Bytes of a charset as printable UTF-8. */
+static void add_text(struct buf *out, struct str bytes, bool latin1)
+{
+    while (bytes.n) {
+        unsigned char c = (unsigned char)bytes.p[0];
+        bool good = true;
+        size_t n = latin1 ? 1 : character_length(bytes, &good);
+
+        if (!good || c < 0x20 || c == 0x7f || (latin1 && c >= 0x80 && c < 0xa0))
+            buf_add_char(out, c == '\t' ? ' ' : '?');
+        else if (latin1 && c >= 0x80)
+            buf_printf(out, "%c%c", 0xc0 | c >> 6, 0x80 | (c & 0x3f));
+        else
+            buf_add(out, str_upto(bytes, n));
+        bytes = str_from(bytes, n);
+    }
+}
+
+struct encoded_word {
+    struct str charset, encoding, text;
+};
+
+static bool parse_encoded_word(struct str *in, struct encoded_word *w)
+{
+    struct str s = *in;
+    size_t star;
+
+    if (!take_text(&s, S("=?")) || !take_until(&s, '?', &w->charset) ||
+        !take_until(&s, '?', &w->encoding) || !take_until(&s, '?', &w->text) || !take_char(&s, '='))
+        return false;
+    if (str_find_char(w->charset, '*', &star)) /* RFC 2231 §5: a language behind it */
+        w->charset.n = star;
+    *in = s;
+    return true;
+}
+
+static bool decode_word(struct buf *out, const struct encoded_word *w)
+{
+    bool latin1 = str_same_nocase(w->charset, S("iso-8859-1"));
+    struct buf bytes = buf_make(w->text.n);
+    bool good = false;
+
+    if (latin1 || str_same_nocase(w->charset, S("utf-8")) ||
+        str_same_nocase(w->charset, S("us-ascii"))) {
+        if (str_same_nocase(w->encoding, S("Q")))
+            good = q_decode(&bytes, w->text);
+        else if (str_same_nocase(w->encoding, S("B")))
+            good = base64_decode(&bytes, w->text);
+    }
+    if (good)
+        add_text(out, buf_str(&bytes), latin1);
+    buf_free(&bytes);
+    return good;
+}
+
+static bool is_blank(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_wsp(s.p[i]) && s.p[i] != '\r' && s.p[i] != '\n')
+            return false;
+    return true;
+}
+
+void words_decode(struct buf *out, struct str text)
+{
+    bool after_word = false;
+
+    while (text.n) {
+        struct str before = text, gap;
+        struct encoded_word w;
+        size_t at;
+
+        if (!str_find(text, S("=?"), &at))
+            at = text.n;
+        gap = str_upto(text, at);
+        text = str_from(text, at);
+        if (text.n && parse_encoded_word(&text, &w)) {
+            if (!after_word || !is_blank(gap)) /* §6.2: a gap between two words is no text */
+                add_text(out, gap, false);
+            after_word = decode_word(out, &w);
+            if (!after_word)
+                add_text(out, str_from(str_upto(before, before.n - text.n), at), false);
+            continue;
+        }
+        add_text(out, str_upto(before, at + (text.n ? 2 : 0)), false);
+        text = str_from(text, 2);
+        after_word = false;
+    }
+}
+
+void words_clean(struct buf *out, struct str text)
+{
+    add_text(out, text, false);
+}

@@ -1,0 +1,219 @@
+#include "vault/signon/sasl.h"
+
+#include "base/arena.h"
+#include "base/codec.h"
+#include "base/scoped.h"
+
+#include <gsasl.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+struct mechanism {
+    struct str name;
+    const char *gsasl;
+    bool is_scram, server_speaks_first;
+};
+
+static const struct mechanism mechanisms[] = {
+    {{"PLAIN", 5}, "PLAIN", false, false},                 /* RFC 4616 */
+    {{"LOGIN", 5}, "LOGIN", false, true},                  /* never standardized, and everywhere */
+    {{"SCRAM-SHA-256", 13}, "SCRAM-SHA-256", true, false}, /* RFC 5802, RFC 7677 */
+};
+
+struct sasl {
+    Gsasl *gsasl; /* never changed once it is open: safe from any thread */
+};
+
+struct exchange {
+    const struct mechanism *mechanism;
+    Gsasl_session *session;
+    const struct exchange_asks *asks; /* during a step */
+    bool begun, keys_given;
+    struct str password; /* from malloc */
+};
+
+static const struct mechanism *mechanism_find(struct str name)
+{
+    for (size_t i = 0; i < sizeof(mechanisms) / sizeof(*mechanisms); i++)
+        if (str_same(name, mechanisms[i].name))
+            return &mechanisms[i];
+    return NULL;
+}
+
+bool sasl_has(struct str mechanism)
+{
+    return mechanism_find(mechanism) != NULL;
+}
+
+bool sasl_is_scram(struct str mechanism)
+{
+    const struct mechanism *m = mechanism_find(mechanism);
+
+    return m && m->is_scram;
+}
+
+/* ---- what libgsasl asks back ---- */
+
+static void set_base64(Gsasl_session *session, Gsasl_property property, struct str bytes)
+{
+    struct buf b = buf_make(BUF_UNLIMITED);
+
+    base64_encode(&b, bytes);
+    gsasl_property_set_raw(session, property, b.p, b.n);
+    buf_free(&b);
+}
+
+static int give_keys(struct exchange *x, Gsasl_property asked)
+{
+    struct scram_keys keys;
+    char iterations[16];
+
+    if (x->keys_given || !x->asks->keys(x->asks->arg, exchange_name(x), &keys))
+        return GSASL_NO_CALLBACK;
+    x->keys_given = true;
+    snprintf(iterations, sizeof(iterations), "%u", keys.iterations);
+    gsasl_property_set(x->session, GSASL_SCRAM_ITER, iterations);
+    set_base64(x->session, GSASL_SCRAM_SALT, keys.salt);
+    set_base64(x->session, GSASL_SCRAM_STOREDKEY, keys.stored_key);
+    set_base64(x->session, GSASL_SCRAM_SERVERKEY, keys.server_key);
+    return gsasl_property_fast(x->session, asked) ? GSASL_OK : GSASL_NO_CALLBACK;
+}
+
+/* A password is only noted here. Whether it is right takes rows and perhaps argon2, which must not be asked for in
+ * the middle of a step: the step could not be taken again in another lane. */
+static int answer(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
+{
+    struct exchange *x = gsasl_session_hook_get(session);
+
+    (void)gsasl;
+    switch ((int)property) {
+    case GSASL_VALIDATE_SIMPLE:
+        return GSASL_OK;
+    case GSASL_SCRAM_ITER:
+    case GSASL_SCRAM_SALT:
+    case GSASL_SCRAM_STOREDKEY:
+    case GSASL_SCRAM_SERVERKEY:
+        return give_keys(x, property);
+    default: /* no channel binding: the -PLUS mechanisms are not offered */
+        return GSASL_NO_CALLBACK;
+    }
+}
+
+enum err sasl_open(struct cx *cx, struct sasl **out)
+{
+    Gsasl *gsasl;
+    int result = gsasl_init(&gsasl);
+
+    if (result != GSASL_OK)
+        return fail(cx, ERR_SYSTEM, "libgsasl: %s", gsasl_strerror(result));
+    gsasl_callback_set(gsasl, answer);
+    *out = must_alloc(sizeof(**out));
+    (*out)->gsasl = gsasl;
+    return OK;
+}
+
+void sasl_close(struct sasl **s)
+{
+    if (!*s)
+        return;
+    gsasl_done((*s)->gsasl);
+    free(*s);
+    *s = NULL;
+}
+
+/* ---- an exchange ---- */
+
+enum err exchange_begin(struct cx *cx, struct sasl *s, struct str mechanism, struct exchange **out)
+{
+    const struct mechanism *m = mechanism_find(mechanism);
+    struct exchange *x;
+    int result;
+
+    if (!m)
+        return fail(cx, ERR_NO_MECHANISM, "a mechanism of %zu bytes", mechanism.n);
+    x = must_alloc(sizeof(*x));
+    x->mechanism = m;
+    result = gsasl_server_start(s->gsasl, m->gsasl, &x->session);
+    if (result != GSASL_OK) {
+        free(x);
+        return fail(cx, ERR_SYSTEM, "libgsasl, %s: %s", m->gsasl, gsasl_strerror(result));
+    }
+    gsasl_session_hook_set(x->session, x);
+    *out = x;
+    return OK;
+}
+
+void exchange_end(struct exchange **at)
+{
+    struct exchange *x = *at;
+    const char *password;
+
+    if (!x)
+        return;
+    password = gsasl_property_fast(x->session, GSASL_PASSWORD);
+    if (password) /* libgsasl frees its copy as it is */
+        OPENSSL_cleanse((void *)(uintptr_t)password, strlen(password));
+    gsasl_finish(x->session);
+    free(x);
+    *at = NULL;
+}
+
+static int take_step(struct exchange *x, struct str in, struct buf *out)
+{
+    char *said = NULL;
+    size_t n = 0;
+    int result = gsasl_step(x->session, in.n ? in.p : "", in.n, &said, &n);
+
+    if (n)
+        buf_add(out, (struct str){said, n});
+    free(said);
+    return result;
+}
+
+enum exchange_state exchange_step(struct exchange *x, const struct exchange_asks *asks, struct str in,
+                                  struct buf *out)
+{
+    int result;
+
+    if (in.n > SASL_INPUT_MAX)
+        return EXCHANGE_REFUSED;
+    x->asks = asks;
+    if (!x->begun && x->mechanism->server_speaks_first && in.n) {
+        /* LOGIN with an initial response, which many clients send: it answers the challenge we had not sent yet */
+        take_step(x, S(""), out);
+        buf_clear(out);
+    }
+    x->begun = true;
+    result = take_step(x, in, out);
+    x->asks = NULL;
+    if (result == GSASL_NEEDS_MORE)
+        return EXCHANGE_MORE;
+    if (result != GSASL_OK)
+        return EXCHANGE_REFUSED;
+    return x->mechanism->is_scram ? EXCHANGE_PROVEN : EXCHANGE_CLAIMED;
+}
+
+static struct str property(const struct exchange *x, Gsasl_property p)
+{
+    return str_from_c(gsasl_property_fast(x->session, p));
+}
+
+struct str exchange_name(const struct exchange *x)
+{
+    return property(x, GSASL_AUTHID);
+}
+
+struct str exchange_authzid(const struct exchange *x)
+{
+    return property(x, GSASL_AUTHZID);
+}
+
+struct str exchange_password(const struct exchange *x)
+{
+    return property(x, GSASL_PASSWORD);
+}
+
+bool exchange_awaits_proof(const struct exchange *x)
+{
+    return x->mechanism->is_scram && x->keys_given;
+}

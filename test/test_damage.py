@@ -1,0 +1,84 @@
+"""A damaged block on disk costs the rows in it and nothing else."""
+
+import re
+
+import pytest
+
+from harness.wire import Pop3Wire, SmtpWire
+
+FRED, TOM = "fred@acompany.test", "tom@acompany.test"
+COUNT = 300
+
+
+def message(n, size):
+    line = b"%05d " % n + b"x" * 70 + b"\r\n"
+    return b"Subject: number %d\r\n\r\n" % n + line * (size // len(line))
+
+
+@pytest.fixture
+def server(make_posthorn):
+    """Tom has 300 messages of 10 KB and Fred one, in files: what was in the log is written to tables at the start
+    that follows a crash."""
+    server = make_posthorn().with_people().start()
+    with SmtpWire(server, "smtp") as client:
+        client.ehlo()
+        for n in range(COUNT):
+            assert client.deliver("ann@other.test", [TOM], message(n, 10_000)).startswith("250")
+        assert client.deliver("ann@other.test", [FRED], message(0, 1_000)).startswith("250")
+    server.kill()
+    server.start()
+    server.stop()
+    return server
+
+
+def flip(server, suffix):
+    """One byte in the middle of the largest file with this suffix."""
+    path = max(server.data_dir.rglob(f"*.{suffix}"), key=lambda f: f.stat().st_size)
+    middle = path.stat().st_size // 2
+    with open(path, "r+b") as file:
+        file.seek(middle)
+        byte = file.read(1)
+        file.seek(middle)
+        file.write(bytes([byte[0] ^ 0x55]))
+    return path
+
+
+def readable(server):
+    """The numbers of Tom's messages that POP3 gives as they were; it must answer to each."""
+    numbers = []
+    with Pop3Wire(server, "pop3s") as client:
+        client.sign_on(TOM)
+        count = int(client.say("STAT").split()[1])
+        for n in range(1, count + 1):
+            if not client.say(f"RETR {n}").startswith("+OK"):
+                continue
+            text = b"".join(client.lines())
+            number = int(re.search(rb"^Subject: number (\d+)", text, re.M).group(1))
+            assert text.endswith(message(number, 10_000)), "what is given out is as it came"
+            numbers.append(number)
+    return numbers
+
+
+def test_byte_flipped_in_a_body_file(server):
+    flip(server, "blob")
+    server.start()
+    good = readable(server)
+    assert COUNT - 10 <= len(good) < COUNT and len(set(good)) == len(good)
+    with SmtpWire(server, "smtp") as client:
+        client.ehlo()
+        assert client.deliver("ann@other.test", [TOM], message(COUNT, 10_000)).startswith("250")
+    assert readable(server) == [*good, COUNT]
+    assert len(server.inbox(FRED)) == 1, "others are not concerned"
+    result = server.run("check")
+    assert result.returncode == 1 and TOM in result.stdout + result.stderr
+
+
+def test_byte_flipped_in_a_table(server):
+    flip(server, "sst")
+    server.start()
+    with SmtpWire(server, "smtp") as client:
+        client.ehlo()
+        assert client.deliver("ann@other.test", [FRED], message(1, 1_000)).startswith("250")
+    assert len(server.inbox(FRED)) == 2
+    result = server.run("check")
+    assert result.returncode == 1 and result.stdout + result.stderr
