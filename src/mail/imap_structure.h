@@ -1,0 +1,32 @@
+/* mail/imap_structure.h: how IMAP describes a message (RFC 9051 §7.5.2): ENVELOPE and BODYSTRUCTURE as text, made once
+ * from headers and the part tree, and kept beside the email.
+ *
+ * Pure: the bytes of headers come from a source the caller gives. A source may hold something else than the tree was
+ * made of: then the text is odd, but well-formed. */
+#pragma once
+#include "mail/mime.h"
+
+/* More of a header than this is not read: what it says further down is not shown in lists. */
+#define MIME_HEADER_READ_MAX (64 * 1024)
+
+struct mime_source {
+    /* Appends the bytes from `at` on, n of them or up to the message's end. False: they cannot be read. */
+    bool (*read)(void *ctx, uint64_t at, size_t n, struct buf *out);
+    void *ctx;
+};
+
+/* A message that is whole in memory; *message lives as long as the source. */
+struct mime_source mime_source_of(struct str *message);
+
+/* Part i's header, at most MIME_HEADER_READ_MAX of it, appended. */
+bool mime_read_header(const struct mime_part *parts, size_t i, const struct mime_source *source,
+                      struct buf *out);
+
+/* "(date subject from sender reply-to to cc bcc in-reply-to message-id)" of a header block. */
+void imap_envelope_write(struct buf *out, struct str header);
+
+/* The tree must have passed mime_check(). extended: BODYSTRUCTURE, else BODY. False: the source could not be read;
+ * *out holds a part.
+ * RFC-GAP: RFC 9051 §7.5.2 says parameters split by RFC 2231 SHOULD be joined; they are given as they are written. */
+bool imap_structure_write(struct buf *out, const struct mime_part *parts, size_t count,
+                          const struct mime_source *source, bool extended);

@@ -1,0 +1,158 @@
+/* RFC 9051's own examples first, then what is odd. */
+#include "mail/imap_structure.h"
+
+#include "mail/header.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void test_envelopes(void **state)
+{
+    static const struct {
+        const char *in, *out, *why;
+    } rows[] = {
+        {"Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\nFrom: Terry Gray <gray@cac.washington.edu>\r\n"
+         "Subject: IMAP4rev2 WG mtg summary and minutes\r\nTo: imap@cac.washington.edu\r\n"
+         "cc: minutes@CNRI.Reston.VA.US, John Klensin <KLENSIN@MIT.EDU>\r\n"
+         "Message-Id: <B27397-0100000@cac.washington.edu>\r\n\r\n",
+         "(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev2 WG mtg summary and minutes\" "
+         "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((\"Terry Gray\" NIL \"gray\" "
+         "\"cac.washington.edu\")) "
+         "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((NIL NIL \"imap\" "
+         "\"cac.washington.edu\")) "
+         "((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")(\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) "
+         "NIL NIL "
+         "\"<B27397-0100000@cac.washington.edu>\")",
+         "RFC 9051 §8"},
+        {"\r\n", "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)", "nothing"},
+        {"Subject:\r\nIn-Reply-To: \r\nTo:\r\n\r\n", "(NIL \"\" NIL NIL NIL NIL NIL NIL \"\" NIL)",
+         "present but empty"},
+        {"Sender: a@b\r\nReply-To: c@d\r\nFrom: e@f\r\n\r\n",
+         "(NIL NIL ((NIL NIL \"e\" \"f\")) ((NIL NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) NIL NIL NIL "
+         "NIL NIL)",
+         "no need to default"},
+        {"To: g:a@b;\r\n\r\n",
+         "(NIL NIL NIL NIL NIL ((NIL NIL \"g\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL NIL)) NIL NIL NIL "
+         "NIL)",
+         "a group"},
+        {"Subject: \"a\\b\"\r\n\tc\r\n\r\n",
+         "(NIL \"\\\"a\\\\b\\\"\tc\" NIL NIL NIL NIL NIL NIL NIL NIL)", "escaped"},
+        {"Subject: gr\xc3\xbc\r\n\r\n", "(NIL {4}\r\ngr\xc3\xbc NIL NIL NIL NIL NIL NIL NIL NIL)",
+         "a literal"},
+    };
+    struct buf out = buf_make(10000);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        imap_envelope_write(&out, str_from_c(rows[i].in));
+        if (!str_same(buf_str(&out), str_from_c(rows[i].out)))
+            fail_msg("%s: got\n%.*s", rows[i].why, STR_ARG(buf_str(&out)));
+        buf_clear(&out);
+    }
+    buf_free(&out);
+}
+
+#define NIL_ENVELOPE "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+#define PLAIN "\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
+
+static void test_structures(void **state)
+{
+    static const struct {
+        const char *in;
+        bool extended;
+        const char *out, *why;
+    } rows[] = {
+        {"\r\none\r\ntwo\r\n", false, "(" PLAIN "10 2)", "nothing said"},
+        {"\r\none\r\n", true, "(" PLAIN "5 1 NIL NIL NIL NIL)", "with extensions"},
+        {"Content-Type: TEXT/PLAIN; CHARSET=US-ASCII; NAME=cc.diff\r\n"
+         "Content-ID: <960723163407.20117h@cac.washington.edu>\r\nContent-Description: Compiler "
+         "diff\r\n"
+         "Content-Transfer-Encoding: BASE64\r\n\r\nYQ==\r\n",
+         false,
+         "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\" \"NAME\" \"cc.diff\") "
+         "\"<960723163407.20117h@cac.washington.edu>\" \"Compiler diff\" \"BASE64\" 6 1)",
+         "RFC 9051 §7.5.2"},
+        {"Content-Type: image/png\r\nContent-Disposition: attachment; filename=\"a "
+         "b.png\"\r\nContent-Language: de, en\r\n"
+         "Content-Location: http://a.test/\r\nContent-MD5: Q2hlY2s=\r\n\r\nx",
+         true,
+         "(\"image\" \"png\" NIL NIL NIL \"7bit\" 1 \"Q2hlY2s=\" (\"attachment\" (\"filename\" \"a "
+         "b.png\")) "
+         "(\"de\" \"en\") \"http://a.test/\")",
+         "all extensions, no lines"},
+        {"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: "
+         "text/html\r\n\r\ntwo\r\n--b--\r\n",
+         true,
+         "((" PLAIN
+         "3 1 NIL NIL NIL NIL)(\"text\" \"html\" NIL NIL NIL \"7bit\" 3 1 NIL NIL NIL NIL) \"mixed\" "
+         "(\"boundary\" \"b\") NIL NIL NIL)",
+         "two parts"},
+        {"Content-Type: multipart/mixed; boundary=b\r\n\r\n", false, "((" PLAIN "0 0) \"mixed\")",
+         "a multipart of nothing"},
+        {"Content-Type: multipart/mixed\r\n\r\nx", false,
+         "(\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" 1)", "one that cannot be divided"},
+        {"Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\none\r\n", false,
+         "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 19 (NIL \"x\" NIL NIL NIL NIL NIL NIL NIL NIL) "
+         "(" PLAIN "5 1) 3)",
+         "a message inside"},
+        {"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\n", false,
+         "(\"application\" \"octet-stream\" NIL NIL NIL \"base64\" 6)",
+         "an encoded one is not looked into"},
+        {"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n\r\none\r\n--b--\r\n", false,
+         "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 5 " NIL_ENVELOPE " (" PLAIN
+         "3 1) 2) \"digest\")",
+         "RFC 2046 §5.1.5: messages by default"},
+        {"Content-Type: text\r\n\r\nx", false, "(" PLAIN "1 1)",
+         "RFC 2045 §5.2: a bad type is text/plain"},
+    };
+    struct buf out = buf_make(10000);
+    struct mime m = mime_make();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct str in = str_from_c(rows[i].in);
+        struct mime_source source = mime_source_of(&in);
+
+        mime_feed(&m, in);
+        mime_end(&m);
+        assert_true(imap_structure_write(&out, m.parts, m.count, &source, rows[i].extended));
+        if (!str_same(buf_str(&out), str_from_c(rows[i].out)))
+            fail_msg("%s: got\n%.*s", rows[i].why, STR_ARG(buf_str(&out)));
+        buf_clear(&out);
+        mime_reset(&m);
+    }
+    mime_free(&m);
+    buf_free(&out);
+}
+
+static bool read_nothing(void *ctx, uint64_t at, size_t n, struct buf *out)
+{
+    (void)ctx;
+    (void)at;
+    (void)n;
+    (void)out;
+    return false;
+}
+
+static void test_source_fails(void **state)
+{
+    const struct mime_part part = {.end = 10};
+    struct mime_source source = {read_nothing, NULL};
+    struct buf out = buf_make(1000);
+
+    (void)state;
+    assert_false(imap_structure_write(&out, &part, 1, &source, true));
+    buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_envelopes),
+        cmocka_unit_test(test_structures),
+        cmocka_unit_test(test_source_fails),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
