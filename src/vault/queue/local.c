@@ -101,8 +101,27 @@ static void make_plan(struct local *l, struct vault *v, struct cx *cx, struct en
     l->plan.message = (struct body_id){id.body};
     l->plan.looks = &l->looks;
     l->plan.quota_matters = true;
-    /* numbers that no other entry of the message has: each entry has its own thousands below it */
-    l->plan.next_entry = id.n * 1000 + 1;
+}
+
+/* A number that no entry of this message has or had a moment ago: finished ones still hold their reference until the
+ * collector's grace is over. Only this thread adds entries to a message that was accepted. */
+static enum err choose_numbers(struct local *l, struct txn *t)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct ref_key last = {0};
+    struct str key, value;
+    enum err e;
+
+    ref_key_pack(&from, &(struct ref_key){.body = l->id.body, .part = QUEUE_PART});
+    ref_key_pack(&to, &(struct ref_key){.body = l->id.body, .part = QUEUE_PART + 1});
+    e = txn_scan(t, l->cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), true, &scan);
+    if (e)
+        return e;
+    if (scan_next(scan, &key, &value) && !ref_key_unpack(key, &last))
+        return fail(l->cx, ERR_DAMAGED, "a reference that cannot be unpacked");
+    l->plan.next_entry = (uint32_t)last.owner + 1;
+    return scan_error(scan, l->cx);
 }
 
 static void plan_follows_entry(struct local *l)
@@ -117,8 +136,10 @@ static enum err write_all(struct local *l, struct txn *t)
 {
     struct attempt a = {
         .id = l->id, .entry = &l->entry, .results = l->results, .results_count = l->count, .local = true};
-    enum err e = plan_write(&l->plan, t, l->cx);
+    enum err e = choose_numbers(l, t);
 
+    if (!e)
+        e = plan_write(&l->plan, t, l->cx);
     if (e)
         return e;
     pass_over_full(l, t);

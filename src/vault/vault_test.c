@@ -1,0 +1,621 @@
+/* The accepting transaction and the queue, by their calls, on the memory engine: who may send where, what is written,
+ * what a gate may not do, what becomes of an attempt, and what a power cut leaves. */
+#include "base/arena.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "vault/accept/transactions.h"
+#include "vault/caller.h"
+#include "vault/engine/memory.h"
+#include "vault/queue/queue.h"
+#include "vault/session.h"
+#include "vault/signon/handles.h"
+#include "vault/store/directory.h"
+#include "vault/store/mailbox.h"
+#include "vault/vault.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define GATE 7
+#define OTHER_GATE 8
+
+const struct session_ops pop3_session = {.protocol = PROTOCOL_POP3}; /* nothing is attached here */
+
+static struct config *the_config;
+
+const struct config *settings(void)
+{
+    return the_config;
+}
+
+/* The leash is main.c's. */
+#define RECORD(name, fields)
+#define CALL(name, from, lane, request, reply)                                                           \
+    enum err serve_##name(struct caller *c, const struct name##_request *q, struct name##_reply *r)      \
+    {                                                                                                    \
+        (void)c;                                                                                         \
+        (void)q;                                                                                         \
+        (void)r;                                                                                         \
+        return ERR_BAD_CALL;                                                                             \
+    }
+#include "rpc/leash.def"
+#undef CALL
+#undef RECORD
+
+struct world {
+    struct caller c;
+    struct vault vault;
+    struct account_id fred, tom, full, inside;
+    struct handle fred_on;
+};
+
+static void must(struct world *w, enum err e)
+{
+    if (e)
+        fail_msg("%s: %s", err_row(e)->name, w->c.cx.cause);
+}
+
+static void durable(struct world *w, enum err e, struct ticket t)
+{
+    must(w, e);
+    must(w, engine_wait(w->vault.engine, &w->c.cx, t));
+}
+
+static struct account_id add_account(struct world *w, const char *address, uint64_t quota, bool internal_only)
+{
+    struct new_account n = {.address = str_from_c(address), .quota = quota, .internal_only = internal_only};
+    struct account_id id;
+    struct ticket t;
+
+    durable(w, account_create(w->vault.store, &w->c.cx, &n, &id, &t), t);
+    return id;
+}
+
+static const char config_text[] = "hostname = \"mail.acompany.test\"\n"
+                                  "postmaster = \"postmaster@acompany.test\"\n"
+                                  "queue { retry = {\"1h\"} warn-after = \"1s\" give-up-after = \"1d\" }\n"
+                                  "limits { message-size = \"1M\" }\n"
+                                  "network \"office\" { from = {\"192.0.2.0/24\"} relay = true }\n";
+
+static int set_up(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    struct engine_options options = {0};
+    struct signed_on who = {.gate = GATE, .protocol = PROTOCOL_SMTP};
+
+    w->c = (struct caller){.cx = {.arena = arena_new(0)}, .vault = &w->vault, .room = MX, .gate = GATE};
+    must(w, config_parse(&w->c.cx, str_from_c(config_text), "test", w->c.cx.arena, &the_config));
+    must(w, engine_open_memory(&w->c.cx, &options, &w->vault.engine));
+    must(w, store_open(&w->c.cx, w->vault.engine, settings, &w->vault.store));
+    w->vault.handles = handles_new(100);
+    w->vault.transactions = transactions_new(100);
+    w->fred = add_account(w, "fred@acompany.test", 0, false);
+    w->tom = add_account(w, "tom@acompany.test", 0, false);
+    w->full = add_account(w, "full@acompany.test", 100, false);
+    w->inside = add_account(w, "inside@acompany.test", 0, true);
+    who.account = w->fred;
+    must(w, handle_give(w->vault.handles, &w->c.cx, &who, &w->fred_on));
+    w->vault.queue = queue_open(&w->vault);
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+
+    queue_close(w->vault.queue);
+    transactions_free(w->vault.transactions);
+    handles_free(w->vault.handles);
+    store_close(w->vault.store);
+    engine_close(w->vault.engine);
+    arena_free(w->c.cx.arena);
+    free(w);
+    return 0;
+}
+
+static struct path path_of(const char *text)
+{
+    struct str s = str_from_c(text);
+    size_t at;
+
+    return str_rfind_char(s, '@', &at) ? (struct path){str_upto(s, at), str_from(s, at + 1)}
+                                       : (struct path){s, STR_NONE};
+}
+
+/* ---- one message, as a gate sends it ---- */
+
+struct mail {
+    const char *from, *to, *client;
+    struct handle session;
+    struct str text;
+    uint32_t notify;
+    struct body_id id;
+};
+
+static enum err begin(struct world *w, struct mail *m)
+{
+    struct rcpt rcpt = {.to = path_of(m->to), .notify = m->notify};
+    struct envelope_request q = {.session = m->session,
+                                 .client = str_from_c(m->client ? m->client : "198.51.100.1"),
+                                 .reverse_path = path_of(m->from),
+                                 .params = {.size = m->text.n},
+                                 .rcpts = &rcpt,
+                                 .rcpts_count = 1};
+    struct envelope_reply r = {0};
+    enum err e = serve_envelope(&w->c, &q, &r);
+
+    if (e || r.mail)
+        return e ? e : r.mail;
+    m->id = r.transaction;
+    return r.rcpts[0].answer;
+}
+
+static enum err end(struct world *w, const struct mail *m)
+{
+    struct rcpt rcpt = {.to = path_of(m->to), .notify = m->notify};
+    struct body_part part = {.end = m->text.n, .body = m->text.n};
+    struct deliver_request q = {.transaction = m->id,
+                                .session = m->session,
+                                .client = str_from_c(m->client ? m->client : "198.51.100.1"),
+                                .helo = S("client.test"),
+                                .reverse_path = path_of(m->from),
+                                .rcpts = &rcpt,
+                                .rcpts_count = 1,
+                                .last = m->text,
+                                .parts = &part,
+                                .parts_count = 1};
+    struct deliver_reply r;
+    enum err e = serve_deliver(&w->c, &q, &r);
+
+    return e ? e : engine_wait(w->vault.engine, &w->c.cx, w->c.ticket);
+}
+
+static enum err send_mail(struct world *w, struct mail *m)
+{
+    enum err e = begin(w, m);
+
+    return e ? e : end(w, m);
+}
+
+static size_t count_in(struct world *w, struct account_id account)
+{
+    struct view *v = view_open(w->vault.engine);
+    struct listed *l;
+    size_t n, damaged;
+
+    must(w, mailbox_list(v, &w->c.cx, account, INBOX, 0, &l, &n, &damaged));
+    view_close(&v);
+    free(l);
+    return n;
+}
+
+/* The whole of the nth message, prefix and first piece. */
+static struct str message_in(struct world *w, struct account_id account, size_t at)
+{
+    struct view *v = view_open(w->vault.engine);
+    struct buf b = buf_make(1 << 20);
+    struct message m;
+    struct listed *l;
+    size_t n, damaged;
+    struct str s;
+
+    must(w, mailbox_list(v, &w->c.cx, account, INBOX, 0, &l, &n, &damaged));
+    assert_true(at < n);
+    must(w, message_find(v, &w->c.cx, account, l[at].email, &m));
+    buf_add(&b, m.prefix);
+    must(w, message_piece(v, &w->c.cx, &m, 0, &s));
+    buf_add(&b, s);
+    s = str_copy(w->c.cx.arena, buf_str(&b));
+    buf_free(&b);
+    free(l);
+    view_close(&v);
+    return s;
+}
+
+static bool holds(struct str text, const char *what)
+{
+    size_t at;
+
+    return str_find(text, str_from_c(what), &at);
+}
+
+/* ---- who may send where ---- */
+
+static void test_rcpt_answers(void **state)
+{
+    static const struct {
+        const char *from, *to, *client;
+        bool signed_on;
+        enum err answer;
+        const char *why;
+    } rows[] = {
+        {"a@elsewhere.test", "tom@acompany.test", NULL, false, OK, "mail for us from anyone"},
+        {"a@elsewhere.test", "nobody@acompany.test", NULL, false, ERR_NO_SUCH_USER, "unknown"},
+        {"a@elsewhere.test", "b@other.test", NULL, false, ERR_NO_RELAY, "no open relay"},
+        {"", "b@other.test", NULL, false, ERR_NO_RELAY, "nor for the null reverse-path"},
+        {"a@elsewhere.test", "b@other.test", "192.0.2.77", false, OK, "from the office"},
+        {"a@elsewhere.test", "b@other.test", "192.0.3.77", false, ERR_NO_RELAY, "not from beside it"},
+        {"a@elsewhere.test", "b@other.test", "::ffff:192.0.2.77", false, OK, "the same, mapped"},
+        {"a@elsewhere.test", "postmaster", NULL, false, OK, "RFC 5321 4.5.1"},
+        {"fred@acompany.test", "b@other.test", NULL, true, OK, "who signed on sends onward"},
+        {"fred@acompany.test", "tom", NULL, true, OK, "a bare name is completed"},
+        {"fred", "tom", NULL, true, OK, "the sender's too"},
+        {"tom@acompany.test", "tom@acompany.test", NULL, true, ERR_BAD_SENDER, "not as somebody else"},
+        {"a@elsewhere.test", "inside@acompany.test", NULL, false, ERR_INTERNAL_ONLY, "from outside"},
+        {"fred@acompany.test", "inside@acompany.test", NULL, true, OK, "from inside"},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct mail m = {.from = rows[i].from, .to = rows[i].to, .client = rows[i].client};
+        enum err e;
+
+        if (rows[i].signed_on)
+            m.session = w->fred_on;
+        e = begin(w, &m);
+        if (e != rows[i].answer)
+            fail_msg("%s to %s (%s): %s", rows[i].from, rows[i].to, rows[i].why, err_row(e)->name);
+    }
+}
+
+static void test_a_hostile_gate(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {.from = "a@elsewhere.test", .to = "tom@acompany.test", .text = S("\r\nhello\r\n")};
+    struct mail relay = m, stolen = {.from = "fred@acompany.test", .to = "b@other.test", .text = S("\r\n")};
+
+    must(w, begin(w, &m));
+    w->c.gate = OTHER_GATE; /* another gate's transaction, another gate's session */
+    assert_int_equal(end(w, &m), ERR_BAD_CALL);
+    stolen.session = w->fred_on;
+    assert_int_equal(begin(w, &stolen), ERR_AUTH_NEEDED);
+    w->c.gate = GATE;
+    stolen.session.lo++;
+    assert_int_equal(begin(w, &stolen), ERR_AUTH_NEEDED);
+
+    must(w, begin(w, &relay)); /* asked for tom, delivers to a stranger */
+    relay.to = "b@other.test";
+    assert_int_equal(end(w, &relay), ERR_NO_RELAY);
+    assert_int_equal(end(w, &relay), ERR_BAD_CALL); /* and it is over */
+
+    must(w, end(w, &m));
+    assert_int_equal(end(w, &m), ERR_BAD_CALL); /* once only */
+    assert_int_equal(count_in(w, w->tom), 1);
+}
+
+static void test_part_trees_are_checked(void **state)
+{
+    static const struct body_part bad[][2] = {
+        {{.end = 1000, .body = 10}},                                       /* beyond the body */
+        {{.start = 5, .end = 9, .body = 9}},                               /* not the whole */
+        {{.end = 9, .body = 2, .kind = 1}, {.start = 5, .body = 4, .end = 9}}, /* begins behind its own header's end */
+        {{.end = 9, .body = 2, .kind = 1}, {.parent = 7, .start = 5, .body = 6, .end = 9}}, /* no such parent */
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        struct mail m = {.from = "a@x.test", .to = "tom@acompany.test", .text = S("\r\nhello\r\n")};
+        struct rcpt rcpt = {.to = path_of(m.to)};
+        struct body_part parts[2] = {bad[i][0], bad[i][1]};
+        struct deliver_request q = {.reverse_path = path_of(m.from),
+                                    .client = S("198.51.100.1"),
+                                    .rcpts = &rcpt,
+                                    .rcpts_count = 1,
+                                    .last = m.text,
+                                    .parts = parts,
+                                    .parts_count = i < 2 ? 1 : 2};
+        struct deliver_reply r;
+
+        must(w, begin(w, &m));
+        q.transaction = m.id;
+        assert_int_equal(serve_deliver(&w->c, &q, &r), ERR_BAD_CALL);
+    }
+    assert_int_equal(count_in(w, w->tom), 0);
+}
+
+/* ---- what is written ---- */
+
+static void test_local_delivery(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {.from = "a@elsewhere.test", .to = "Tom+news@acompany.test", .text = S("Subject: x\r\n\r\nhi\r\n")};
+
+    must(w, send_mail(w, &m));
+    assert_true(str_same(message_in(w, w->tom, 0), S("Return-Path: <a@elsewhere.test>\r\n"
+                                                    "Delivered-To: Tom+news@acompany.test\r\n"
+                                                    "Subject: x\r\n\r\nhi\r\n")));
+}
+
+static void test_loops_end(void **state)
+{
+    struct world *w = *state;
+    struct buf b = buf_make(1 << 16);
+    struct mail again = {.from = "a@x.test",
+                         .to = "tom@acompany.test",
+                         .text = S("Delivered-To: TOM@acompany.test\r\n\r\n")};
+    struct mail many = {.from = "a@x.test", .to = "tom@acompany.test"};
+
+    assert_int_equal(send_mail(w, &again), ERR_MAIL_LOOP);
+    for (int i = 0; i < 101; i++)
+        buf_add_c(&b, "Received: from here\r\n");
+    buf_add_c(&b, "\r\n");
+    many.text = buf_str(&b);
+    assert_int_equal(send_mail(w, &many), ERR_MAIL_LOOP);
+    many.text = str_from(many.text, 21); /* a hundred is allowed */
+    must(w, send_mail(w, &many));
+    assert_int_equal(count_in(w, w->tom), 1);
+    buf_free(&b);
+}
+
+static void test_quota_counts_what_is_under_way(void **state)
+{
+    struct world *w = *state;
+    struct mail first = {.from = "a@x.test", .to = "full@acompany.test"}, second = first;
+    char text[90];
+
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "\r\n", 2);
+    first.text = second.text = (struct str){text, sizeof(text)};
+    must(w, begin(w, &first));
+    must(w, begin(w, &second));                              /* 90 of 100 are coming: one more may go over */
+    struct mail third = second;
+    assert_int_equal(begin(w, &third), ERR_MAILBOX_FULL);    /* 180 are coming */
+    must(w, serve_envelope_end(&w->c, &(struct envelope_end_request){.transaction = second.id},
+                               &(struct envelope_end_reply){0}));
+    must(w, begin(w, &third)); /* what was given up counts no more */
+    must(w, end(w, &first));
+    must(w, end(w, &third));
+    assert_int_equal(count_in(w, w->full), 2);
+    assert_int_equal(begin(w, &second), ERR_MAILBOX_FULL);
+}
+
+static void test_a_body_in_pieces(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {.from = "a@x.test", .to = "tom@acompany.test"};
+    struct buf piece = buf_make(BODY_PIECE);
+    struct body_piece_request q = {.n = 0};
+    struct body_piece_reply r;
+    struct rcpt rcpt = {.to = path_of("tom@acompany.test")};
+    struct body_part part = {.body = 9, .end = BODY_PIECE + 3};
+    struct deliver_request d = {.client = S("198.51.100.1"),
+                                .reverse_path = path_of("a@x.test"),
+                                .rcpts = &rcpt,
+                                .rcpts_count = 1,
+                                .pieces_before = 1,
+                                .last = S("end"),
+                                .parts = &part,
+                                .parts_count = 1};
+    struct deliver_reply dr;
+
+    buf_add_c(&piece, "A: b\r\n\r\nx");
+    while (!piece.full)
+        buf_add_char(&piece, 'y');
+    must(w, begin(w, &m));
+    q.transaction = d.transaction = m.id;
+    q.piece = buf_str(&piece);
+    q.n = 1;
+    assert_int_equal(serve_body_piece(&w->c, &q, &r), ERR_BAD_CALL); /* out of order */
+    q.n = 0;
+    must(w, serve_body_piece(&w->c, &q, &r));
+    must(w, serve_deliver(&w->c, &d, &dr));
+    must(w, engine_wait(w->vault.engine, &w->c.cx, w->c.ticket));
+    assert_int_equal(message_in(w, w->tom, 0).n, BODY_PIECE + strlen("Return-Path: <a@x.test>\r\n"
+                                                                     "Delivered-To: tom@acompany.test\r\n"));
+    buf_free(&piece);
+}
+
+/* ---- the queue ---- */
+
+static struct queue_list_reply queue_now(struct world *w)
+{
+    struct queue_list_reply r = {0};
+
+    must(w, serve_queue_list(&w->c, &(struct queue_list_request){0}, &r));
+    return r;
+}
+
+/* As the mx gate would: leases the only entry and reports one outcome for its first recipient. */
+static void attempt(struct world *w, struct entry_id id, uint32_t outcome, const char *status, const char *reply)
+{
+    struct result result = {.outcome = outcome,
+                            .status = str_from_c(status),
+                            .reply = str_from_c(reply),
+                            .remote = S("mx.other.test")};
+    struct queue_done_request q = {.entry = id, .results = &result, .results_count = 1};
+    struct queue_done_reply r;
+
+    assert_int_equal(serve_queue_done(&w->c, &q, &r), ERR_DENIED); /* not without the lease */
+    assert_true(queue_lease(w->vault.queue, id, GATE, S("other.test")));
+    assert_false(queue_lease(w->vault.queue, id, OTHER_GATE, S("other.test")));
+    must(w, serve_queue_done(&w->c, &q, &r));
+    must(w, engine_wait(w->vault.engine, &w->c.cx, w->c.ticket));
+    assert_false(queue_has_lease(w->vault.queue, id, GATE)); /* it went back when that was durable */
+}
+
+/* The scheduling thread delivers reports to our own mailboxes; it is woken by the commit. */
+static void wait_for_mail(struct world *w, struct account_id account, size_t n)
+{
+    while (count_in(w, account) < n) {
+        engine_flush(w->vault.engine);
+        sched_yield();
+    }
+}
+
+static struct entry_id queue_one(struct world *w, struct mail *m)
+{
+    struct queue_list_reply list;
+
+    m->from = m->from ? m->from : "fred@acompany.test";
+    m->to = "b@other.test";
+    m->text = S("Message-ID: <1@x>\r\nSubject: to b\r\n\r\nhello b\r\n");
+    m->session = *m->from ? w->fred_on : (struct handle){0};
+    m->client = "192.0.2.1";
+    must(w, send_mail(w, m));
+    list = queue_now(w);
+    assert_int_equal(list.entries_count, 1);
+    return list.entries[0].entry;
+}
+
+static void test_refused_mail_comes_back_once(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0}, bounce = {.from = ""};
+    struct str report;
+
+    attempt(w, queue_one(w, &m), OUTCOME_FAILED, "5.1.1", "550 5.1.1 no such person here");
+    wait_for_mail(w, w->fred, 1);
+    report = message_in(w, w->fred, 0);
+    assert_true(holds(report, "Return-Path: <>"));
+    assert_true(holds(report, "550 5.1.1 no such person here"));
+    assert_true(holds(report, "b@other.test"));
+    assert_true(holds(report, "Action: failed"));
+    assert_true(holds(report, "Subject: to b"));
+    while (queue_now(w).entries_count)
+        engine_flush(w->vault.engine);
+    attempt(w, queue_one(w, &bounce), OUTCOME_FAILED, "5.1.1", "550 no"); /* never a report about a report */
+    assert_int_equal(queue_now(w).entries_count, 0);
+    assert_int_equal(count_in(w, w->fred), 1);
+}
+
+static void test_deferred_mail_waits(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    uint64_t before = (uint64_t)now_ms();
+    struct queue_info q;
+
+    attempt(w, id, OUTCOME_DEFERRED, "4.3.0", "451 4.3.0 later");
+    q = queue_now(w).entries[0];
+    assert_int_equal(q.attempts, 1);
+    assert_true(q.due >= before + 3600000 && q.due <= (uint64_t)now_ms() + 3600000); /* retry = 1h */
+    assert_true(str_same(q.rcpts[0].last_reply, S("451 4.3.0 later")));
+    assert_int_equal(count_in(w, w->fred), 0); /* too early to tell the sender */
+}
+
+static void test_success_is_told_if_asked(void **state)
+{
+    static const struct {
+        uint32_t notify, outcome;
+        size_t reports;
+        const char *action;
+    } rows[] = {{0, OUTCOME_RELAYED, 0, ""},
+                {NOTIFY_SUCCESS, OUTCOME_RELAYED, 1, "Action: relayed"},
+                {NOTIFY_SUCCESS, OUTCOME_DELIVERED, 0, ""}, /* the next server reports */
+                {NOTIFY_NEVER, OUTCOME_FAILED, 0, ""},
+                {NOTIFY_SUCCESS, OUTCOME_FAILED, 0, ""}};
+    struct world *w = *state;
+    size_t reports = 0;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct mail m = {.notify = rows[i].notify};
+
+        attempt(w, queue_one(w, &m), rows[i].outcome, "2.0.0", "250 ok");
+        reports += rows[i].reports;
+        wait_for_mail(w, w->fred, reports);
+        while (queue_now(w).entries_count)
+            engine_flush(w->vault.engine);
+        assert_int_equal(count_in(w, w->fred), reports);
+        if (rows[i].reports)
+            assert_true(holds(message_in(w, w->fred, reports - 1), rows[i].action));
+    }
+}
+
+static void test_the_postmaster_changes_entries(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    struct queue_change_request q = {.action = QUEUE_HOLD, .entry = id};
+    struct queue_change_reply r = {0};
+
+    assert_true(queue_lease(w->vault.queue, id, GATE, S("other.test")));
+    assert_int_equal(serve_queue_change(&w->c, &q, &r), ERR_BUSY); /* it is on its way */
+    queue_unlease(w->vault.queue, id);
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_true(queue_now(w).entries[0].held);
+    q.action = QUEUE_RELEASE;
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_false(queue_now(w).entries[0].held);
+    q = (struct queue_change_request){.action = QUEUE_REMOVE, .domain = S("OTHER.test")};
+    r.changed = 0;
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_int_equal(r.changed, 1);
+    assert_int_equal(queue_now(w).entries_count, 0);
+}
+
+/* ---- everything agrees ---- */
+
+static void check_all(struct world *w)
+{
+    struct check_request q = {0};
+
+    do {
+        struct check_reply r = {0};
+
+        must(w, serve_check(&w->c, &q, &r));
+        if (r.found_count)
+            fail_msg("%.*s: %.*s", STR_ARG(r.found[0].address), STR_ARG(r.found[0].text));
+        q.after_account = r.next_account;
+    } while (q.after_account != UINT64_MAX);
+}
+
+/* At each commit of a delivery to two kinds of recipients the power goes: it is all there or not at all. */
+static void test_power_cut_while_accepting(void **state)
+{
+    struct world *w = *state;
+    struct target both[] = {{path_of("tom@acompany.test")}, {path_of("b@other.test")}};
+    size_t delivered = 0, queued = 0;
+    struct ticket t;
+
+    durable(w, alias_create(w->vault.store, &w->c.cx, S("both@acompany.test"), both, 2, &t), t);
+    for (uint64_t cut = 1; cut <= 6; cut++) {
+        struct mail m = {.from = "a@x.test", .to = "both@acompany.test", .text = S("\r\nhi\r\n")};
+        size_t n;
+        enum err e;
+
+        memory_engine_cut_power_at_commit(w->vault.engine, cut, cut % 2);
+        for (int i = 0; i < 8; i++) {
+            e = send_mail(w, &m);
+            if (e)
+                break;
+            delivered++;
+            queued++;
+        }
+        assert_true(e != OK);
+        while (!engine_is_open(w->vault.engine))
+            engine_tend(w->vault.engine);
+        n = count_in(w, w->tom);
+        assert_true(n == delivered || n == delivered + 1);
+        assert_int_equal(queue_now(w).entries_count, queued + (n - delivered));
+        queued += n - delivered;
+        delivered = n;
+        check_all(w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_rcpt_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_hostile_gate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_part_trees_are_checked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_local_delivery, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_loops_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quota_counts_what_is_under_way, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_body_in_pieces, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_power_cut_while_accepting, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
