@@ -224,6 +224,18 @@ static bool holds(struct str text, const char *what)
     return str_find(text, str_from_c(what), &at);
 }
 
+static struct cold_row looks_in(struct world *w, struct account_id account, uint64_t email)
+{
+    struct view *v = view_open(w->vault.engine);
+    struct cold_row row = {0};
+    bool found;
+
+    must(w, cold_row_view(v, &w->c.cx, account, &(struct cold_key){.email = email}, &row, &found));
+    assert_true(found);
+    view_close(&v);
+    return row;
+}
+
 /* ---- who may send where ---- */
 
 static void test_rcpt_answers(void **state)
@@ -329,6 +341,8 @@ static void test_local_delivery(void **state)
     assert_true(str_same(message_in(w, w->tom, 0), S("Return-Path: <a@elsewhere.test>\r\n"
                                                     "Delivered-To: Tom+news@acompany.test\r\n"
                                                     "Subject: x\r\n\r\nhi\r\n")));
+    assert_true(holds(looks_in(w, w->tom, 1).envelope, "\"x\"")); /* IMAP finds everything in place */
+    assert_true(holds(looks_in(w, w->tom, 1).bodystructure, "(\"text\" \"plain\""));
 }
 
 static void test_loops_end(void **state)

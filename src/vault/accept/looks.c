@@ -1,65 +1,142 @@
+/* The headers that ENVELOPE and BODYSTRUCTURE need are read through a source: from the piece at hand, or piece by piece
+ * from the store, the last one read being kept, since the parts are asked for in order. */
 #include "vault/accept/looks.h"
 
 #include "base/scoped.h"
-#include "mail/mime.h"
+#include "mail/imap_structure.h"
 
-static void parts_from_mime(struct cx *cx, const struct mime *m, struct cold_row *looks)
+#include <inttypes.h>
+
+struct pieces {
+    struct txn *t;  /* one of the two reads */
+    struct view *v;
+    struct cx *cx;
+    struct body_id id;
+    uint64_t size;
+    uint32_t ahead;  /* pieces before `last`; t only */
+    struct str last;
+    uint32_t kept_n; /* the piece that was read last */
+    struct str kept;
+    enum err failed;
+};
+
+static enum err read_piece(struct pieces *p, uint32_t n, struct str *piece)
 {
-    looks->parts = arena_array(cx->arena, struct body_part, m->count);
-    looks->parts_count = m->count;
-    for (size_t i = 0; i < m->count; i++)
-        looks->parts[i] = (struct body_part){.parent = m->parts[i].parent,
-                                             .start = m->parts[i].start,
-                                             .body = m->parts[i].body,
-                                             .end = m->parts[i].end,
-                                             .lines = m->parts[i].lines,
-                                             .kind = m->parts[i].kind};
+    struct piece_row row;
+    bool found;
+    enum err e;
+
+    if (p->t && n == p->ahead)
+        return *piece = p->last, OK;
+    if (p->kept.p && p->kept_n == n)
+        return *piece = p->kept, OK;
+    if (p->v) {
+        e = body_piece(p->v, p->cx, p->id, p->size, n, &p->kept);
+    } else {
+        e = piece_row_txn(p->t, p->cx, NO_ACCOUNT, &(struct piece_key){.body = p->id.v, .n = n}, &row, &found);
+        if (!e && !found)
+            e = fail(p->cx, ERR_DAMAGED, "piece %u is not there", n);
+        p->kept = row.raw;
+    }
+    if (e)
+        p->kept = STR_NONE;
+    p->kept_n = n;
+    *piece = p->kept;
+    return e;
 }
 
-static bool are_possible(struct cx *cx, const struct body_part *parts, size_t n, uint64_t size)
+static bool read_bytes(void *ctx, uint64_t at, size_t n, struct buf *out)
 {
-    struct mime_part *m = arena_array(cx->arena, struct mime_part, n);
+    struct pieces *p = ctx;
 
+    while (n && at < p->size) {
+        struct str piece;
+
+        p->failed = read_piece(p, (uint32_t)(at / BODY_PIECE), &piece);
+        if (p->failed)
+            return false;
+        piece = str_upto(str_from(piece, (size_t)(at % BODY_PIECE)), n);
+        if (!piece.n)
+            return false;
+        buf_add(out, piece);
+        at += piece.n;
+        n -= piece.n;
+    }
+    return true;
+}
+
+/* More than any list of mails shows; a message that needs more is told of as far as it goes. */
+#define LONGEST_LOOK (4 * 1024 * 1024)
+
+static struct str take(struct cx *cx, struct buf *b)
+{
+    struct str s = str_copy(cx->arena, buf_str(b));
+
+    buf_free(b);
+    return s;
+}
+
+static enum err describe(struct pieces *p, const struct mime_part *parts, size_t n, struct cold_row *looks)
+{
+    struct mime_source source = {.read = read_bytes, .ctx = p};
+    struct buf header = buf_make(LONGEST_LOOK), envelope = buf_make(LONGEST_LOOK), structure = buf_make(LONGEST_LOOK);
+
+    if (mime_read_header(parts, 0, &source, &header))
+        imap_envelope_write(&envelope, buf_str(&header));
+    if (!p->failed)
+        imap_structure_write(&structure, parts, n, &source, true);
+    if (structure.full) /* better none, which is made when asked for, than a broken one */
+        buf_clear(&structure);
+    buf_free(&header);
+    looks->parser = LOOKS_PARSER;
+    looks->envelope = take(p->cx, &envelope);
+    looks->bodystructure = take(p->cx, &structure);
+    looks->parts_count = n;
+    looks->parts = arena_array(p->cx->arena, struct body_part, n);
     for (size_t i = 0; i < n; i++)
-        m[i] = (struct mime_part){.parent = parts[i].parent,
-                                  .start = parts[i].start,
-                                  .body = parts[i].body,
-                                  .end = parts[i].end,
-                                  .lines = parts[i].lines,
-                                  .kind = parts[i].kind};
-    return mime_check(m, n, size);
+        looks->parts[i] = (struct body_part){.parent = parts[i].parent,
+                                             .start = parts[i].start,
+                                             .body = parts[i].body,
+                                             .end = parts[i].end,
+                                             .lines = parts[i].lines,
+                                             .kind = parts[i].kind};
+    return p->failed;
 }
 
 enum err looks_of_new(struct txn *t, struct cx *cx, struct body_id id, uint32_t ahead, struct str last,
-                      const struct body_part *parts, size_t parts_count, struct cold_row *looks)
+                      const struct body_part *claimed, size_t n, struct cold_row *looks)
 {
-    uint64_t size = (uint64_t)ahead * BODY_PIECE + last.n;
+    struct pieces p = {.t = t, .cx = cx, .id = id, .ahead = ahead, .last = last};
+    struct mime_part *parts = arena_array(cx->arena, struct mime_part, n);
 
-    (void)t;
-    (void)id;
-    if (!are_possible(cx, parts, parts_count, size))
-        return fail(cx, ERR_BAD_CALL, "a part tree that no message of %llu bytes has", (unsigned long long)size);
-    *looks = (struct cold_row){.parser = LOOKS_PARSER, .parts_count = parts_count};
-    looks->parts = arena_array(cx->arena, struct body_part, parts_count);
-    if (parts_count)
-        memcpy(looks->parts, parts, parts_count * sizeof(*parts));
-    return OK;
+    p.size = (uint64_t)ahead * BODY_PIECE + last.n;
+    for (size_t i = 0; i < n; i++)
+        parts[i] = (struct mime_part){.parent = claimed[i].parent,
+                                      .start = claimed[i].start,
+                                      .body = claimed[i].body,
+                                      .end = claimed[i].end,
+                                      .lines = claimed[i].lines,
+                                      .kind = claimed[i].kind};
+    *looks = (struct cold_row){0};
+    if (!mime_check(parts, n, p.size))
+        return fail(cx, ERR_BAD_CALL, "a part tree that no message of %" PRIu64 " bytes has", p.size);
+    return describe(&p, parts, n, looks);
 }
 
 enum err looks_of_stored(struct view *v, struct cx *cx, struct body_id id, uint64_t size, struct cold_row *looks)
 {
+    struct pieces p = {.v = v, .cx = cx, .id = id, .size = size};
     scoped(mime_free) struct mime m = mime_make();
 
     for (uint32_t n = 0; n < body_pieces(size); n++) {
         struct str piece;
-        enum err e = body_piece(v, cx, id, size, n, &piece);
+        enum err e = read_piece(&p, n, &piece);
 
         if (e)
             return e;
         mime_feed(&m, piece);
     }
     mime_end(&m);
-    *looks = (struct cold_row){.parser = LOOKS_PARSER};
-    parts_from_mime(cx, &m, looks);
-    return OK;
+    *looks = (struct cold_row){0};
+    return describe(&p, m.parts, m.count, looks);
 }
