@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CONTROL_BACKLOG 64
+#define BACKLOG 64
 
 char *layout_path(struct cx *cx, const struct config *config, const char *name)
 {
@@ -139,24 +139,38 @@ static bool give_to_group(const char *path)
     return chmod(path, g ? 0660 : 0600) == 0;
 }
 
-enum err layout_control_socket(struct cx *cx, const struct config *config, int *fd)
+static bool give_to_everybody(const char *path)
 {
-    const char *path = config->control_socket.p;
+    return chmod(path, 0666) == 0;
+}
+
+static enum err listen_at(struct cx *cx, struct str path, bool (*give)(const char *path), int *fd)
+{
     scoped(close_fd) int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un at;
     mode_t before;
     int bound;
 
-    if (!unix_address(config->control_socket, &at))
-        return fail(cx, ERR_CONFIG, "%s: too long for the path of a socket", path);
-    if (s < 0 || (unlink(path) && errno != ENOENT))
-        return fail_path(cx, path);
+    if (!unix_address(path, &at))
+        return fail(cx, ERR_CONFIG, "%s: too long for the path of a socket", path.p);
+    if (s < 0 || (unlink(path.p) && errno != ENOENT))
+        return fail_path(cx, path.p);
     before = umask(0177);
     bound = bind(s, (struct sockaddr *)&at, sizeof(at));
     umask(before);
-    if (bound || listen(s, CONTROL_BACKLOG) || !give_to_group(path))
-        return fail_path(cx, path);
+    if (bound || listen(s, BACKLOG) || !give(path.p))
+        return fail_path(cx, path.p);
     *fd = s;
     s = -1;
     return OK;
+}
+
+enum err layout_control_socket(struct cx *cx, const struct config *config, int *fd)
+{
+    return listen_at(cx, config->control_socket, give_to_group, fd);
+}
+
+enum err layout_submit_socket(struct cx *cx, const struct config *config, int *fd)
+{
+    return listen_at(cx, config->submit_socket, give_to_everybody, fd);
 }

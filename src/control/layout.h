@@ -4,6 +4,7 @@
  *   DATA/lock        of the running server
  *   DATA/tls/        0711   the certificate made at first start (cert.pem 0644, key.pem 0600)
  *   DATA/store/      0700   the vault's alone, and its root when started as root
+ *   submit.sock      0666   for posthorn sendmail
  *   control.sock     0660   root and the group posthorn; unless the configuration puts it elsewhere */
 #pragma once
 #include "config/config.h"
@@ -18,8 +19,9 @@ enum err layout_make(struct cx *cx, const struct config *config);
 /* One server per data directory. *fd holds the lock as long as it is open. ERR_LOCKED names the directory. */
 enum err layout_lock(struct cx *cx, const struct config *config, int *fd);
 
-/* The listening control socket; a stale one is replaced, so hold the lock. */
+/* The listening sockets of the file system; a stale one is replaced, so hold the lock. */
 enum err layout_control_socket(struct cx *cx, const struct config *config, int *fd);
+enum err layout_submit_socket(struct cx *cx, const struct config *config, int *fd);
 
 /* "DATA/name", in cx->arena. */
 char *layout_path(struct cx *cx, const struct config *config, const char *name);

@@ -25,8 +25,8 @@ static enum err list_wanted(struct cx *cx, const struct config *config, struct a
         const struct config_listen *l = &config->listen[i];
 
         for (size_t k = 0; k < l->on.n; k++) {
-            if (out->count == MOST_LISTENERS)
-                return fail(cx, ERR_CONFIG, "more than %d addresses to listen on", MOST_LISTENERS);
+            if (out->count == MOST_LISTENERS - 1) /* one is for the local socket */
+                return fail(cx, ERR_CONFIG, "more than %d addresses to listen on", MOST_LISTENERS - 1);
             out->for_users[out->count] = l->service != SERVICE_SMTP;
             out->told[out->count++] = (struct listener){str_from_c(config_service_name(l->service)),
                                                         address_text(arena, &l->on.v[k])};
@@ -56,14 +56,22 @@ void listeners_close(struct listeners *l)
     l->count = 0;
 }
 
+void listeners_add_local(struct listeners *l, struct str path, int *fd)
+{
+    l->fds[l->count] = *fd;
+    *fd = -1;
+    l->for_users[l->count] = true;
+    l->told[l->count++] = (struct listener){S("local"), path};
+}
+
 bool listeners_fit(const struct listeners *l, const struct config *config)
 {
     struct arena *arena = arena_new(0);
     struct cx cx = {.arena = arena};
     struct listeners wanted;
-    bool same = list_wanted(&cx, config, arena, &wanted) == OK && wanted.count == l->count;
+    bool same = list_wanted(&cx, config, arena, &wanted) == OK && wanted.count + 1 == l->count;
 
-    for (size_t i = 0; same && i < l->count; i++)
+    for (size_t i = 0; same && i < wanted.count; i++) /* the local socket stands last */
         same = str_same(wanted.told[i].address, l->told[i].address) &&
                str_same(wanted.told[i].service, l->told[i].service);
     arena_free(arena);

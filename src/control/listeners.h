@@ -4,7 +4,7 @@
 #include "config/config.h"
 #include "rpc/calls.h"
 
-#define MOST_LISTENERS 64
+#define MOST_LISTENERS 64 /* leash.def takes as many */
 
 struct listeners {
     size_t count;
@@ -13,6 +13,8 @@ struct listeners {
     bool for_users[MOST_LISTENERS];       /* the gate --users serves it, else --mx */
 };
 
+/* The one that the configuration does not name: service "local", the socket of posthorn sendmail. *fd is taken over. */
+void listeners_add_local(struct listeners *l, struct str path, int *fd);
 /* The cause names the address, for instance one that is in use. Texts live in `arena`. */
 enum err listeners_open(struct cx *cx, const struct config *config, struct arena *arena,
                         struct listeners *out);

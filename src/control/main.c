@@ -1,6 +1,7 @@
 /* posthorn: the command line. From what was typed to the row of commands.c, and from its answer to the exit status. */
 #include "base/arena.h"
 #include "control/operator.h"
+#include "control/sendmail.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ static void print_usage(FILE *out)
     for (size_t i = 0; i < command_count; i++)
         fprintf(out, "    posthorn %s%s%s\n", commands[i].words, *commands[i].usage ? " " : "",
                 commands[i].usage);
+    fputs("    posthorn sendmail …\n", out);
     fputs("\n\"posthorn help COMMAND\" explains one, \"posthorn help settings\" the configuration.\n",
           out);
 }
@@ -191,6 +193,26 @@ static int no_command(int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* By one of the names that other programs know. */
+static bool is_sendmail(const char *program)
+{
+    static const char *const names[] = {"sendmail", "mailq", "newaliases"};
+    const char *slash = strrchr(program, '/'), *name = slash ? slash + 1 : program;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
+static int run_sendmail(struct operator* op, int argc, char **argv)
+{
+    int status = sendmail_main(op, argc, argv);
+
+    arena_free(op->cx.arena);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     const char *path = getenv("POSTHORN_CONFIG");
@@ -200,11 +222,17 @@ int main(int argc, char **argv)
     argc--;
     argv++;
     signal(SIGPIPE, SIG_IGN);
+    op.cx.arena = arena_new(0);
+    if (is_sendmail(argv[-1]))
+        return run_sendmail(&op, argc + 1, argv - 1);
     while (take_global(&op, &argc, &argv))
         ;
-    if (!find_command(&op, argc, argv))
+    if (argc > 0 && !strcmp(argv[0], "sendmail"))
+        return run_sendmail(&op, argc, argv);
+    if (!find_command(&op, argc, argv)) {
+        arena_free(op.cx.arena);
         return no_command(argc, argv);
-    op.cx.arena = arena_new(0);
+    }
     for (int i = 0; i < op.argc; i++)
         if (!strcmp(op.argv[i], "--help"))
             op.wrong_usage = true;

@@ -443,6 +443,17 @@ static enum err take_signals(struct supervisor *s)
     return s->signals < 0 ? fail(s->cx, ERR_SYSTEM, "signalfd: %s", strerror(errno)) : OK;
 }
 
+static enum err open_local(struct supervisor *s)
+{
+    int fd;
+    enum err e = layout_submit_socket(s->cx, s->settings.config, &fd);
+
+    if (!e)
+        listeners_add_local(&s->listeners,
+                            str_copy(s->listener_texts, s->settings.config->submit_socket), &fd);
+    return e;
+}
+
 static enum err prepare(struct supervisor *s)
 {
     uint64_t descriptors;
@@ -457,7 +468,8 @@ static enum err prepare(struct supervisor *s)
     if (nofile_raise(s->cx, WANTED_DESCRIPTORS, &descriptors) != OK)
         log_line(LOG_WARNING, "limits", "cause=%s", log_value(str_from_c(s->cx->cause)));
     if ((e = layout_control_socket(s->cx, s->settings.config, &s->control)) ||
-        (e = listeners_open(s->cx, s->settings.config, s->listener_texts, &s->listeners)))
+        (e = listeners_open(s->cx, s->settings.config, s->listener_texts, &s->listeners)) ||
+        (e = open_local(s)))
         return e;
     return take_signals(s);
 }
@@ -477,6 +489,7 @@ enum err supervisor_run(struct cx *cx, const struct supervisor_options *options)
         e = s.result;
         memcpy(cx->cause, s.why.cause, sizeof(cx->cause));
         unlink(s.settings.config->control_socket.p);
+        unlink(s.settings.config->submit_socket.p);
     }
     listeners_close(&s.listeners);
     close_fd(&s.signals);

@@ -209,7 +209,7 @@ static struct pids wait_all_started(struct server *s)
             assert_non_null(strstr(line, "fds=2 sockets=2 listeners=1 certificates=1 control=0"));
             p.mx = pid_in(line);
         } else {
-            assert_non_null(strstr(line, "fds=3 sockets=3 listeners=2 certificates=1 control=0"));
+            assert_non_null(strstr(line, "fds=4 sockets=4 listeners=3 certificates=1 control=0"));
             p.users = pid_in(line);
         }
     }
