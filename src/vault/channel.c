@@ -416,7 +416,7 @@ static bool run_channel(struct watch *w, unsigned what)
         channel_end(ch);
         return false;
     }
-    w->want = (uint8_t)(WATCH_READ | (more ? WATCH_WRITE : 0));
+    w->want = more ? WATCH_WRITE : WATCH_READ; /* who does not read its answers is not asked for more calls */
     return true;
 }
 
