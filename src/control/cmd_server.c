@@ -143,8 +143,6 @@ enum err cmd_status(struct operator* op)
 
 /* ---- check ---- */
 
-#define CHECK_DONE UINT64_MAX /* as next_account: there is no other account */
-
 static void add_disagreements(json_t *rows, const struct check_reply *r)
 {
     for (size_t i = 0; i < r->found_count; i++) {
@@ -174,7 +172,7 @@ enum err cmd_check(struct operator* op)
             add_disagreements(rows, &r);
             accounts += r.accounts, emails += r.emails, bodies += r.bodies;
         }
-    } while (!e && r.next_account != CHECK_DONE);
+    } while (!e && r.next_account);
     found = json_array_size(rows);
     if (!e)
         print_rows(op, rows, COLUMNS(columns));

@@ -1,0 +1,265 @@
+#include "vault/pop3/pop3.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "proto/pop3_capa.h"
+
+#include <inttypes.h>
+
+/* ---- which message ---- */
+
+/* *at: its place in the list. False: it has replied why not. */
+static bool find_message(struct pop3 *p, struct str number, size_t *at)
+{
+    uint64_t v;
+
+    if (!parse_u64(number, &v)) {
+        mistake(p, "-ERR a message is named by its number");
+        return false;
+    }
+    if (v == 0 || v > p->n) {
+        say(p, "-ERR there are %zu messages only", p->n);
+        return false;
+    }
+    if (p->deleted[v - 1]) {
+        say(p, "-ERR message %" PRIu64 " is deleted", v);
+        return false;
+    }
+    *at = (size_t)v - 1;
+    return true;
+}
+
+/* ---- STAT, LIST, UIDL ---- */
+
+static enum err cmd_stat(struct pop3 *p, const struct args *a)
+{
+    (void)a;
+    say(p, "+OK %zu %" PRIu64, p->left, p->left_bytes);
+    return OK;
+}
+
+/* "1.7": unlike that of any other message that was ever in this mailbox (RFC 1939 §7, RFC 9051 §2.3.1.1). */
+static void write_uid(const struct pop3 *p, size_t at)
+{
+    buf_printf(&p->s->out, "%zu %" PRIu32 ".%" PRIu32 "\r\n", at + 1, p->uid_validity, p->list[at].uid);
+}
+
+static void write_size(const struct pop3 *p, size_t at)
+{
+    buf_printf(&p->s->out, "%zu %" PRIu64 "\r\n", at + 1, p->list[at].size);
+}
+
+void list_on(struct pop3 *p)
+{
+    for (; p->next < p->n; p->next++) {
+        if (p->s->out.n >= SESSION_OUT)
+            return;
+        if (!p->deleted[p->next])
+            (p->with_uids ? write_uid : write_size)(p, p->next);
+    }
+    buf_add(&p->s->out, S(".\r\n"));
+    p->state = COMMANDS;
+}
+
+static enum err list(struct pop3 *p, const struct args *a, bool with_uids)
+{
+    size_t at;
+
+    if (a->n) {
+        if (find_message(p, a->v[0], &at)) {
+            buf_add(&p->s->out, S("+OK "));
+            (with_uids ? write_uid : write_size)(p, at);
+        }
+        return OK;
+    }
+    say(p, "+OK %zu messages (%" PRIu64 " octets)", p->left, p->left_bytes);
+    p->state = LISTING;
+    p->with_uids = with_uids;
+    p->next = 0;
+    list_on(p);
+    return OK;
+}
+
+static enum err cmd_list(struct pop3 *p, const struct args *a)
+{
+    return list(p, a, false);
+}
+
+static enum err cmd_uidl(struct pop3 *p, const struct args *a)
+{
+    return list(p, a, true);
+}
+
+/* ---- RETR, TOP ---- */
+
+void send_on(struct pop3 *p)
+{
+    struct view *v;
+    bool done = false;
+    enum err e = pop3_view(p, &v);
+
+    while (!e && !done && p->s->out.n < SESSION_OUT)
+        e = sending_next(&p->sending, v, &p->s->cx, &p->s->out, &done);
+    if (e) {
+        log_failure(p, e);
+        p->state = LEAVING;
+    } else if (done) {
+        p->state = COMMANDS;
+    }
+}
+
+/* The first piece, or all if there are more: whatever may fail comes before "+OK". */
+static enum err find_whole(struct pop3 *p, size_t at, struct message *m, struct str *first)
+{
+    struct view *v;
+    enum err e = pop3_view(p, &v);
+
+    if (!e)
+        e = message_find(v, &p->s->cx, p->s->who.account, p->list[at].email, m);
+    if (!e && m->pieces > 1)
+        e = message_check(v, &p->s->cx, m);
+    if (!e && m->pieces)
+        e = message_piece(v, &p->s->cx, m, 0, first);
+    return e;
+}
+
+static enum err send_message(struct pop3 *p, size_t at, bool whole, uint64_t lines)
+{
+    struct message m;
+    struct str first = STR_NONE;
+    enum err e = find_whole(p, at, &m, &first);
+
+    if (e)
+        return e;
+    if (whole)
+        say(p, "+OK %" PRIu64 " octets", p->list[at].size);
+    else
+        say(p, "+OK");
+    p->state = SENDING;
+    p->sending = (struct sending){.message = m, .whole = whole, .lines = lines, .as_it_is = p->utf8};
+    p->sending.message.prefix = STR_NONE;
+    sending_add(&p->sending, &p->s->out, m.prefix);
+    if (m.pieces) {
+        sending_add(&p->sending, &p->s->out, first);
+        p->sending.next = 1;
+    }
+    send_on(p);
+    return OK;
+}
+
+static enum err cmd_retr(struct pop3 *p, const struct args *a)
+{
+    size_t at;
+
+    return find_message(p, a->v[0], &at) ? send_message(p, at, true, 0) : OK;
+}
+
+static enum err cmd_top(struct pop3 *p, const struct args *a)
+{
+    uint64_t lines;
+    size_t at;
+
+    if (!parse_u64(a->v[1], &lines)) {
+        mistake(p, "-ERR say TOP, a message's number, and how many lines");
+        return OK;
+    }
+    return find_message(p, a->v[0], &at) ? send_message(p, at, false, lines) : OK;
+}
+
+/* ---- DELE, RSET, QUIT ---- */
+
+static enum err cmd_dele(struct pop3 *p, const struct args *a)
+{
+    size_t at;
+
+    if (!find_message(p, a->v[0], &at))
+        return OK;
+    p->deleted[at] = true;
+    p->left--;
+    p->left_bytes -= p->list[at].size;
+    say(p, "+OK message %zu deleted", at + 1);
+    return OK;
+}
+
+static enum err cmd_rset(struct pop3 *p, const struct args *a)
+{
+    (void)a;
+    for (size_t i = 0; i < p->n; i++) {
+        if (!p->deleted[i])
+            continue;
+        p->deleted[i] = false;
+        p->left++;
+        p->left_bytes += p->list[i].size;
+    }
+    say(p, "+OK %zu messages (%" PRIu64 " octets)", p->left, p->left_bytes);
+    return OK;
+}
+
+/* The UPDATE state (RFC 1939 §6): all that was marked goes, in one transaction, or nothing does. "+OK" leaves when
+ * that is durable. */
+static enum err cmd_quit(struct pop3 *p, const struct args *a)
+{
+    uint32_t *uids = arena_array(p->s->cx.arena, uint32_t, p->n - p->left);
+    size_t n = 0;
+    enum err e = OK;
+
+    (void)a;
+    p->state = LEAVING;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->deleted[i])
+            uids[n++] = p->list[i].uid;
+    if (n)
+        e = mailbox_remove(p->s->store, &p->s->cx, p->s->who.account, INBOX, uids, n, &p->s->ticket);
+    if (e)
+        return e;
+    say(p, "+OK bye");
+    return OK;
+}
+
+/* ---- the others ---- */
+
+static enum err cmd_noop(struct pop3 *p, const struct args *a)
+{
+    (void)a;
+    say(p, "+OK");
+    return OK;
+}
+
+/* The same as before sign-on (RFC 2449 §5), but for STLS, which is not permitted any more (RFC 2595 §8). */
+static enum err cmd_capa(struct pop3 *p, const struct args *a)
+{
+    struct pop3_offer offer = {.passwords = true, .scram = p->s->store->config()->scram};
+
+    (void)a;
+    say(p, "+OK");
+    pop3_capa_write(&p->s->out, &offer);
+    return OK;
+}
+
+static const struct pop3_command commands[] = {
+    /* RFC 1939; least and most arguments */
+    {"STAT", TRANSACTION, 0, 0, cmd_stat},
+    {"LIST", TRANSACTION, 0, 1, cmd_list},
+    {"RETR", TRANSACTION, 1, 1, cmd_retr},
+    {"DELE", TRANSACTION, 1, 1, cmd_dele},
+    {"NOOP", TRANSACTION, 0, 0, cmd_noop},
+    {"RSET", TRANSACTION, 0, 0, cmd_rset},
+    {"QUIT", AUTHORIZATION | TRANSACTION, 0, 0, cmd_quit},
+    {"TOP", TRANSACTION, 2, 2, cmd_top},
+    {"UIDL", TRANSACTION, 0, 1, cmd_uidl},
+    {"CAPA", AUTHORIZATION | TRANSACTION, 0, 0, cmd_capa}, /* RFC 2449 §5 */
+    {"USER", AUTHORIZATION, 0, 2, NULL},                   /* these are gate's */
+    {"PASS", AUTHORIZATION, 0, 2, NULL},
+    {"AUTH", AUTHORIZATION, 0, 2, NULL},
+    {"STLS", AUTHORIZATION, 0, 2, NULL},
+    {"UTF8", AUTHORIZATION, 0, 2, NULL},
+};
+
+const struct pop3_command *pop3_command_find(struct str name)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+        if (str_same_nocase(name, str_from_c(commands[i].name)))
+            return &commands[i];
+    return NULL;
+}

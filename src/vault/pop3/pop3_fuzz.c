@@ -1,0 +1,139 @@
+/* POP3 after sign-on, fed anything: the first bytes choose how it is cut, and how much of the rest is a message in the
+ * maildrop; what is left is what the client says. The store is a stand-in of three messages. */
+#include "vault/pop3/pop3.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "config/config.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct str message;
+
+static const struct config *settings(void)
+{
+    static const struct config config = {.scram = true, .limits = {.errors = 20}};
+
+    return &config;
+}
+
+struct view *view_open(struct engine *e)
+{
+    (void)e;
+    return must_alloc(1);
+}
+
+void view_close(struct view **v)
+{
+    free(*v);
+    *v = NULL;
+}
+
+enum err mailbox_state(struct view *v, struct cx *cx, struct account_id account,
+                       struct mailbox_id mailbox, struct mailbox_row *row)
+{
+    (void)v, (void)cx, (void)account, (void)mailbox;
+    *row = (struct mailbox_row){.uid_validity = 7};
+    return OK;
+}
+
+enum err mailbox_list(struct view *v, struct cx *cx, struct account_id account,
+                      struct mailbox_id mailbox, size_t most, struct listed **list, size_t *n,
+                      size_t *damaged)
+{
+    (void)v, (void)cx, (void)account, (void)mailbox, (void)most;
+    *n = 3;
+    *damaged = 0;
+    *list = must_alloc(*n * sizeof(**list));
+    for (size_t i = 0; i < *n; i++)
+        (*list)[i] = (struct listed){.email = {i + 1}, .size = message.n, .uid = (uint32_t)i + 1};
+    return OK;
+}
+
+/* The second has gone; the third cannot be read behind its first piece. */
+enum err message_find(struct view *v, struct cx *cx, struct account_id account, struct email_id email,
+                      struct message *out)
+{
+    (void)v, (void)account;
+    if (email.v == 2)
+        return fail(cx, ERR_GONE, "gone");
+    *out = (struct message){
+        .prefix = S("Return-Path: <>\r\n"), .body = {email.v}, .body_size = message.n, .pieces = 2};
+    return OK;
+}
+
+enum err message_piece(struct view *v, struct cx *cx, const struct message *m, uint32_t n,
+                       struct str *piece)
+{
+    (void)v;
+    if (m->body.v == 3 && n == 1)
+        return fail(cx, ERR_DAMAGED, "damaged");
+    *piece = n ? str_from(message, message.n / 2) : str_upto(message, message.n / 2);
+    return OK;
+}
+
+enum err mailbox_remove(struct store *s, struct cx *cx, struct account_id account,
+                        struct mailbox_id mailbox, const uint32_t *uids, size_t n,
+                        struct ticket *ticket)
+{
+    (void)s, (void)cx, (void)account, (void)mailbox;
+    for (size_t i = 0; i < n; i++)
+        if (uids[i] == 0 || uids[i] > 3 || (i && uids[i] <= uids[i - 1]))
+            __builtin_trap();
+    ticket->v = 1;
+    return OK;
+}
+
+static void take_out(struct session *s)
+{
+    struct str out = buf_str(&s->out);
+
+    if (s->out.full || (out.n && !str_ends_nocase(out, S("\r\n"))))
+        __builtin_trap();
+    buf_clear(&s->out);
+    arena_reset(s->cx.arena);
+}
+
+static enum session_wish feed(struct session *s, struct str bytes)
+{
+    enum session_wish wish = SESSION_MORE;
+
+    while (wish == SESSION_MORE && bytes.n) {
+        wish = pop3_session.feed(s, &bytes);
+        take_out(s);
+        while (wish == SESSION_WRITE) {
+            wish = pop3_session.more(s);
+            take_out(s);
+        }
+    }
+    return wish;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str in = {(const char *)data, size};
+    struct store store = {.config = settings};
+    struct session s = {
+        .cx = {.arena = arena_new(0)}, .store = &store, .out = buf_make(SESSION_OUT + (1 << 20))};
+    enum session_wish wish = SESSION_MORE;
+    size_t step;
+
+    log_start("fuzz", LOG_ERROR + 1);
+    if (size >= 3) {
+        step = data[0] ? data[0] : size;
+        s.modes = data[1] & 1;
+        message = str_upto(str_from(in, 3), data[2]);
+        in = str_from(in, 3 + message.n);
+        if (pop3_session.open(&s))
+            __builtin_trap();
+        take_out(&s);
+        for (; in.n && wish == SESSION_MORE; in = str_from(in, step))
+            wish = feed(&s, str_upto(in, step));
+        pop3_session.close(&s);
+    }
+    buf_free(&s.out);
+    arena_free(s.cx.arena);
+    return 0;
+}
