@@ -105,7 +105,8 @@ void arena_reset(struct arena *a)
         a->first = b->next;
         free(b);
     }
-    if (a->first && a->first->size > LARGEST_BLOCK) { /* one huge command must not be remembered for ever */
+    if (a->first &&
+        a->first->size > LARGEST_BLOCK) { /* one huge command must not be remembered for ever */
         free(a->first);
         a->first = NULL;
     }

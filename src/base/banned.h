@@ -1,7 +1,7 @@
 /* base/banned.h: included by the compiler before every file of ours. These make mistakes easy; what to use
  * instead stands beside each. */
 #pragma once
-#include <stdio.h>  /* first, so that the declarations themselves still compile */
+#include <stdio.h> /* first, so that the declarations themselves still compile */
 #include <stdlib.h>
 #include <string.h>
 

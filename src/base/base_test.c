@@ -103,7 +103,8 @@ static void test_pack(void **state)
     assert_true(str_same(unpack_bytes(&u), S("hello")));
     assert_true(unpack_done(&u));
 
-    u = unpack_begin(S("\x05" "abc")); /* a length beyond the end */
+    u = unpack_begin(S("\x05"
+                       "abc")); /* a length beyond the end */
     assert_int_equal(unpack_bytes(&u).n, 0);
     assert_false(unpack_done(&u));
     u = unpack_begin(S("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02")); /* more than 64 bits */
@@ -172,10 +173,14 @@ static void test_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_utf8),        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_base64),      cmocka_unit_test(test_buf_limit_and_take),
-        cmocka_unit_test(test_pack),        cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_arena),       cmocka_unit_test(test_durations_and_sizes),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_buf_limit_and_take),
+        cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_durations_and_sizes),
         cmocka_unit_test(test_log_value_cannot_forge),
     };
 

@@ -25,8 +25,12 @@ void buf_add(struct buf *b, struct str s);
 void buf_add_c(struct buf *b, const char *c);
 void buf_add_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-char *buf_reserve(struct buf *b, size_t n); /* room for n bytes behind the last; NULL and full if beyond limit */
-void buf_grew(struct buf *b, size_t n);     /* so many were written into what was reserved */
-void buf_take(struct buf *b, size_t n);     /* forget the first n bytes */
+char *buf_reserve(struct buf *b,
+                  size_t n); /* room for n bytes behind the last; NULL and full if beyond limit */
+void buf_grew(struct buf *b, size_t n); /* so many were written into what was reserved */
+void buf_take(struct buf *b, size_t n); /* forget the first n bytes */
 
-static inline struct str buf_str(const struct buf *b) { return (struct str){b->p, b->n}; }
+static inline struct str buf_str(const struct buf *b)
+{
+    return (struct str){b->p, b->n};
+}

@@ -3,7 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define ERR(name, smtp, enhanced, imap, pop3, jmap, text) {#name, smtp, enhanced, imap, pop3, jmap, text},
+#define ERR(name, smtp, enhanced, imap, pop3, jmap, text)                                              \
+    {#name, smtp, enhanced, imap, pop3, jmap, text},
 static const struct err_row rows[] = {
 #include "base/errors.def"
 };

@@ -2,14 +2,27 @@
 #pragma once
 #include "base/str.h"
 
-struct account_id { uint64_t v; };  /* grows, never used again */
-struct mailbox_id { uint64_t v; };  /* within its account; INBOX is 1 */
-struct email_id { uint64_t v; };    /* within its account */
-struct body_id { uint64_t v; };     /* time-ordered, of the whole store; also the message's `id=` in log and trace */
-struct entry_id { uint64_t body; uint32_t n; }; /* a queue entry: the nth destination of a message, from 1 */
+struct account_id {
+    uint64_t v;
+}; /* grows, never used again */
+struct mailbox_id {
+    uint64_t v;
+}; /* within its account; INBOX is 1 */
+struct email_id {
+    uint64_t v;
+}; /* within its account */
+struct body_id {
+    uint64_t v;
+}; /* time-ordered, of the whole store; also the message's `id=` in log and trace */
+struct entry_id {
+    uint64_t body;
+    uint32_t n;
+}; /* a queue entry: the nth destination of a message, from 1 */
 
 /* 128 random bits that the vault keeps beside an account: dead when the connection or the sign-on ends. */
-struct handle { uint64_t hi, lo; };
+struct handle {
+    uint64_t hi, lo;
+};
 
 /* A message's id for people: 13 characters, sorted by time as the number is. An entry's: "<body>.<n>". */
 #define ID_TEXT_SIZE 32

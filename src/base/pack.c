@@ -92,15 +92,42 @@ static uint64_t unpack_big_endian(struct unpack *u, size_t width)
     return v;
 }
 
-void pack_key_u8(struct buf *b, uint8_t v) { pack_big_endian(b, v, 1); }
-void pack_key_u16(struct buf *b, uint16_t v) { pack_big_endian(b, v, 2); }
-void pack_key_u32(struct buf *b, uint32_t v) { pack_big_endian(b, v, 4); }
-void pack_key_u64(struct buf *b, uint64_t v) { pack_big_endian(b, v, 8); }
-void pack_key_rest(struct buf *b, struct str s) { buf_add(b, s); }
-uint8_t unpack_key_u8(struct unpack *u) { return (uint8_t)unpack_big_endian(u, 1); }
-uint16_t unpack_key_u16(struct unpack *u) { return (uint16_t)unpack_big_endian(u, 2); }
-uint32_t unpack_key_u32(struct unpack *u) { return (uint32_t)unpack_big_endian(u, 4); }
-uint64_t unpack_key_u64(struct unpack *u) { return unpack_big_endian(u, 8); }
+void pack_key_u8(struct buf *b, uint8_t v)
+{
+    pack_big_endian(b, v, 1);
+}
+void pack_key_u16(struct buf *b, uint16_t v)
+{
+    pack_big_endian(b, v, 2);
+}
+void pack_key_u32(struct buf *b, uint32_t v)
+{
+    pack_big_endian(b, v, 4);
+}
+void pack_key_u64(struct buf *b, uint64_t v)
+{
+    pack_big_endian(b, v, 8);
+}
+void pack_key_rest(struct buf *b, struct str s)
+{
+    buf_add(b, s);
+}
+uint8_t unpack_key_u8(struct unpack *u)
+{
+    return (uint8_t)unpack_big_endian(u, 1);
+}
+uint16_t unpack_key_u16(struct unpack *u)
+{
+    return (uint16_t)unpack_big_endian(u, 2);
+}
+uint32_t unpack_key_u32(struct unpack *u)
+{
+    return (uint32_t)unpack_big_endian(u, 4);
+}
+uint64_t unpack_key_u64(struct unpack *u)
+{
+    return unpack_big_endian(u, 8);
+}
 
 struct str unpack_key_rest(struct unpack *u)
 {

@@ -16,5 +16,8 @@ static inline pthread_mutex_t *hold_begin(pthread_mutex_t *m)
     pthread_mutex_lock(m);
     return m;
 }
-static inline void hold_end(pthread_mutex_t **m) { pthread_mutex_unlock(*m); }
+static inline void hold_end(pthread_mutex_t **m)
+{
+    pthread_mutex_unlock(*m);
+}
 #define HOLD(m) scoped(hold_end) __attribute__((unused)) pthread_mutex_t *held = hold_begin(m)

@@ -27,9 +27,9 @@ int str_compare(struct str a, struct str b); /* bytewise, a prefix before what i
 bool str_starts(struct str s, struct str prefix);
 bool str_starts_nocase(struct str s, struct str prefix);
 bool str_ends_nocase(struct str s, struct str suffix);
-struct str str_from(struct str s, size_t at);            /* without its first `at` bytes; clamped */
-struct str str_upto(struct str s, size_t n);             /* its first n bytes; clamped */
-struct str str_trim(struct str s);                       /* without SP and HTAB at both ends */
+struct str str_from(struct str s, size_t at);             /* without its first `at` bytes; clamped */
+struct str str_upto(struct str s, size_t n);              /* its first n bytes; clamped */
+struct str str_trim(struct str s);                        /* without SP and HTAB at both ends */
 bool str_find(struct str s, struct str what, size_t *at); /* first occurrence */
 bool str_find_char(struct str s, char c, size_t *at);
 bool str_rfind_char(struct str s, char c, size_t *at);
@@ -41,22 +41,43 @@ char *str_to_c(struct arena *a, struct str s);
 
 /* Taking apart, from the front. True: *in has moved past what was read. False: nothing changed. */
 bool take_char(struct str *in, char c);
-bool take_text(struct str *in, struct str text);        /* exactly */
-bool take_text_nocase(struct str *in, struct str text); /* ASCII case does not matter */
+bool take_text(struct str *in, struct str text);             /* exactly */
+bool take_text_nocase(struct str *in, struct str text);      /* ASCII case does not matter */
 bool take_until(struct str *in, char stop, struct str *out); /* *out is without stop, *in after it */
-bool take_u64(struct str *in, uint64_t *out);           /* 1 to 20 digits; no sign; refuses overflow */
+bool take_u64(struct str *in, uint64_t *out); /* 1 to 20 digits; no sign; refuses overflow */
 
 bool parse_u64(struct str s, uint64_t *out); /* the whole of s is a number */
 bool parse_u32(struct str s, uint32_t *out);
 
 /* ASCII classes, independent of the locale. */
-static inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static inline bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-static inline bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
-static inline bool is_wsp(char c) { return c == ' ' || c == '\t'; }
-static inline bool is_printable(char c) { return c >= 0x20 && c <= 0x7e; }
-static inline char to_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
-static inline char to_upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c - 32) : c; }
+static inline bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static inline bool is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static inline bool is_alnum(char c)
+{
+    return is_digit(c) || is_alpha(c);
+}
+static inline bool is_wsp(char c)
+{
+    return c == ' ' || c == '\t';
+}
+static inline bool is_printable(char c)
+{
+    return c >= 0x20 && c <= 0x7e;
+}
+static inline char to_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+static inline char to_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+}
 
 bool is_utf8(struct str s);  /* well-formed RFC 3629: no surrogates, no overlong forms */
 bool is_ascii(struct str s); /* no byte above 127 */

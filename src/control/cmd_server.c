@@ -143,6 +143,8 @@ enum err cmd_status(struct operator* op)
 
 /* ---- check ---- */
 
+#define CHECK_DONE UINT64_MAX /* as next_account: there is no other account */
+
 static void add_disagreements(json_t *rows, const struct check_reply *r)
 {
     for (size_t i = 0; i < r->found_count; i++) {
@@ -172,7 +174,7 @@ enum err cmd_check(struct operator* op)
             add_disagreements(rows, &r);
             accounts += r.accounts, emails += r.emails, bodies += r.bodies;
         }
-    } while (!e && r.next_account);
+    } while (!e && r.next_account != CHECK_DONE);
     found = json_array_size(rows);
     if (!e)
         print_rows(op, rows, COLUMNS(columns));

@@ -24,7 +24,7 @@ struct resolver_settings {
 
 enum err resolver_open(struct cx *cx, const struct resolver_settings *settings, struct resolver **out);
 enum err resolver_start(struct cx *cx, struct resolver *r, struct loop *l);
-void resolver_close(struct resolver **r); /* after loop_run() */
+void resolver_close(struct resolver **r); /* after loop_run(), before loop_close() */
 /* Answers are validated with DNSSEC. Without `servers` the resolvers are asked for the signed keys of the root
  * after the start, and this turns true when they bring them. */
 bool resolver_validates(const struct resolver *r);
@@ -59,7 +59,8 @@ struct dns_answer {
 enum dns_type { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 };
 typedef void dns_callback(void *arg, const struct dns_answer *answer);
 
-/* Any thread. The name is a domain in ASCII (A-labels), with or without the last dot. The callback is called
- * exactly once, never before this returns, also when the loop stops; with DNS_FAILED after timeout_ms. */
-void resolver_ask(struct resolver *r, struct str name, enum dns_type type, int64_t timeout_ms,
-                  dns_callback *callback, void *arg);
+/* Any thread. The name is a domain in ASCII (A-labels), with or without the last dot; another one is
+ * ERR_BAD_VALUE. After OK the callback is called exactly once, in a thread of the loop and not before the present
+ * op has returned: with DNS_FAILED after timeout_ms, or when the loop stops. Else it is not called. */
+enum err resolver_ask(struct cx *cx, struct resolver *r, struct str name, enum dns_type type,
+                      int64_t timeout_ms, dns_callback *callback, void *arg);

@@ -3,13 +3,13 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* of calls without fields */
 
-#define RECORD(name, fields)                                                                             \
-    void pack_##name(struct buf *b, const struct name *m)                                                \
-    {                                                                                                    \
-        fields                                                                                           \
+#define RECORD(name, fields)                                                                           \
+    void pack_##name(struct buf *b, const struct name *m)                                              \
+    {                                                                                                  \
+        fields                                                                                         \
     }
-#define CALL(name, from, lane, request, reply)                                                           \
-    RECORD(name##_request, request)                                                                      \
+#define CALL(name, from, lane, request, reply)                                                         \
+    RECORD(name##_request, request)                                                                    \
     RECORD(name##_reply, reply)
 #define F PACK_F
 #define R PACK_R
@@ -21,10 +21,10 @@
 #undef L
 #undef RECORD
 
-#define RECORD(name, fields)                                                                             \
-    void unpack_##name(struct arena *arena, struct unpack *u, struct name *m)                            \
-    {                                                                                                    \
-        fields                                                                                           \
+#define RECORD(name, fields)                                                                           \
+    void unpack_##name(struct arena *arena, struct unpack *u, struct name *m)                          \
+    {                                                                                                  \
+        fields                                                                                         \
     }
 #define F UNPACK_F
 #define R UNPACK_R

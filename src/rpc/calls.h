@@ -9,7 +9,12 @@
 enum { PROTOCOL_SMTP = 1, PROTOCOL_POP3, PROTOCOL_IMAP, PROTOCOL_SIEVE, PROTOCOL_HTTP };
 enum { SIGNON_MORE, SIGNON_DONE };
 enum { MODE_UTF8 = 1 }; /* of attach: POP3's UTF8 (RFC 6856) */
-enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 }; /* RFC 3461 §4.1; 0: not given */
+enum {
+    NOTIFY_NEVER = 1,
+    NOTIFY_SUCCESS = 2,
+    NOTIFY_FAILURE = 4,
+    NOTIFY_DELAY = 8
+}; /* RFC 3461 §4.1; 0: not given */
 enum { OUTCOME_DELIVERED = 1, OUTCOME_RELAYED, OUTCOME_FAILED, OUTCOME_DEFERRED };
 enum { RCPT_WAITING, RCPT_DONE, RCPT_FAILED };
 enum { QUEUE_RETRY = 1, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE };
@@ -24,18 +29,18 @@ enum lane { SHORT, LONG, OPEN };
 #define F STRUCT_F
 #define R STRUCT_R
 #define L STRUCT_L
-#define RECORD(name, fields)                                                                             \
-    struct name {                                                                                        \
-        fields                                                                                           \
+#define RECORD(name, fields)                                                                           \
+    struct name {                                                                                      \
+        fields                                                                                         \
     };
-#define CALL(name, from, lane, request, reply)                                                           \
-    struct name##_request {                                                                              \
-        char none;                                                                                       \
-        request                                                                                          \
-    };                                                                                                   \
-    struct name##_reply {                                                                                \
-        char none;                                                                                       \
-        reply                                                                                            \
+#define CALL(name, from, lane, request, reply)                                                         \
+    struct name##_request {                                                                            \
+        char none;                                                                                     \
+        request                                                                                        \
+    };                                                                                                 \
+    struct name##_reply {                                                                              \
+        char none;                                                                                     \
+        reply                                                                                          \
     };
 #include "rpc/calls.def"
 #include "rpc/leash.def"
@@ -46,11 +51,11 @@ enum lane { SHORT, LONG, OPEN };
 #undef CALL
 
 /* Packing and unpacking: lists in `arena`, bytes into the input. After unpacking ask unpack_done(). */
-#define RECORD(name, fields)                                                                             \
-    void pack_##name(struct buf *b, const struct name *m);                                               \
+#define RECORD(name, fields)                                                                           \
+    void pack_##name(struct buf *b, const struct name *m);                                             \
     void unpack_##name(struct arena *arena, struct unpack *u, struct name *m);
-#define CALL(name, from, lane, request, reply)                                                           \
-    RECORD(name##_request, )                                                                             \
+#define CALL(name, from, lane, request, reply)                                                         \
+    RECORD(name##_request, )                                                                           \
     RECORD(name##_reply, )
 #include "rpc/calls.def"
 #include "rpc/leash.def"
@@ -71,12 +76,12 @@ const char *call_name(unsigned call); /* "deliver"; "?" for none of ours */
 
 /* Stubs: send, wait, unpack. ERR_VAULT_AWAY if the other side has gone. */
 struct caller;
-#define CALL(name, from, lane, request, reply)                                                           \
-    enum err vault_##name(struct cx *cx, const struct name##_request *q, struct name##_reply *r);        \
+#define CALL(name, from, lane, request, reply)                                                         \
+    enum err vault_##name(struct cx *cx, const struct name##_request *q, struct name##_reply *r);      \
     enum err serve_##name(struct caller *c, const struct name##_request *q, struct name##_reply *r);
 #include "rpc/calls.def"
 #undef CALL
-#define CALL(name, from, lane, request, reply)                                                           \
+#define CALL(name, from, lane, request, reply)                                                         \
     enum err serve_##name(struct caller *c, const struct name##_request *q, struct name##_reply *r);
 #include "rpc/leash.def"
 #undef CALL

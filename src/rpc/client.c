@@ -147,7 +147,8 @@ static void channel_give_back(struct rpc_client *c, struct channel *ch, bool wor
     pthread_cond_broadcast(&c->freed);
 }
 
-static bool exchange(struct channel *ch, const int *fds, size_t fd_count, struct frame *f, struct str *payload)
+static bool exchange(struct channel *ch, const int *fds, size_t fd_count, struct frame *f,
+                     struct str *payload)
 {
     int got[FRAME_FDS];
     size_t got_count = 0;
@@ -167,8 +168,8 @@ static enum err answer_error(struct cx *cx, const struct frame *f, struct str pa
     return fail(cx, e, "%.*s", STR_ARG(payload));
 }
 
-enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request, const int *fds,
-                  size_t fd_count, struct str *reply)
+enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request,
+                  const int *fds, size_t fd_count, struct str *reply)
 {
     struct channel *ch = channel_take(c);
     struct str payload = STR_NONE;
@@ -224,8 +225,8 @@ int rpc_open_fd(struct rpc_client *c)
     return ch ? ch->fd : -1;
 }
 
-bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id, const int *fds,
-                   size_t fd_count)
+bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id,
+                   const int *fds, size_t fd_count)
 {
     struct buf out = buf_make(FRAME_LIMIT);
     size_t begun = frame_begin(&out, (uint16_t)call, 0, id);
@@ -271,22 +272,22 @@ int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err 
 /* ---- the stubs ---- */
 
 #define RECORD(name, fields)
-#define CALL(name, from, lane, request, reply)                                                           \
-    enum err vault_##name(struct cx *cx, const struct name##_request *q, struct name##_reply *r)         \
-    {                                                                                                    \
-        struct buf b = buf_make(FRAME_LIMIT);                                                            \
-        struct str answer;                                                                               \
-        struct unpack u;                                                                                 \
-        enum err e;                                                                                      \
-                                                                                                         \
-        pack_##name##_request(&b, q);                                                                    \
-        e = rpc_call(the_client, cx, CALL_##name, buf_str(&b), NULL, 0, &answer);                        \
-        buf_free(&b);                                                                                    \
-        if (e)                                                                                           \
-            return e;                                                                                    \
-        u = unpack_begin(answer);                                                                        \
-        unpack_##name##_reply(cx->arena, &u, r);                                                         \
-        return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "%s: malformed reply", #name);                   \
+#define CALL(name, from, lane, request, reply)                                                         \
+    enum err vault_##name(struct cx *cx, const struct name##_request *q, struct name##_reply *r)       \
+    {                                                                                                  \
+        struct buf b = buf_make(FRAME_LIMIT);                                                          \
+        struct str answer;                                                                             \
+        struct unpack u;                                                                               \
+        enum err e;                                                                                    \
+                                                                                                       \
+        pack_##name##_request(&b, q);                                                                  \
+        e = rpc_call(the_client, cx, CALL_##name, buf_str(&b), NULL, 0, &answer);                      \
+        buf_free(&b);                                                                                  \
+        if (e)                                                                                         \
+            return e;                                                                                  \
+        u = unpack_begin(answer);                                                                      \
+        unpack_##name##_reply(cx->arena, &u, r);                                                       \
+        return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "%s: malformed reply", #name);                 \
     }
 #include "rpc/calls.def"
 #undef CALL

@@ -20,13 +20,14 @@ void rpc_use(struct rpc_client *c);
 void rpc_on_wait(void (*begin)(void), void (*end)(void));
 
 /* One call, packed. The payload of the answer is copied to cx->arena. What a stub does; also for leash.def. */
-enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request, const int *fds,
-                  size_t fd_count, struct str *reply);
+enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request,
+                  const int *fds, size_t fd_count, struct str *reply);
 
 /* OPEN calls: sent now, answered some time. The answers come on one descriptor of their own, which the caller
  * watches; rpc_open_answer() takes one off. */
 int rpc_open_fd(struct rpc_client *c);
-bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id, const int *fds,
-                   size_t fd_count);
+bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id,
+                   const int *fds, size_t fd_count);
 /* 1: an answer (payload in cx->arena); 0: none at the moment; -1: the vault has gone. */
-int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e, struct str *payload);
+int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e,
+                    struct str *payload);

@@ -132,7 +132,8 @@ int frame_receive(int fd, struct buf *in, int *fds, size_t *fd_count)
     size_t want = read_size(in);
     char *to = buf_reserve(in, want);
     struct iovec v = {.iov_base = to, .iov_len = want};
-    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     ssize_t n;
 
     if (!to)

@@ -6,14 +6,16 @@
 #include "base/buf.h"
 
 #define FRAME_HEADER 16
-#define FRAME_LIMIT (4u << 20)  /* the longest frame: a body's piece, or a page of a list, with room to spare */
-#define FRAME_FDS 80            /* descriptors that come with one call */
+#define FRAME_LIMIT                                                                                    \
+    (4u << 20)       /* the longest frame: a body's piece, or a page of a list, with room to spare */
+#define FRAME_FDS 80 /* descriptors that come with one call */
 
 struct frame {
     uint32_t size; /* of the payload */
     uint16_t call; /* enum call */
-    uint16_t error; /* in a reply: enum err; the payload is then the cause in words, for the command line only */
-    uint64_t id;   /* chosen by the caller; the reply repeats it */
+    uint16_t
+        error; /* in a reply: enum err; the payload is then the cause in words, for the command line only */
+    uint64_t id; /* chosen by the caller; the reply repeats it */
 };
 
 /* Begins a frame in *out (which must be empty or at a frame's end); append the payload; then end it. */
@@ -23,7 +25,10 @@ void frame_end(struct buf *out, size_t begun);
 /* A whole frame at the front of *in? False: not yet, or *bad: it can never become one. payload points into in;
  * take frame_size(f) bytes when done with it. */
 bool frame_parse(struct str in, struct frame *f, struct str *payload, bool *bad);
-static inline size_t frame_size(const struct frame *f) { return FRAME_HEADER + f->size; }
+static inline size_t frame_size(const struct frame *f)
+{
+    return FRAME_HEADER + f->size;
+}
 
 /* Sending with descriptors, and receiving. frame_send waits until all is written (the socket may be non-blocking:
  * it polls). False: the other side has gone. */

@@ -18,14 +18,14 @@ struct attached {
     const struct session_ops *ops;
     struct conn *conn;
     struct loop *loop;
-    struct later later;      /* the answer to `attach` */
+    struct later later; /* the answer to `attach` */
     struct attached *next, **at;
-    struct watch_id id;      /* of conn; guarded by the list's lock until it is listed */
-    enum session_wish wish;  /* what follows when `out` has been passed on */
+    struct watch_id id;     /* of conn; guarded by the list's lock until it is listed */
+    enum session_wish wish; /* what follows when `out` has been passed on */
     bool opened, signed_off;
-    atomic_bool must_end;    /* set by others, who then wake the connection */
-    _Atomic int durable;     /* 0: no wait; 1: waiting; 2: durable; 3: lost */
-    atomic_uint holders;     /* the connection, and a wait for the disk */
+    atomic_bool must_end; /* set by others, who then wake the connection */
+    _Atomic int durable;  /* 0: no wait; 1: waiting; 2: durable; 3: lost */
+    atomic_uint holders;  /* the connection, and a wait for the disk */
 };
 
 static const struct session_ops *const protocols[] = {&pop3_session};
@@ -153,7 +153,8 @@ static void on_woken(struct conn *c)
     struct attached *a = conn_state(c);
     int durable = atomic_load(&a->durable);
 
-    if (atomic_load(&a->must_end) || durable == LOST) { /* nothing was acknowledged, and nothing is claimed */
+    if (atomic_load(&a->must_end) ||
+        durable == LOST) { /* nothing was acknowledged, and nothing is claimed */
         conn_abort(c);
         return;
     }
@@ -251,7 +252,8 @@ static const struct session_ops *find_protocol(uint32_t protocol)
 /* The core may be in the middle of a reply when it is asked for more than this. */
 #define OUT_LIMIT (SESSION_OUT + 1024 * 1024)
 
-static struct attached *make(struct caller *c, const struct attach_request *q, const struct signed_on *who)
+static struct attached *make(struct caller *c, const struct attach_request *q,
+                             const struct signed_on *who)
 {
     struct attached *a = must_alloc(sizeof(*a));
 
@@ -280,7 +282,8 @@ enum err serve_attach(struct caller *c, const struct attach_request *q, struct a
     if (!handle_attach(c->vault->handles, q->session, c->gate, &who))
         return fail(&c->cx, ERR_AUTH_NEEDED, "this handle cannot be attached");
     if (who.protocol != q->protocol || !find_protocol(q->protocol))
-        return fail(&c->cx, ERR_BAD_CALL, "signed on for protocol %u, attached to %u", who.protocol, q->protocol);
+        return fail(&c->cx, ERR_BAD_CALL, "signed on for protocol %u, attached to %u", who.protocol,
+                    q->protocol);
     a = make(c, q, &who);
     caller_answer_later(c, &a->later);
     e = conn_adopt(&c->cx, c->vault->loop, c->fds[0], q->unused, &conn_ops, a);

@@ -12,9 +12,9 @@ struct channel;
 struct caller {
     struct cx cx; /* arena: until the answer has left */
     struct vault *vault;
-    enum room room;    /* from the channel the call came on, not from the call */
-    uint64_t gate;     /* which life of that room: grows when a gate is started anew */
-    enum lane lane;    /* the lane this runs in now */
+    enum room room; /* from the channel the call came on, not from the call */
+    uint64_t gate;  /* which life of that room: grows when a gate is started anew */
+    enum lane lane; /* the lane this runs in now */
     struct ticket ticket;
     int *fds; /* that came along; set one to -1 to keep it, the rest is closed */
     size_t fd_count;

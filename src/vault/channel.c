@@ -18,9 +18,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST_PENDING 64    /* calls of one channel that wait for the disk or the long lane; ours send one at a time */
-#define MOST_OPEN 40000    /* open calls of one channel: a gate's attached sessions */
-#define MOST_CHANNELS 512  /* of one life of a room */
+#define MOST_PENDING                                                                                   \
+    64 /* calls of one channel that wait for the disk or the long lane; ours send one at a time */
+#define MOST_OPEN 40000   /* open calls of one channel: a gate's attached sessions */
+#define MOST_CHANNELS 512 /* of one life of a room */
 #define OUT_LIMIT (2 * (size_t)FRAME_LIMIT)
 #define KEPT_INPUT (512 * 1024)
 
@@ -52,6 +53,8 @@ struct listener_watch {
     struct watch watch; /* first */
     struct channels *all;
     int fd;
+    uid_t user;
+    gid_t group;
 };
 
 struct channels {
@@ -134,8 +137,8 @@ static void channel_send(struct channel *ch, struct str bytes)
 }
 
 /* The cause, in words, is for the command line: a gate only hears which error it was. */
-static void put_answer(struct buf *out, const struct channel *ch, uint16_t call, uint64_t id, enum err e,
-                       struct str payload)
+static void put_answer(struct buf *out, const struct channel *ch, uint16_t call, uint64_t id,
+                       enum err e, struct str payload)
 {
     size_t begun = frame_begin(out, call, (uint16_t)e, id);
 
@@ -225,7 +228,8 @@ struct job { /* a call on its way to the long lane */
 
 static void run_job(void *arg);
 
-static void send_to_long_lane(struct channel *ch, const struct frame *f, struct str payload, int *fds, size_t *fd_count)
+static void send_to_long_lane(struct channel *ch, const struct frame *f, struct str payload, int *fds,
+                              size_t *fd_count)
 {
     struct job *j = must_alloc(sizeof(*j));
 
@@ -250,16 +254,17 @@ static void send_to_long_lane(struct channel *ch, const struct frame *f, struct 
 
 static void log_failure(const struct caller *c, enum err e)
 {
-    enum log_level level = e == ERR_BUG || e == ERR_DAMAGED || e == ERR_STORE || e == ERR_BAD_CALL ? LOG_ERROR
-                           : err_is_temporary(e)                                                   ? LOG_WARNING
-                                                                                                   : LOG_DEBUG;
+    enum log_level level = e == ERR_BUG || e == ERR_DAMAGED || e == ERR_STORE || e == ERR_BAD_CALL
+                               ? LOG_ERROR
+                           : err_is_temporary(e) ? LOG_WARNING
+                                                 : LOG_DEBUG;
 
     log_line(level, "call-failed", "call=%s error=%s cause=%s", call_name(c->call), err_row(e)->name,
              log_value(str_from_c(c->cx.cause)));
 }
 
-static void run_call(struct channel *ch, enum lane lane, const struct frame *f, struct str payload, int *fds,
-                     size_t *fd_count)
+static void run_call(struct channel *ch, enum lane lane, const struct frame *f, struct str payload,
+                     int *fds, size_t *fd_count)
 {
     struct buf reply = buf_make(FRAME_LIMIT);
     struct caller c = {.cx = {.arena = arena_new(16 * 1024)},
@@ -321,7 +326,8 @@ static bool start_channel(struct channels *all, struct cx *cx, int fd, struct li
     atomic_fetch_add(&life->channels, 1);
     ch->watch.want = WATCH_READ;
     ch->watch.background = true;
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || watch_open(cx, all->loop, &ch->watch)) {
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        watch_open(cx, all->loop, &ch->watch)) {
         channel_release(ch);
         return false;
     }
@@ -380,7 +386,8 @@ static void channel_end(struct channel *ch)
 {
     close_fds(ch->fds, &ch->fd_count);
     watch_close(&ch->watch);
-    if (ch->is_first && !atomic_exchange(&ch->life->ended, true) && (ch->life->room & (MX | USERS | SUPERVISOR)))
+    if (ch->is_first && !atomic_exchange(&ch->life->ended, true) &&
+        (ch->life->room & (MX | USERS | SUPERVISOR)))
         ch->all->gate_ended(ch->all->vault, ch->life->room == SUPERVISOR ? 0 : ch->life->number);
     shutdown(ch->fd, SHUT_RDWR); /* tokens may hold it for a while */
     channel_release(ch);
@@ -421,7 +428,41 @@ enum err channel_add(struct channels *c, struct cx *cx, int fd, enum room room, 
 
     *life = (struct life){.number = atomic_fetch_add(&c->lives, 1) + 1, .room = room};
     *gate = life->number;
-    return start_channel(c, cx, fd, life, true) ? OK : fail(cx, ERR_SYSTEM, "a channel cannot be watched");
+    return start_channel(c, cx, fd, life, true) ? OK
+                                                : fail(cx, ERR_SYSTEM, "a channel cannot be watched");
+}
+
+#define MOST_GROUPS 1024
+
+static bool is_in_group(int fd, const struct ucred *peer, gid_t group)
+{
+    gid_t groups[MOST_GROUPS];
+    socklen_t size = sizeof(groups);
+
+    if (group == (gid_t)-1)
+        return false;
+    if (peer->gid == group)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
+        return false;
+    for (size_t i = 0; i < size / sizeof(*groups); i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
+/* Who connected, as the kernel tells it. */
+static bool may_control(const struct listener_watch *l, int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+        return false;
+    if (peer.uid == 0 || peer.uid == l->user || is_in_group(fd, &peer, l->group))
+        return true;
+    log_line(LOG_WARNING, "control-refused", "uid=%u pid=%d", peer.uid, peer.pid);
+    return false;
 }
 
 static bool run_listening(struct watch *w, unsigned what)
@@ -439,17 +480,20 @@ static bool run_listening(struct watch *w, unsigned what)
         return false;
     }
     while ((fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
-        if (channel_add(l->all, &cx, fd, CONTROL, &gate))
+        if (!may_control(l, fd))
+            close(fd);
+        else if (channel_add(l->all, &cx, fd, CONTROL, &gate))
             log_line(LOG_WARNING, "control", "error=%s", log_value(str_from_c(cx.cause)));
     return true;
 }
 
-enum err channels_listen(struct channels *c, struct cx *cx, int fd)
+enum err channels_listen(struct channels *c, struct cx *cx, int fd, uid_t user, gid_t group)
 {
     struct listener_watch *l = must_alloc(sizeof(*l));
     enum err e;
 
-    *l = (struct listener_watch){.watch = watch_make(run_listening, fd), .all = c, .fd = fd};
+    *l = (struct listener_watch){
+        .watch = watch_make(run_listening, fd), .all = c, .fd = fd, .user = user, .group = group};
     l->watch.want = WATCH_READ;
     l->watch.background = true;
     e = watch_open(cx, c->loop, &l->watch);
@@ -464,7 +508,8 @@ enum err channels_listen(struct channels *c, struct cx *cx, int fd)
 
 #define LONG_THREADS 3
 
-struct channels *channels_new(struct vault *v, struct loop *loop, void (*gate_ended)(struct vault *v, uint64_t gate))
+struct channels *channels_new(struct vault *v, struct loop *loop,
+                              void (*gate_ended)(struct vault *v, uint64_t gate))
 {
     struct channels *c = must_alloc(sizeof(*c));
 

@@ -7,18 +7,22 @@
 #pragma once
 #include "vault/caller.h"
 
+#include <sys/types.h>
+
 struct loop;
 struct channels;
 
 /* `gate_ended` is called when the first channel of a gate's life has closed. */
-struct channels *channels_new(struct vault *v, struct loop *loop, void (*gate_ended)(struct vault *v, uint64_t gate));
+struct channels *channels_new(struct vault *v, struct loop *loop,
+                              void (*gate_ended)(struct vault *v, uint64_t gate));
 /* After the loop has ended: no thread of it is left. Waits for the long lane. */
 void channels_free(struct channels *c);
 
 /* A first channel; owns fd. *gate: the life it begins. */
 enum err channel_add(struct channels *c, struct cx *cx, int fd, enum room room, uint64_t *gate);
-/* A listening socket for the command line (Unix). Who may connect is for its file mode; SO_PEERCRED is looked at too. */
-enum err channels_listen(struct channels *c, struct cx *cx, int fd);
+/* A listening socket for the command line (Unix). Only root, the user who started us, and members of `group` are
+ * listened to, whatever the mode of the socket's file says; group (gid_t)-1: there is none. */
+enum err channels_listen(struct channels *c, struct cx *cx, int fd, uid_t user, gid_t group);
 
 /* Runs in the long lane: for work that no call waits for. */
 void long_lane_run(struct channels *c, void (*work)(void *arg), void *arg);

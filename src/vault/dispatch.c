@@ -1,21 +1,21 @@
 #include "vault/dispatch.h"
 
 #define RECORD(name, fields)
-#define CALL(name, from, lane, request, reply)                                                           \
-    static enum err run_##name(struct caller *c, struct str payload, struct buf *out)                    \
-    {                                                                                                    \
-        struct name##_request q = {0};                                                                   \
-        struct name##_reply r = {0};                                                                     \
-        struct unpack u = unpack_begin(payload);                                                         \
-        enum err e;                                                                                      \
-                                                                                                         \
-        unpack_##name##_request(c->cx.arena, &u, &q);                                                    \
-        if (!unpack_done(&u))                                                                            \
-            return fail(&c->cx, ERR_BAD_CALL, "%s: %zu bytes that make no sense", #name, payload.n);     \
-        e = serve_##name(c, &q, &r);                                                                     \
-        if (!e && !c->answered_later && !c->again_in_long_lane)                                          \
-            pack_##name##_reply(out, &r);                                                                \
-        return e;                                                                                        \
+#define CALL(name, from, lane, request, reply)                                                         \
+    static enum err run_##name(struct caller *c, struct str payload, struct buf *out)                  \
+    {                                                                                                  \
+        struct name##_request q = {0};                                                                 \
+        struct name##_reply r = {0};                                                                   \
+        struct unpack u = unpack_begin(payload);                                                       \
+        enum err e;                                                                                    \
+                                                                                                       \
+        unpack_##name##_request(c->cx.arena, &u, &q);                                                  \
+        if (!unpack_done(&u))                                                                          \
+            return fail(&c->cx, ERR_BAD_CALL, "%s: %zu bytes that make no sense", #name, payload.n);   \
+        e = serve_##name(c, &q, &r);                                                                   \
+        if (!e && !c->answered_later && !c->again_in_long_lane)                                        \
+            pack_##name##_reply(out, &r);                                                              \
+        return e;                                                                                      \
     }
 #include "rpc/calls.def"
 #include "rpc/leash.def"

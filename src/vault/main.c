@@ -17,6 +17,7 @@
 #include "vault/upkeep.h"
 #include "vault/vault.h"
 
+#include <grp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,14 +59,16 @@ static enum err take_settings(struct cx *cx, struct str text, struct str name)
 
 /* ---- the leash ---- */
 
-enum err serve_room_start(struct caller *c, const struct room_start_request *q, struct room_start_reply *r)
+enum err serve_room_start(struct caller *c, const struct room_start_request *q,
+                          struct room_start_reply *r)
 {
     (void)q;
     (void)r;
     return fail(&c->cx, ERR_BAD_CALL, "started already");
 }
 
-enum err serve_room_reload(struct caller *c, const struct room_reload_request *q, struct room_reload_reply *r)
+enum err serve_room_reload(struct caller *c, const struct room_reload_request *q,
+                           struct room_reload_reply *r)
 {
     (void)r;
     return take_settings(&c->cx, q->settings, q->settings_name);
@@ -118,6 +121,8 @@ struct start {
     struct room_start_request request;
     int fds[FRAME_FDS];
     size_t fd_count;
+    uid_t user;  /* who started us */
+    gid_t group; /* whose members may command us; (gid_t)-1: none */
 };
 
 static bool read_start(struct start *s)
@@ -222,8 +227,17 @@ static enum err open_channels(struct start *s)
     if (!e && q->has_users)
         e = channel_add(channels, &s->cx, s->fds[i++], USERS, &gate);
     if (!e && q->has_control)
-        e = channels_listen(channels, &s->cx, s->fds[i++]);
+        e = channels_listen(channels, &s->cx, s->fds[i++], s->user, s->group);
     return e ? e : channel_add(channels, &s->cx, LEASH, SUPERVISOR, &gate);
+}
+
+/* While the files that tell it can still be read. */
+static void find_operators(struct start *s)
+{
+    const struct group *g = getgrnam("posthorn");
+
+    s->user = getuid();
+    s->group = g ? g->gr_gid : (gid_t)-1;
 }
 
 static enum err start(struct start *s)
@@ -232,6 +246,7 @@ static enum err start(struct start *s)
 
     if (!e) {
         log_start("vault", settings()->log_level);
+        find_operators(s);
         e = close_doors(&s->cx);
     }
     if (!e)

@@ -15,24 +15,25 @@ enum session_wish {
 };
 
 struct session {
-    struct cx cx;          /* arena: emptied by the driver after each feed */
+    struct cx cx; /* arena: emptied by the driver after each feed */
     struct vault *vault;
     struct store *store;
     struct signed_on who;
     struct handle handle;
-    uint32_t modes;        /* MODE_ bits of attach */
-    struct buf out;        /* replies; the driver sends and empties it. Stop producing above SESSION_OUT bytes: return
+    uint32_t modes; /* MODE_ bits of attach */
+    struct buf
+        out; /* replies; the driver sends and empties it. Stop producing above SESSION_OUT bytes: return
                             * SESSION_WRITE and go on in `more` */
-    struct ticket ticket;  /* what is in `out` leaves when this is durable */
-    void *core;            /* the protocol's own */
+    struct ticket ticket; /* what is in `out` leaves when this is durable */
+    void *core;           /* the protocol's own */
 };
 
 #define SESSION_OUT (128 * 1024)
 
 struct session_ops {
     uint32_t protocol;
-    int64_t idle_ms;                                              /* RFC's least idle time */
-    enum err (*open)(struct session *s);                          /* sets core, may greet; an error closes */
+    int64_t idle_ms;                     /* RFC's least idle time */
+    enum err (*open)(struct session *s); /* sets core, may greet; an error closes */
     enum session_wish (*feed)(struct session *s, struct str *in); /* moves *in past what it took */
     enum session_wish (*more)(struct session *s);
     void (*timed_out)(struct session *s); /* may say a last word */

@@ -14,7 +14,7 @@
 #define TEND_MS 1000
 #define COLLECT_MS 30000
 #define TRACE_MS 3600000
-#define FORGOTTEN_MS 3600000              /* a transaction that nobody touched: a peer may take ten minutes a step */
+#define FORGOTTEN_MS 3600000 /* a transaction that nobody touched: a peer may take ten minutes a step */
 #define COMPACT_BYTES (64ull * 1024 * 1024) /* deleted since the last time: worth rewriting files for */
 
 struct upkeep {
@@ -43,7 +43,8 @@ static void collect_round(struct upkeep *u)
         e = engine_compact(u->vault->engine, &cx, PART_BODY);
     }
     if (e)
-        log_line(LOG_WARNING, "collect", "error=%s cause=%s", err_row(e)->name, log_value(str_from_c(cx.cause)));
+        log_line(LOG_WARNING, "collect", "error=%s cause=%s", err_row(e)->name,
+                 log_value(str_from_c(cx.cause)));
     arena_free(cx.arena);
 }
 
@@ -53,7 +54,8 @@ static void drop_old_trace(struct upkeep *u)
     enum err e = trace_drop_before(u->vault->store, &cx, now_ms() - TRACE_KEPT_MS);
 
     if (e)
-        log_line(LOG_WARNING, "trace", "error=%s cause=%s", err_row(e)->name, log_value(str_from_c(cx.cause)));
+        log_line(LOG_WARNING, "trace", "error=%s cause=%s", err_row(e)->name,
+                 log_value(str_from_c(cx.cause)));
     arena_free(cx.arena);
 }
 

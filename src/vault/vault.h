@@ -12,9 +12,10 @@
 struct vault {
     struct engine *engine;
     struct store *store;
-    struct handles *handles;           /* who is signed on */
-    struct signons *signons;           /* sign-ons under way */
-    struct transactions *transactions; /* SMTP transactions under way, and what they may still add to quotas */
+    struct handles *handles; /* who is signed on */
+    struct signons *signons; /* sign-ons under way */
+    struct transactions
+        *transactions; /* SMTP transactions under way, and what they may still add to quotas */
     struct queue *queue;
     struct loop *loop;
     int64_t started_ms;

@@ -34,13 +34,13 @@ const struct config *settings(void)
 
 /* The leash is main.c's. */
 #define RECORD(name, fields)
-#define CALL(name, from, lane, request, reply)                                                           \
-    enum err serve_##name(struct caller *c, const struct name##_request *q, struct name##_reply *r)      \
-    {                                                                                                    \
-        (void)c;                                                                                         \
-        (void)q;                                                                                         \
-        (void)r;                                                                                         \
-        return ERR_BAD_CALL;                                                                             \
+#define CALL(name, from, lane, request, reply)                                                         \
+    enum err serve_##name(struct caller *c, const struct name##_request *q, struct name##_reply *r)    \
+    {                                                                                                  \
+        (void)c;                                                                                       \
+        (void)q;                                                                                       \
+        (void)r;                                                                                       \
+        return ERR_BAD_CALL;                                                                           \
     }
 #include "rpc/leash.def"
 #undef CALL
@@ -65,9 +65,11 @@ static void durable(struct world *w, enum err e, struct ticket t)
     must(w, engine_wait(w->vault.engine, &w->c.cx, t));
 }
 
-static struct account_id add_account(struct world *w, const char *address, uint64_t quota, bool internal_only)
+static struct account_id add_account(struct world *w, const char *address, uint64_t quota,
+                                     bool internal_only)
 {
-    struct new_account n = {.address = str_from_c(address), .quota = quota, .internal_only = internal_only};
+    struct new_account n = {
+        .address = str_from_c(address), .quota = quota, .internal_only = internal_only};
     struct account_id id;
     struct ticket t;
 
@@ -75,11 +77,12 @@ static struct account_id add_account(struct world *w, const char *address, uint6
     return id;
 }
 
-static const char config_text[] = "hostname = \"mail.acompany.test\"\n"
-                                  "postmaster = \"postmaster@acompany.test\"\n"
-                                  "queue { retry = {\"1h\"} warn-after = \"1s\" give-up-after = \"1d\" }\n"
-                                  "limits { message-size = \"1M\" }\n"
-                                  "network \"office\" { from = {\"192.0.2.0/24\"} relay = true }\n";
+static const char config_text[] =
+    "hostname = \"mail.acompany.test\"\n"
+    "postmaster = \"postmaster@acompany.test\"\n"
+    "queue { retry = {\"1h\"} warn-after = \"1s\" give-up-after = \"1d\" }\n"
+    "limits { message-size = \"1M\" }\n"
+    "network \"office\" { from = {\"192.0.2.0/24\"} relay = true }\n";
 
 static int set_up(void **state)
 {
@@ -279,7 +282,8 @@ static void test_a_hostile_gate(void **state)
 {
     struct world *w = *state;
     struct mail m = {.from = "a@elsewhere.test", .to = "tom@acompany.test", .text = S("\r\nhello\r\n")};
-    struct mail relay = m, stolen = {.from = "fred@acompany.test", .to = "b@other.test", .text = S("\r\n")};
+    struct mail relay = m,
+                stolen = {.from = "fred@acompany.test", .to = "b@other.test", .text = S("\r\n")};
 
     must(w, begin(w, &m));
     w->c.gate = OTHER_GATE; /* another gate's transaction, another gate's session */
@@ -303,10 +307,12 @@ static void test_a_hostile_gate(void **state)
 static void test_part_trees_are_checked(void **state)
 {
     static const struct body_part bad[][2] = {
-        {{.end = 1000, .body = 10}},                                       /* beyond the body */
-        {{.start = 5, .end = 9, .body = 9}},                               /* not the whole */
-        {{.end = 9, .body = 2, .kind = 1}, {.start = 5, .body = 4, .end = 9}}, /* begins behind its own header's end */
-        {{.end = 9, .body = 2, .kind = 1}, {.parent = 7, .start = 5, .body = 6, .end = 9}}, /* no such parent */
+        {{.end = 1000, .body = 10}},         /* beyond the body */
+        {{.start = 5, .end = 9, .body = 9}}, /* not the whole */
+        {{.end = 9, .body = 2, .kind = 1},
+         {.start = 5, .body = 4, .end = 9}}, /* begins behind its own header's end */
+        {{.end = 9, .body = 2, .kind = 1},
+         {.parent = 7, .start = 5, .body = 6, .end = 9}}, /* no such parent */
     };
     struct world *w = *state;
 
@@ -335,12 +341,14 @@ static void test_part_trees_are_checked(void **state)
 static void test_local_delivery(void **state)
 {
     struct world *w = *state;
-    struct mail m = {.from = "a@elsewhere.test", .to = "Tom+news@acompany.test", .text = S("Subject: x\r\n\r\nhi\r\n")};
+    struct mail m = {.from = "a@elsewhere.test",
+                     .to = "Tom+news@acompany.test",
+                     .text = S("Subject: x\r\n\r\nhi\r\n")};
 
     must(w, send_mail(w, &m));
     assert_true(str_same(message_in(w, w->tom, 0), S("Return-Path: <a@elsewhere.test>\r\n"
-                                                    "Delivered-To: Tom+news@acompany.test\r\n"
-                                                    "Subject: x\r\n\r\nhi\r\n")));
+                                                     "Delivered-To: Tom+news@acompany.test\r\n"
+                                                     "Subject: x\r\n\r\nhi\r\n")));
     assert_true(holds(looks_in(w, w->tom, 1).envelope, "\"x\"")); /* IMAP finds everything in place */
     assert_true(holds(looks_in(w, w->tom, 1).bodystructure, "(\"text\" \"plain\""));
 }
@@ -376,9 +384,9 @@ static void test_quota_counts_what_is_under_way(void **state)
     memcpy(text, "\r\n", 2);
     first.text = second.text = (struct str){text, sizeof(text)};
     must(w, begin(w, &first));
-    must(w, begin(w, &second));                              /* 90 of 100 are coming: one more may go over */
+    must(w, begin(w, &second)); /* 90 of 100 are coming: one more may go over */
     struct mail third = second;
-    assert_int_equal(begin(w, &third), ERR_MAILBOX_FULL);    /* 180 are coming */
+    assert_int_equal(begin(w, &third), ERR_MAILBOX_FULL); /* 180 are coming */
     must(w, serve_envelope_end(&w->c, &(struct envelope_end_request){.transaction = second.id},
                                &(struct envelope_end_reply){0}));
     must(w, begin(w, &third)); /* what was given up counts no more */
@@ -419,8 +427,9 @@ static void test_a_body_in_pieces(void **state)
     must(w, serve_body_piece(&w->c, &q, &r));
     must(w, serve_deliver(&w->c, &d, &dr));
     must(w, engine_wait(w->vault.engine, &w->c.cx, w->c.ticket));
-    assert_int_equal(message_in(w, w->tom, 0).n, BODY_PIECE + strlen("Return-Path: <a@x.test>\r\n"
-                                                                     "Delivered-To: tom@acompany.test\r\n"));
+    assert_int_equal(message_in(w, w->tom, 0).n,
+                     BODY_PIECE + strlen("Return-Path: <a@x.test>\r\n"
+                                         "Delivered-To: tom@acompany.test\r\n"));
     buf_free(&piece);
 }
 
@@ -435,7 +444,8 @@ static struct queue_list_reply queue_now(struct world *w)
 }
 
 /* As the mx gate would: leases the only entry and reports one outcome for its first recipient. */
-static void attempt(struct world *w, struct entry_id id, uint32_t outcome, const char *status, const char *reply)
+static void attempt(struct world *w, struct entry_id id, uint32_t outcome, const char *status,
+                    const char *reply)
 {
     struct result result = {.outcome = outcome,
                             .status = str_from_c(status),
@@ -492,7 +502,8 @@ static void test_refused_mail_comes_back_once(void **state)
     assert_true(holds(report, "Subject: to b"));
     while (queue_now(w).entries_count)
         engine_flush(w->vault.engine);
-    attempt(w, queue_one(w, &bounce), OUTCOME_FAILED, "5.1.1", "550 no"); /* never a report about a report */
+    attempt(w, queue_one(w, &bounce), OUTCOME_FAILED, "5.1.1",
+            "550 no"); /* never a report about a report */
     assert_int_equal(queue_now(w).entries_count, 0);
     assert_int_equal(count_in(w, w->fred), 1);
 }

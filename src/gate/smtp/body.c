@@ -41,7 +41,7 @@ struct body {
 
 /* ---- the budget: what all bodies under way take together ---- */
 
-static atomic_size_t budget_left = (size_t)256 * 1024 * 1024;
+static atomic_size_t budget_left = (size_t)128 * 1024 * 1024;
 
 void smtp_set_body_budget(size_t bytes)
 {

@@ -1,9 +1,9 @@
 /* AUTH (RFC 4954). The conversation is the vault's: bytes are taken out of their base 64 and passed on, its
- * challenges are passed back, and the end is a handle or a refusal. */
+ * challenges are passed back, and the end is a handle or a refusal. Who signed on, and who failed to, stands in the
+ * vault's log. */
 #include "gate/smtp/session.h"
 
 #include "base/codec.h"
-#include "base/log.h"
 #include "gate/smtp/params.h"
 #include "proto/sasl_line.h"
 
@@ -25,8 +25,6 @@ struct signon {
     const struct mechanism *mechanism;
     bool done;            /* the last challenge is out: an empty answer is all that is missing */
     struct handle handle; /* if done */
-    unsigned answers;
-    char name[100]; /* who it claims to be, for the log */
 };
 
 static bool is_offered(const struct smtp *s, const struct mechanism *m)
@@ -47,45 +45,6 @@ static const struct mechanism *find_mechanism(const struct smtp *s, struct str n
         if (is_offered(s, &mechanisms[i]) && str_same_nocase(name, str_from_c(mechanisms[i].name)))
             return &mechanisms[i];
     return NULL;
-}
-
-/* ---- who, for the log: never a byte that could be a password ---- */
-
-/* PLAIN: [authzid] NUL authcid NUL passwd. LOGIN: the first answer. SCRAM: "n,,n=fred,r=…". */
-static struct str claimed_name(const struct signon *a, struct str bytes)
-{
-    struct str name = bytes;
-    size_t at;
-
-    if (str_same(str_from_c(a->mechanism->name), S("LOGIN")))
-        return name;
-    if (str_same(str_from_c(a->mechanism->name), S("PLAIN")))
-        return take_until(&bytes, '\0', &name) && take_until(&bytes, '\0', &name) ? name : STR_NONE;
-    if (!str_find(bytes, S(",n="), &at))
-        return STR_NONE;
-    bytes = str_from(bytes, at + 3);
-    return take_until(&bytes, ',', &name) ? name : STR_NONE;
-}
-
-static void note_name(struct signon *a, struct str bytes)
-{
-    struct str name;
-
-    if (a->answers++)
-        return;
-    name = str_upto(claimed_name(a, bytes), sizeof(a->name) - 1);
-    memcpy(a->name, name.p ? name.p : "", name.n);
-    a->name[name.n] = '\0';
-}
-
-/* One line of stable form, for fail2ban. */
-static void log_failure(struct smtp *s, enum err e)
-{
-    const struct signon *a = s->signon;
-
-    log_line(LOG_WARNING, "signon-failed", "address=%s service=smtp mechanism=%s name=%s error=%s",
-             log_value(str_from_c(s->client)), a->mechanism->name, log_value(str_from_c(a->name)),
-             err_row(e)->name);
 }
 
 /* ---- its ends ---- */
@@ -120,7 +79,6 @@ void signon_give_up(struct smtp *s)
 
 static void signon_refused(struct smtp *s, enum err e)
 {
-    log_failure(s, e);
     signon_close(s);
     mistake_error(s, e);
 }
@@ -129,9 +87,6 @@ static void signon_succeeded(struct smtp *s)
 {
     s->session = s->signon->handle;
     s->signed_on = true;
-    log_line(LOG_INFO, "signed-on", "address=%s service=smtp mechanism=%s name=%s",
-             log_value(str_from_c(s->client)), s->signon->mechanism->name,
-             log_value(str_from_c(s->signon->name)));
     signon_close(s);
     reply(s, 235, "2.7.0", "signed on");
 }
@@ -145,20 +100,13 @@ static void challenge(struct smtp *s, struct str bytes)
     buf_add(s->out, S("\r\n"));
 }
 
-static enum err ask_vault(struct smtp *s, struct str bytes, struct signon_step_reply *r)
-{
-    struct signon_step_request q = {.signon = s->signon->id, .from_client = bytes};
-
-    *r = (struct signon_step_reply){0};
-    return vault_signon_step(&s->cx, &q, r);
-}
-
 /* A mechanism's last word has no place beside 235, so it goes as a challenge that wants an empty answer
  * (RFC 4954 §4). */
 static void step(struct smtp *s, struct str bytes)
 {
-    struct signon_step_reply r;
-    enum err e = ask_vault(s, bytes, &r);
+    struct signon_step_request q = {.signon = s->signon->id, .from_client = bytes};
+    struct signon_step_reply r = {0};
+    enum err e = vault_signon_step(&s->cx, &q, &r);
 
     if (e) {
         signon_refused(s, e);
@@ -192,7 +140,6 @@ static void take_answer(struct smtp *s, enum sasl_line what, struct str bytes)
         else
             signon_succeeded(s);
     } else {
-        note_name(s->signon, bytes);
         step(s, bytes);
     }
 }
@@ -222,22 +169,14 @@ void auth_line_too_long(struct smtp *s)
 
 /* ---- AUTH ---- */
 
-/* LOGIN asks before the client speaks, yet many clients (Python's smtplib among them) send the name along. The
- * vault is let ask, and the answer is there already. */
+/* LOGIN asks before the client speaks, yet many clients (Python's smtplib among them) send the name along: the vault
+ * knows what to do with it. */
 static void first_step(struct smtp *s, struct str initial)
 {
     struct buf b = buf_make(SASL_LINE_MAX);
-    struct signon_step_reply r;
-    enum sasl_line what = SASL_BYTES;
-    enum err e = OK;
+    enum sasl_line what = initial.n ? sasl_initial(&b, initial) : SASL_BYTES;
 
     if (initial.n)
-        what = sasl_initial(&b, initial);
-    if (initial.n && what == SASL_BYTES && !s->signon->mechanism->client_first)
-        e = ask_vault(s, STR_NONE, &r);
-    if (e)
-        signon_refused(s, e);
-    else if (initial.n)
         take_answer(s, what, buf_str(&b));
     else if (s->signon->mechanism->client_first)
         challenge(s, STR_NONE);

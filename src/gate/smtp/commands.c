@@ -166,21 +166,24 @@ const struct smtp_command *find_command(struct str name)
     return NULL;
 }
 
-void wrong_order(struct smtp *s)
+void wrong_order(struct smtp *s, const struct smtp_command *c)
 {
     static const struct {
         enum smtp_state state;
-        int code;
         const char *text;
     } rows[] = {
-        {STATE_START, 503, "say EHLO first"},
-        {STATE_READY, 503, "say MAIL first"},
-        {STATE_MAIL, 554, "no recipient was accepted"}, /* DATA: RFC 5321 §3.3 */
-        {STATE_RCPT, 503, "a transaction is under way"},
-        {STATE_CHUNKS, 503, "after BDAT only BDAT or RSET"}, /* RFC 3030 §2 */
+        {STATE_START, "say EHLO first"},
+        {STATE_READY, "say MAIL first"},
+        {STATE_MAIL, "say RCPT first"},
+        {STATE_RCPT, "a transaction is under way"},
+        {STATE_CHUNKS, "after BDAT only BDAT or RSET"}, /* RFC 3030 §2 */
     };
 
+    if (s->state == STATE_MAIL && c->run == cmd_data && s->envelope->refused) { /* RFC 5321 §3.3 */
+        mistake(s, 554, "5.5.1", "no recipient was accepted");
+        return;
+    }
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         if (rows[i].state == s->state)
-            mistake(s, rows[i].code, "5.5.1", "%s", rows[i].text);
+            mistake(s, 503, "5.5.1", "%s", rows[i].text);
 }

@@ -1,7 +1,8 @@
 /* MAIL and RCPT are only noted as they come. The vault is asked about all of them in one call: when the input runs
  * dry, when another command comes, or when ENVELOPE_CALL_MAX are noted. So a pipelined envelope costs one trip, and
  * the replies still stand in order. What is noted lives in the arena of this smtp_feed(), for at its end nothing is
- * left unanswered; what is accepted is copied into the envelope's own. */
+ * left unanswered; what is accepted is copied into the envelope's own. Why somebody was refused stands in the
+ * vault's log. */
 #include "gate/smtp/session.h"
 
 #include "base/log.h"
@@ -165,24 +166,22 @@ static enum err ask_vault(struct smtp *s, struct envelope *e, struct envelope_re
         .rcpts = e->rcpts + e->accepted,
         .rcpts_count = e->noted,
     };
-    enum err err;
+    enum err err = vault_envelope(&s->cx, &q, r);
 
-    s->cx.cause[0] = '\0';
-    err = vault_envelope(&s->cx, &q, r);
     if (!err && !r->mail && r->rcpts_count != e->noted)
         err = fail(&s->cx, ERR_BUG, "%zu answers to %zu recipients", r->rcpts_count, e->noted);
+    if (err)
+        log_line(LOG_WARNING, "envelope", "client=%s error=%s cause=%s",
+                 log_value(str_from_c(s->client)), err_row(err)->name,
+                 log_value(str_from_c(s->cx.cause)));
     return err;
 }
 
 /* MAIL was refused, so there is no transaction that the recipients noted behind it could be part of. */
 static void mail_refused(struct smtp *s, enum err err)
 {
-    struct envelope *e = s->envelope;
-    size_t noted = e->noted;
+    size_t noted = s->envelope->noted;
 
-    log_line(LOG_INFO, "sender-refused", "client=%s from=%s error=%s cause=%s",
-             log_value(str_from_c(s->client)), log_value(str_from_c(path_text(s, &e->reverse_path))),
-             err_row(err)->name, log_value(str_from_c(s->cx.cause)));
     transaction_end(s, false);
     mistake_error(s, err);
     for (size_t i = 0; i < noted; i++)
@@ -192,18 +191,12 @@ static void mail_refused(struct smtp *s, enum err err)
 static void rcpt_refused(struct smtp *s, const struct rcpt *r, enum err err)
 {
     const struct err_row *row = err_row(err);
-    const char *to = path_text(s, &r->to);
-    char id[ID_TEXT_SIZE];
 
-    id_text(s->envelope->transaction.v, id);
-    log_line(LOG_INFO, "refused", "id=%s client=%s from=%s to=%s error=%s", id,
-             log_value(str_from_c(s->client)),
-             log_value(str_from_c(path_text(s, &s->envelope->reverse_path))), log_value(str_from_c(to)),
-             row->name);
+    s->envelope->refused++;
     if (++s->refusals > REFUSALS_MAX)
         reply_error(s, ERR_TOO_MANY_ERRORS);
     else
-        reply(s, row->smtp, row->enhanced, "%s: %s", to, row->text);
+        reply(s, row->smtp, row->enhanced, "%s: %s", path_text(s, &r->to), row->text);
 }
 
 static void rcpt_accepted(struct smtp *s, struct envelope *e, const struct rcpt *r)

@@ -204,7 +204,7 @@ static void run_command(struct smtp *s, struct str line)
     if (fault)
         mistake(s, fault->code, fault->enhanced, "%s", fault->text);
     else if (!(c->states & s->state))
-        wrong_order(s);
+        wrong_order(s, c);
     else
         e = c->run(s, args);
     if (e)
@@ -259,7 +259,7 @@ void smtp_feed(struct smtp *s, struct str *in)
 {
     begin_cx(s);
     s->pause = false;
-    while (in->n && s->want == SMTP_INPUT && !s->pause && s->out->n < SMTP_OUT_HIGH)
+    while (in->n && s->want == SMTP_INPUT && !s->pause && s->out->n <= SMTP_OUT_HIGH)
         feed_one(s, in);
     answer_envelope(s);
     if (s->stopping && s->state == STATE_READY)

@@ -46,7 +46,7 @@ void smtp_greet(struct smtp *s);
 /* Takes bytes off the front of *in and answers them. It may leave some: where a reply has to be on its way before
  * the next command is looked at (RFC 2920 §3.2 rule 5), and when `out` holds more than SMTP_OUT_HIGH. Write, and
  * call again. */
-#define SMTP_OUT_HIGH ((size_t)32 * 1024)
+#define SMTP_OUT_HIGH ((size_t)64 * 1024)
 void smtp_feed(struct smtp *s, struct str *in);
 
 enum smtp_want {

@@ -103,8 +103,8 @@ struct smtp_command {
     enum err (*run)(struct smtp *s, struct str args);
 };
 
-const struct smtp_command *find_command(struct str name); /* NULL: there is none */
-void wrong_order(struct smtp *s);                         /* the 503 that fits the state */
+const struct smtp_command *find_command(struct str name);       /* NULL: there is none */
+void wrong_order(struct smtp *s, const struct smtp_command *c); /* the 503 that fits the state */
 
 /* ---- extensions.c ---- */
 
@@ -123,6 +123,7 @@ struct envelope {
     bool mail_answered;
     struct rcpt *rcpts; /* those accepted, then those noted */
     size_t accepted, noted, capacity;
+    size_t refused;
 };
 
 enum err cmd_mail(struct smtp *s, struct str args);

@@ -330,8 +330,10 @@ static enum err signon_fails(struct cx *cx)
 
 static enum err login_step(struct cx *cx, struct str answer, struct signon_step_reply *r)
 {
-    if (vault.step++ == 0)
+    if (vault.step++ == 0 && answer.n == 0)
         return signon_more(r, S("User Name"));
+    if (vault.step == 1) /* the name came with the command */
+        vault.step++;
     if (vault.step == 2) {
         snprintf(vault.login, sizeof(vault.login), "%.*s", STR_ARG(answer));
         return signon_more(r, S("Password"));

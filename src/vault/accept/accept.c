@@ -20,9 +20,10 @@
 
 #include <inttypes.h>
 
-#define MOST_RECEIVED 100                 /* RFC 5321 §6.3: more is a loop */
-#define MOST_TRACE_ADDED (64 * 1024)      /* what the gate's own Received may add to a message of the greatest size */
-#define MOST_TRIES 5                      /* to decide, while the directory keeps changing */
+#define MOST_RECEIVED 100 /* RFC 5321 §6.3: more is a loop */
+#define MOST_TRACE_ADDED                                                                               \
+    (64 * 1024)      /* what the gate's own Received may add to a message of the greatest size */
+#define MOST_TRIES 5 /* to decide, while the directory keeps changing */
 #define LARGEST_HEADER_SEARCHED BODY_PIECE /* loops are looked for in the first piece */
 
 /* ---- MAIL and RCPT ---- */
@@ -35,7 +36,8 @@ static enum err check_size(struct caller *c, uint64_t size)
 }
 
 /* A mailbox takes mail while what it holds, and what is under way to it, is below its quota. */
-static enum err check_quota(struct caller *c, struct view *v, struct account_id id, const struct account_row *account)
+static enum err check_quota(struct caller *c, struct view *v, struct account_id id,
+                            const struct account_row *account)
 {
     struct state_row state;
     uint64_t coming;
@@ -49,13 +51,14 @@ static enum err check_quota(struct caller *c, struct view *v, struct account_id 
         return e;
     coming = transactions_reserved(c->vault->transactions, id);
     if (state.used + coming >= account->quota)
-        return fail(&c->cx, ERR_MAILBOX_FULL, "account %" PRIu64 ": %" PRIu64 " and %" PRIu64 " coming, of %" PRIu64,
-                    id.v, state.used, coming, account->quota);
+        return fail(&c->cx, ERR_MAILBOX_FULL,
+                    "account %" PRIu64 ": %" PRIu64 " and %" PRIu64 " coming, of %" PRIu64, id.v,
+                    state.used, coming, account->quota);
     return OK;
 }
 
-static enum err check_local(struct caller *c, struct view *v, const struct sender *from, struct account_id id,
-                            struct account_row *account)
+static enum err check_local(struct caller *c, struct view *v, const struct sender *from,
+                            struct account_id id, struct account_row *account)
 {
     bool found;
     enum err e = directory_account(v, &c->cx, id, account, &found);
@@ -69,8 +72,8 @@ static enum err check_local(struct caller *c, struct view *v, const struct sende
 
 /* One recipient: where it leads, and whether this sender may send there. A list is not refused because one of its
  * members is full: that one's copy waits in the queue. */
-static enum err check_rcpt(struct caller *c, struct view *v, const struct sender *from, const struct path *to,
-                           struct transaction *x, uint64_t size)
+static enum err check_rcpt(struct caller *c, struct view *v, const struct sender *from,
+                           const struct path *to, struct transaction *x, uint64_t size)
 {
     struct destinations leads_to = {0};
     bool ours = false;
@@ -81,7 +84,8 @@ static enum err check_rcpt(struct caller *c, struct view *v, const struct sender
     if (!e && to->domain.n && !ours && !from->may_relay)
         return fail(&c->cx, ERR_NO_RELAY, "%s from %s", log_value(to->domain), log_value(from->client));
     if (!e && to->domain.n && !ours && from->internal_only)
-        return fail(&c->cx, ERR_INTERNAL_ONLY, "account %" PRIu64 " may not send outside", from->account.v);
+        return fail(&c->cx, ERR_INTERNAL_ONLY, "account %" PRIu64 " may not send outside",
+                    from->account.v);
     for (size_t i = 0; !e && i < leads_to.n; i++) {
         struct account_row account;
 
@@ -109,8 +113,9 @@ static enum err check_mail(struct caller *c, struct view *v, const struct envelo
 static void log_refused(const struct caller *c, const char *what, const struct path *path, enum err e,
                         struct str client)
 {
-    log_line(LOG_INFO, "refused", "%s=%s@%s address=%s error=%s cause=%s", what, log_value(path->local_part),
-             log_value(path->domain), log_value(client), err_row(e)->name, log_value(str_from_c(c->cx.cause)));
+    log_line(LOG_INFO, "refused", "%s=%s@%s address=%s error=%s cause=%s", what,
+             log_value(path->local_part), log_value(path->domain), log_value(client), err_row(e)->name,
+             log_value(str_from_c(c->cx.cause)));
 }
 
 static enum err answer_mail(struct caller *c, struct view *v, const struct envelope_request *q,
@@ -150,7 +155,8 @@ enum err serve_envelope(struct caller *c, const struct envelope_request *q, stru
     return OK;
 }
 
-enum err serve_envelope_end(struct caller *c, const struct envelope_end_request *q, struct envelope_end_reply *r)
+enum err serve_envelope_end(struct caller *c, const struct envelope_end_request *q,
+                            struct envelope_end_reply *r)
 {
     struct transactions *all = c->vault->transactions;
     struct transaction *x = transaction_take(all, q->transaction, c->gate);
@@ -170,7 +176,8 @@ static enum err put_ahead(struct caller *c, struct transaction *x, const struct 
     enum err e;
 
     if (q->n != x->pieces || q->piece.n != BODY_PIECE)
-        return fail(&c->cx, ERR_BAD_CALL, "piece %u of %zu bytes, after %u", q->n, q->piece.n, x->pieces);
+        return fail(&c->cx, ERR_BAD_CALL, "piece %u of %zu bytes, after %u", q->n, q->piece.n,
+                    x->pieces);
     e = check_size(c, size > MOST_TRACE_ADDED ? size - MOST_TRACE_ADDED : 0);
     if (!e && !engine_has_room(c->vault->engine))
         e = fail(&c->cx, ERR_NO_SPACE, "the disk's reserve is reached");
@@ -179,7 +186,8 @@ static enum err put_ahead(struct caller *c, struct transaction *x, const struct 
     scoped(txn_rollback) struct txn *t = txn_begin(c->vault->engine, NULL, 0);
 
     body_put_ahead(t, x->id, q->n, q->piece);
-    e = txn_commit(&t, &c->cx, &ticket); /* it becomes durable with its `deliver`, which comes later in the log */
+    e = txn_commit(&t, &c->cx,
+                   &ticket); /* it becomes durable with its `deliver`, which comes later in the log */
     if (e)
         return e;
     if (!x->digest)
@@ -189,7 +197,8 @@ static enum err put_ahead(struct caller *c, struct transaction *x, const struct 
     return OK;
 }
 
-enum err serve_body_piece(struct caller *c, const struct body_piece_request *q, struct body_piece_reply *r)
+enum err serve_body_piece(struct caller *c, const struct body_piece_request *q,
+                          struct body_piece_reply *r)
 {
     struct transactions *all = c->vault->transactions;
     struct transaction *x = transaction_take(all, q->transaction, c->gate);
@@ -245,8 +254,10 @@ static enum err check_loops(struct delivery *d)
         if (!str_same_nocase(f.name, S("Delivered-To")))
             continue;
         for (size_t i = 0; i < d->plan.local_count; i++)
-            if (str_same_nocase(str_trim(f.body), path_text(&d->c->cx, &d->plan.local[i].to.delivered_to)))
-                return fail(&d->c->cx, ERR_MAIL_LOOP, "was delivered to %s before", log_value(str_trim(f.body)));
+            if (str_same_nocase(str_trim(f.body),
+                                path_text(&d->c->cx, &d->plan.local[i].to.delivered_to)))
+                return fail(&d->c->cx, ERR_MAIL_LOOP, "was delivered to %s before",
+                            log_value(str_trim(f.body)));
     }
     return hops > MOST_RECEIVED ? fail(&d->c->cx, ERR_MAIL_LOOP, "%zu Received fields", hops) : OK;
 }
@@ -276,7 +287,8 @@ static enum err decide(struct delivery *d, struct view *v)
         if (!e && !ours && (!d->from.may_relay || d->from.internal_only))
             e = fail(cx, ERR_NO_RELAY, "%s", log_value(to.domain));
         if (!e)
-            e = plan_add(&d->plan, cx, (uint32_t)i, d->q->rcpts[i].notify, d->q->rcpts[i].orcpt, &leads_to);
+            e = plan_add(&d->plan, cx, (uint32_t)i, d->q->rcpts[i].notify, d->q->rcpts[i].orcpt,
+                         &leads_to);
         if (e)
             return e == ERR_NO_SUCH_USER ? ERR_CHANGED : e;
     }
@@ -333,9 +345,9 @@ static void put_trace(const struct delivery *d, struct txn *t)
                              .to = recipients_text(d)};
     struct buf b = buf_make(2048);
 
-    buf_printf(&b, "%" PRIu64 " bytes from %s (%s), %zu into mailboxes, %zu queued, Message-ID %.*s", d->size,
-               log_value(d->q->client), log_value(d->q->helo), d->plan.delivered, d->plan.queued,
-               STR_ARG(message_id_of(d)));
+    buf_printf(&b, "%" PRIu64 " bytes from %s (%s), %zu into mailboxes, %zu queued, Message-ID %.*s",
+               d->size, log_value(d->q->client), log_value(d->q->helo), d->plan.delivered,
+               d->plan.queued, STR_ARG(message_id_of(d)));
     ev.text = buf_str(&b);
     trace_put(t, &ev);
     buf_free(&b);
@@ -348,7 +360,8 @@ static enum err put_success_reports(const struct delivery *d, struct txn *t)
                               .params = d->q->params,
                               .size = d->size,
                               .arrived = (uint64_t)now_ms(),
-                              .rcpts = arena_array(d->c->cx.arena, struct entry_rcpt, d->plan.local_count)};
+                              .rcpts =
+                                  arena_array(d->c->cx.arena, struct entry_rcpt, d->plan.local_count)};
     bool *which = arena_array(d->c->cx.arena, bool, d->plan.local_count);
 
     for (size_t i = 0; i < d->plan.local_count; i++) {
@@ -357,16 +370,18 @@ static enum err put_success_reports(const struct delivery *d, struct txn *t)
         if (!(to->notify & NOTIFY_SUCCESS))
             continue;
         which[about.rcpts_count] = true;
-        about.rcpts[about.rcpts_count++] = (struct entry_rcpt){.to = to->to.delivered_to,
-                                                               .notify = to->notify,
-                                                               .orcpt = to->orcpt,
-                                                               .state = RCPT_DONE,
-                                                               .status = S("2.0.0"),
-                                                               .last_reply = S("delivered to the mailbox")};
+        about.rcpts[about.rcpts_count++] =
+            (struct entry_rcpt){.to = to->to.delivered_to,
+                                .notify = to->notify,
+                                .orcpt = to->orcpt,
+                                .state = RCPT_DONE,
+                                .status = S("2.0.0"),
+                                .last_reply = S("delivered to the mailbox")};
     }
-    return about.rcpts_count ? report_add_from(d->c->vault, t, &d->c->cx, (struct entry_id){d->x->id.v, 0}, &about,
-                                               ABOUT_SUCCESS, which, d->head)
-                             : OK;
+    return about.rcpts_count
+               ? report_add_from(d->c->vault, t, &d->c->cx, (struct entry_id){d->x->id.v, 0}, &about,
+                                 ABOUT_SUCCESS, which, d->head)
+               : OK;
 }
 
 /* One try: decides on durable state, locks, makes sure that nothing it rested on has changed, writes. */
@@ -397,7 +412,8 @@ static enum err try_delivery(struct delivery *d)
     if (!e)
         e = check_loops(d);
     if (!e)
-        e = looks_of_new(t, cx, d->x->id, d->x->pieces, d->q->last, d->q->parts, d->q->parts_count, &d->looks);
+        e = looks_of_new(t, cx, d->x->id, d->x->pieces, d->q->last, d->q->parts, d->q->parts_count,
+                         &d->looks);
     if (!e)
         e = plan_write(&d->plan, t, cx);
     if (!e)
@@ -414,8 +430,8 @@ static enum err check_delivery(struct delivery *d)
     const struct deliver_request *q = d->q;
 
     if (q->pieces_before != d->x->pieces || q->last.n > BODY_PIECE || !q->rcpts_count)
-        return fail(&d->c->cx, ERR_BAD_CALL, "%u pieces came, %u are claimed, %zu recipients", d->x->pieces,
-                    q->pieces_before, q->rcpts_count);
+        return fail(&d->c->cx, ERR_BAD_CALL, "%u pieces came, %u are claimed, %zu recipients",
+                    d->x->pieces, q->pieces_before, q->rcpts_count);
     d->size = (uint64_t)d->x->pieces * BODY_PIECE + q->last.n;
     return check_size(d->c, d->size > MOST_TRACE_ADDED ? d->size - MOST_TRACE_ADDED : 0);
 }

@@ -8,12 +8,12 @@
 #include <inttypes.h>
 
 struct pieces {
-    struct txn *t;  /* one of the two reads */
+    struct txn *t; /* one of the two reads */
     struct view *v;
     struct cx *cx;
     struct body_id id;
     uint64_t size;
-    uint32_t ahead;  /* pieces before `last`; t only */
+    uint32_t ahead; /* pieces before `last`; t only */
     struct str last;
     uint32_t kept_n; /* the piece that was read last */
     struct str kept;
@@ -33,7 +33,8 @@ static enum err read_piece(struct pieces *p, uint32_t n, struct str *piece)
     if (p->v) {
         e = body_piece(p->v, p->cx, p->id, p->size, n, &p->kept);
     } else {
-        e = piece_row_txn(p->t, p->cx, NO_ACCOUNT, &(struct piece_key){.body = p->id.v, .n = n}, &row, &found);
+        e = piece_row_txn(p->t, p->cx, NO_ACCOUNT, &(struct piece_key){.body = p->id.v, .n = n}, &row,
+                          &found);
         if (!e && !found)
             e = fail(p->cx, ERR_DAMAGED, "piece %u is not there", n);
         p->kept = row.raw;
@@ -76,10 +77,12 @@ static struct str take(struct cx *cx, struct buf *b)
     return s;
 }
 
-static enum err describe(struct pieces *p, const struct mime_part *parts, size_t n, struct cold_row *looks)
+static enum err describe(struct pieces *p, const struct mime_part *parts, size_t n,
+                         struct cold_row *looks)
 {
     struct mime_source source = {.read = read_bytes, .ctx = p};
-    struct buf header = buf_make(LONGEST_LOOK), envelope = buf_make(LONGEST_LOOK), structure = buf_make(LONGEST_LOOK);
+    struct buf header = buf_make(LONGEST_LOOK), envelope = buf_make(LONGEST_LOOK),
+               structure = buf_make(LONGEST_LOOK);
 
     if (mime_read_header(parts, 0, &source, &header))
         imap_envelope_write(&envelope, buf_str(&header));
@@ -123,7 +126,8 @@ enum err looks_of_new(struct txn *t, struct cx *cx, struct body_id id, uint32_t 
     return describe(&p, parts, n, looks);
 }
 
-enum err looks_of_stored(struct view *v, struct cx *cx, struct body_id id, uint64_t size, struct cold_row *looks)
+enum err looks_of_stored(struct view *v, struct cx *cx, struct body_id id, uint64_t size,
+                         struct cold_row *looks)
 {
     struct pieces p = {.v = v, .cx = cx, .id = id, .size = size};
     scoped(mime_free) struct mime m = mime_make();

@@ -10,4 +10,5 @@
 enum err looks_of_new(struct txn *t, struct cx *cx, struct body_id id, uint32_t ahead, struct str last,
                       const struct body_part *parts, size_t parts_count, struct cold_row *looks);
 /* From a stored one; the parts are parsed here. */
-enum err looks_of_stored(struct view *v, struct cx *cx, struct body_id id, uint64_t size, struct cold_row *looks);
+enum err looks_of_stored(struct view *v, struct cx *cx, struct body_id id, uint64_t size,
+                         struct cold_row *looks);

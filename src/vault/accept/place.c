@@ -33,7 +33,8 @@ static bool is_planned(const struct plan *p, const struct destination *d)
     return false;
 }
 
-static void append(struct cx *cx, struct plan_target **v, size_t *n, size_t *room, const struct plan_target *t)
+static void append(struct cx *cx, struct plan_target **v, size_t *n, size_t *room,
+                   const struct plan_target *t)
 {
     if (*n == *room) {
         struct plan_target *more = arena_array(cx->arena, struct plan_target, *room ? *room * 2 : 8);
@@ -82,7 +83,8 @@ static struct str prefix_for(const struct plan *p, struct cx *cx, const struct p
     return prefix;
 }
 
-static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct plan_target *target, uint64_t now)
+static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct plan_target *target,
+                            uint64_t now)
 {
     struct new_email n = {.body = p->message,
                           .body_size = p->size,
@@ -94,8 +96,8 @@ static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct
     struct account_row account;
     struct placed at;
     bool found;
-    enum err e = account_row_txn(t, cx, NO_ACCOUNT, &(struct account_key){.account = target->to.account.v},
-                                 &account, &found);
+    enum err e = account_row_txn(
+        t, cx, NO_ACCOUNT, &(struct account_key){.account = target->to.account.v}, &account, &found);
 
     if (!e && !found)
         return fail(cx, ERR_NOT_FOUND, "an account was removed meanwhile");
@@ -109,7 +111,8 @@ static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct
     return OK;
 }
 
-static void entry_for(struct plan *p, struct txn *t, struct str destination, struct entry_rcpt *rcpts, size_t n)
+static void entry_for(struct plan *p, struct txn *t, struct str destination, struct entry_rcpt *rcpts,
+                      size_t n)
 {
     struct new_entry e = {.id = {p->message.v, p->next_entry++},
                           .destination = destination,

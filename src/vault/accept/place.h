@@ -10,7 +10,8 @@
 #include "vault/store/directory.h"
 #include "vault/vault.h"
 
-#define MOST_LOCAL_AT_ONCE 100 /* mailboxes in the accepting transaction; a larger list goes on from the queue */
+#define MOST_LOCAL_AT_ONCE                                                                             \
+    100 /* mailboxes in the accepting transaction; a larger list goes on from the queue */
 
 /* What the recipient asked for goes along to everybody whom its address leads to. */
 struct plan_target {
@@ -18,7 +19,8 @@ struct plan_target {
     uint32_t rcpt; /* which of the message's recipients led here */
     uint32_t notify;
     struct str orcpt;
-    enum err result; /* after plan_write, of local targets: OK, or OVER_QUOTA: nothing was written for this one */
+    enum err
+        result; /* after plan_write, of local targets: OK, or OVER_QUOTA: nothing was written for this one */
 };
 
 struct plan {
@@ -30,8 +32,8 @@ struct plan {
     struct mail_params params;
     struct account_id sender;
     const struct cold_row *looks;
-    uint32_t next_entry;  /* the number of the next queue entry of this message */
-    bool quota_matters;   /* a full mailbox is passed over; else the message goes in all the same */
+    uint32_t next_entry; /* the number of the next queue entry of this message */
+    bool quota_matters;  /* a full mailbox is passed over; else the message goes in all the same */
     /* made by plan_add */
     struct plan_target local[MOST_LOCAL_AT_ONCE];
     struct part parts[MOST_LOCAL_AT_ONCE]; /* to lock */

@@ -9,7 +9,8 @@
 
 #include <inttypes.h>
 
-static enum err find_signed_on(struct caller *c, struct view *v, const struct signed_on *who, struct sender *out)
+static enum err find_signed_on(struct caller *c, struct view *v, const struct signed_on *who,
+                               struct sender *out)
 {
     struct account_row account;
     bool found;
@@ -25,11 +26,13 @@ static enum err find_signed_on(struct caller *c, struct view *v, const struct si
     out->account = who->account;
     out->may_relay = out->inside = true;
     out->internal_only = account.internal_only;
-    out->account_domain = str_rfind_char(account.address, '@', &at) ? str_from(account.address, at + 1) : STR_NONE;
+    out->account_domain =
+        str_rfind_char(account.address, '@', &at) ? str_from(account.address, at + 1) : STR_NONE;
     return OK;
 }
 
-enum err sender_find(struct caller *c, struct view *v, struct handle session, struct str client, struct sender *out)
+enum err sender_find(struct caller *c, struct view *v, struct handle session, struct str client,
+                     struct sender *out)
 {
     struct network address;
     struct signed_on who;
@@ -45,8 +48,8 @@ enum err sender_find(struct caller *c, struct view *v, struct handle session, st
     return OK;
 }
 
-enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct cx *cx, const struct sender *s,
-                                   const struct path *reverse_path)
+enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct cx *cx,
+                                   const struct sender *s, const struct path *reverse_path)
 {
     struct path from = sender_complete(s, reverse_path);
     bool may = true;
@@ -64,7 +67,8 @@ struct path sender_complete(const struct sender *s, const struct path *p)
 {
     struct path whole = *p;
 
-    if (p->local_part.n && !p->domain.n && s->account.v && !str_same_nocase(p->local_part, S("postmaster")))
+    if (p->local_part.n && !p->domain.n && s->account.v &&
+        !str_same_nocase(p->local_part, S("postmaster")))
         whole.domain = s->account_domain;
     return whole;
 }

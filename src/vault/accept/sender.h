@@ -14,10 +14,11 @@ struct sender {
 
 /* From the handle, if there is one (an unknown one is ERR_AUTH_NEEDED, a suspended account ERR_SUSPENDED), else from
  * the client's address against `network`. */
-enum err sender_find(struct caller *c, struct view *v, struct handle session, struct str client, struct sender *out);
+enum err sender_find(struct caller *c, struct view *v, struct handle session, struct str client,
+                     struct sender *out);
 /* A signed-on account sends under its own addresses, or under none; so does nobody else pretend. */
-enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct cx *cx, const struct sender *s,
-                                   const struct path *reverse_path);
+enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct cx *cx,
+                                   const struct sender *s, const struct path *reverse_path);
 /* "tom", said by somebody who signed on, is tom of the same domain; postmaster stays the server's. */
 struct path sender_complete(const struct sender *s, const struct path *p);
 enum err sender_is_our_domain(struct view *v, struct cx *cx, struct str domain, bool *ours);

@@ -20,13 +20,14 @@ struct open_transaction {
     struct transaction pub; /* first */
     struct open_transaction *next;
     int64_t touched_ms;
-    bool ended; /* while busy: transaction_give_back frees it */
+    bool ended;                    /* while busy: transaction_give_back frees it */
     struct reservation **reserved; /* this one's, so that they can be given back */
     size_t reserved_count, reserved_room;
 };
 
 struct transactions {
-    pthread_mutex_t lock; /* guards everything, but the pub of a busy transaction belongs to who took it */
+    pthread_mutex_t
+        lock; /* guards everything, but the pub of a busy transaction belongs to who took it */
     size_t count, most;
     struct open_transaction *by_id[BUCKETS];
     struct reservation *by_account[BUCKETS];
@@ -140,8 +141,8 @@ void transaction_end(struct transactions *t, struct transaction *taken)
     unlink_open(t, at);
 }
 
-static void end_where(struct transactions *t, bool (*is_over)(const struct open_transaction *x, int64_t arg),
-                      int64_t arg)
+static void end_where(struct transactions *t,
+                      bool (*is_over)(const struct open_transaction *x, int64_t arg), int64_t arg)
 {
     HOLD(&t->lock);
 

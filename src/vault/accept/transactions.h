@@ -11,11 +11,11 @@
 struct transactions;
 
 struct transaction {
-    struct body_id id;      /* of the message and its body */
-    uint64_t gate;          /* the life of the gate that opened it */
-    uint32_t pieces;        /* of the body, that came ahead */
-    struct digest *digest;  /* of those; NULL before the first */
-    bool busy;              /* somebody works on it: see transaction_take */
+    struct body_id id;     /* of the message and its body */
+    uint64_t gate;         /* the life of the gate that opened it */
+    uint32_t pieces;       /* of the body, that came ahead */
+    struct digest *digest; /* of those; NULL before the first */
+    bool busy;             /* somebody works on it: see transaction_take */
 };
 
 struct transactions *transactions_new(size_t most);
@@ -34,6 +34,7 @@ void transactions_end_gate(struct transactions *t, uint64_t gate);
 void transactions_expire(struct transactions *t, int64_t before_ms);
 
 /* Quota under way: `bytes` more may come into this account by this transaction. At most 1,000 a transaction. */
-void transaction_reserve(struct transactions *t, struct transaction *x, struct account_id account, uint64_t bytes);
+void transaction_reserve(struct transactions *t, struct transaction *x, struct account_id account,
+                         uint64_t bytes);
 /* What all open transactions may still bring into it. */
 uint64_t transactions_reserved(struct transactions *t, struct account_id account);

@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define MOST_FOUND 1000  /* told in one answer; more are counted */
+#define MOST_FOUND 1000 /* told in one answer; more are counted */
 #define ACCOUNTS_A_CALL 50
 
 struct check {
@@ -54,7 +54,8 @@ static void check_body(struct check *k, struct body_id id, const struct body_row
 
     id_text(id.v, text);
     if (row->pieces != body_pieces(row->size))
-        found(k, CHECK_BODY, "message %s: %u pieces for %" PRIu64 " bytes", text, row->pieces, row->size);
+        found(k, CHECK_BODY, "message %s: %u pieces for %" PRIu64 " bytes", text, row->pieces,
+              row->size);
     for (uint32_t n = 0; !e && n < body_pieces(row->size); n++) {
         struct str piece;
 
@@ -68,7 +69,8 @@ static void check_body(struct check *k, struct body_id id, const struct body_row
     digest_end(d, sum);
     digest_free(&d);
     if (!e && !str_same((struct str){sum, SHA256_SIZE}, row->sha256))
-        found(k, CHECK_BODY, "message %s: the bytes do not have the check value they were stored with", text);
+        found(k, CHECK_BODY, "message %s: the bytes do not have the check value they were stored with",
+              text);
     k->r->bodies++;
 }
 
@@ -106,7 +108,8 @@ static bool has_mark(struct check *k, struct body_id body, uint64_t part, uint64
     return row_exists(k, dead_part(NO_ACCOUNT), &key, "a mark for the collector");
 }
 
-static void check_membership(struct check *k, uint64_t email, const struct cold_row *cold, const struct membership *m)
+static void check_membership(struct check *k, uint64_t email, const struct cold_row *cold,
+                             const struct membership *m)
 {
     struct hot_row hot;
     bool there;
@@ -114,13 +117,15 @@ static void check_membership(struct check *k, uint64_t email, const struct cold_
                               &(struct hot_key){.mailbox = m->mailbox.v, .uid = m->uid}, &hot, &there);
 
     if (e)
-        found(k, CHECK_UNREADABLE, "mailbox %" PRIu64 " UID %u: %s", m->mailbox.v, m->uid, k->row.cause);
+        found(k, CHECK_UNREADABLE, "mailbox %" PRIu64 " UID %u: %s", m->mailbox.v, m->uid,
+              k->row.cause);
     else if (!there)
-        found(k, CHECK_ROWS, "email %" PRIu64 " should be in mailbox %" PRIu64 " as UID %u, and is not", email,
-              m->mailbox.v, m->uid);
-    else if (hot.email.v != email || hot.size != cold->prefix.n + cold->body_size || hot.body.v != cold->body.v)
-        found(k, CHECK_ROWS, "mailbox %" PRIu64 " UID %u and email %" PRIu64 " tell different things", m->mailbox.v,
-              m->uid, email);
+        found(k, CHECK_ROWS, "email %" PRIu64 " should be in mailbox %" PRIu64 " as UID %u, and is not",
+              email, m->mailbox.v, m->uid);
+    else if (hot.email.v != email || hot.size != cold->prefix.n + cold->body_size ||
+             hot.body.v != cold->body.v)
+        found(k, CHECK_ROWS, "mailbox %" PRIu64 " UID %u and email %" PRIu64 " tell different things",
+              m->mailbox.v, m->uid, email);
 }
 
 static void check_cold(struct check *k, uint64_t email, const struct cold_row *cold, struct sums *s)
@@ -135,12 +140,13 @@ static void check_cold(struct check *k, uint64_t email, const struct cold_row *c
     else if (!there)
         found(k, CHECK_BODY, "email %" PRIu64 ": its message %s is missing", email, text);
     else if (body.size != cold->body_size)
-        found(k, CHECK_BODY, "email %" PRIu64 ": %" PRIu64 " bytes, message %s has %" PRIu64, email, cold->body_size,
-              text, body.size);
+        found(k, CHECK_BODY, "email %" PRIu64 ": %" PRIu64 " bytes, message %s has %" PRIu64, email,
+              cold->body_size, text, body.size);
     if (!has_reference(k, cold->body, k->account.v, email))
         found(k, CHECK_REFERENCE, "email %" PRIu64 " does not refer to its message %s", email, text);
     if (!cold->memberships_count && !has_mark(k, cold->body, k->account.v, email))
-        found(k, CHECK_REFERENCE, "email %" PRIu64 " is in no mailbox, and nobody will collect it", email);
+        found(k, CHECK_REFERENCE, "email %" PRIu64 " is in no mailbox, and nobody will collect it",
+              email);
     for (size_t i = 0; i < cold->memberships_count; i++)
         check_membership(k, email, cold, &cold->memberships[i]);
     if (cold->memberships_count) {
@@ -151,8 +157,8 @@ static void check_cold(struct check *k, uint64_t email, const struct cold_row *c
 
 /* Walks over rows of one tag; a block that cannot be read is named and passed over. */
 static void walk(struct check *k, struct part part, struct str from, struct str to,
-                 void (*look)(struct check *k, struct str key, struct str value, struct sums *s), struct sums *s,
-                 const char *what)
+                 void (*look)(struct check *k, struct str key, struct str value, struct sums *s),
+                 struct sums *s, const char *what)
 {
     scoped(scan_close) struct scan *scan = NULL;
     struct cx cx = {.arena = arena_new(0)};
@@ -204,11 +210,12 @@ static void look_at_hot(struct check *k, struct str key, struct str value, struc
     k->r->emails++;
     cold_key_pack(&cold, &(struct cold_key){.email = row.email.v});
     if (!row_exists(k, cold_part(k->account), &cold, "an email's row"))
-        found(k, CHECK_ROWS, "mailbox %" PRIu64 " UID %u: its email %" PRIu64 " is missing", hk.mailbox, hk.uid,
-              row.email.v);
+        found(k, CHECK_ROWS, "mailbox %" PRIu64 " UID %u: its email %" PRIu64 " is missing", hk.mailbox,
+              hk.uid, row.email.v);
 }
 
-static void check_mailbox(struct check *k, uint64_t mailbox, const struct mailbox_row *row, struct sums *account)
+static void check_mailbox(struct check *k, uint64_t mailbox, const struct mailbox_row *row,
+                          struct sums *account)
 {
     scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
     struct sums s = {0};
@@ -219,8 +226,10 @@ static void check_mailbox(struct check *k, uint64_t mailbox, const struct mailbo
     account->modseq = s.modseq > account->modseq ? s.modseq : account->modseq;
     if (s.exists != row->exists || s.unseen != row->unseen || s.mailbox_bytes != row->bytes)
         found(k, CHECK_COUNTERS,
-              "mailbox %.*s counts %u messages, %u unseen, %" PRIu64 " bytes; there are %u, %u, %" PRIu64,
-              STR_ARG(row->name), row->exists, row->unseen, row->bytes, s.exists, s.unseen, s.mailbox_bytes);
+              "mailbox %.*s counts %u messages, %u unseen, %" PRIu64
+              " bytes; there are %u, %u, %" PRIu64,
+              STR_ARG(row->name), row->exists, row->unseen, row->bytes, s.exists, s.unseen,
+              s.mailbox_bytes);
     if (s.last_uid >= row->uid_next)
         found(k, CHECK_COUNTERS, "mailbox %.*s would give UID %u next, and has %u", STR_ARG(row->name),
               row->uid_next, s.last_uid);
@@ -252,11 +261,13 @@ static void check_state(struct check *k, const struct sums *s)
     else if (!there)
         found(k, CHECK_ROWS, "the account has no counters");
     else if (state.emails != s->emails || state.used != s->bytes)
-        found(k, CHECK_COUNTERS, "the account counts %" PRIu64 " emails of %" PRIu64 " bytes; there are %" PRIu64
-              " of %" PRIu64, state.emails, state.used, s->emails, s->bytes);
+        found(k, CHECK_COUNTERS,
+              "the account counts %" PRIu64 " emails of %" PRIu64 " bytes; there are %" PRIu64
+              " of %" PRIu64,
+              state.emails, state.used, s->emails, s->bytes);
     else if (state.modseq < s->modseq)
-        found(k, CHECK_COUNTERS, "the account is at modseq %" PRIu64 ", an email at %" PRIu64, state.modseq,
-              s->modseq);
+        found(k, CHECK_COUNTERS, "the account is at modseq %" PRIu64 ", an email at %" PRIu64,
+              state.modseq, s->modseq);
 }
 
 static void check_account(struct check *k)
@@ -337,8 +348,9 @@ static void look_at_reference(struct check *k, struct str key, struct str value,
         char text[ID_TEXT_SIZE];
 
         id_text(rk.body, text);
-        found(k, CHECK_REFERENCE, "message %s is kept for %" PRIu64 "/%" PRIu64 ", which does not exist", text,
-              rk.part, rk.owner);
+        found(k, CHECK_REFERENCE,
+              "message %s is kept for %" PRIu64 "/%" PRIu64 ", which does not exist", text, rk.part,
+              rk.owner);
     }
 }
 

@@ -23,20 +23,23 @@ enum err parse_typed_path(struct cx *cx, struct str text, struct path *out)
 
 /* ---- domains ---- */
 
-enum err serve_domain_add(struct caller *c, const struct domain_add_request *q, struct domain_add_reply *r)
+enum err serve_domain_add(struct caller *c, const struct domain_add_request *q,
+                          struct domain_add_reply *r)
 {
     (void)r;
     return domain_create(c->vault->store, &c->cx, q->domain, &c->ticket);
 }
 
-enum err serve_domain_remove(struct caller *c, const struct domain_remove_request *q, struct domain_remove_reply *r)
+enum err serve_domain_remove(struct caller *c, const struct domain_remove_request *q,
+                             struct domain_remove_reply *r)
 {
     (void)r;
     return domain_delete(c->vault->store, &c->cx, q->domain, &c->ticket);
 }
 
 /* Pages of directory rows: those whose key is behind tag+after, until the first key with the next tag. */
-static enum err scan_page(struct caller *c, struct view *v, char tag, struct str after, struct scan **scan)
+static enum err scan_page(struct caller *c, struct view *v, char tag, struct str after,
+                          struct scan **scan)
 {
     const char next_tag = (char)(tag + 1);
     struct buf from = buf_make(512);
@@ -46,13 +49,14 @@ static enum err scan_page(struct caller *c, struct view *v, char tag, struct str
     buf_add(&from, after);
     if (after.n)
         buf_add_char(&from, '\0'); /* the least key behind it */
-    e = view_scan(v, &c->cx, (struct part){PART_DIRECTORY, 0}, buf_str(&from), (struct str){&next_tag, 1}, false,
-                  scan);
+    e = view_scan(v, &c->cx, (struct part){PART_DIRECTORY, 0}, buf_str(&from),
+                  (struct str){&next_tag, 1}, false, scan);
     buf_free(&from);
     return e;
 }
 
-enum err serve_domain_list(struct caller *c, const struct domain_list_request *q, struct domain_list_reply *r)
+enum err serve_domain_list(struct caller *c, const struct domain_list_request *q,
+                           struct domain_list_reply *r)
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     scoped(scan_close) struct scan *scan = NULL;
@@ -86,7 +90,8 @@ static enum err find_id(struct caller *c, struct str address, struct account_id 
     return find(c, v, address, id, &row);
 }
 
-enum err serve_account_add(struct caller *c, const struct account_add_request *q, struct account_add_reply *r)
+enum err serve_account_add(struct caller *c, const struct account_add_request *q,
+                           struct account_add_reply *r)
 {
     struct new_account n = {
         .address = q->address, .name = q->name, .quota = q->quota, .internal_only = q->internal_only};
@@ -104,8 +109,8 @@ enum err serve_account_add(struct caller *c, const struct account_add_request *q
     return account_create(c->vault->store, &c->cx, &n, &id, &c->ticket);
 }
 
-static enum err describe(struct caller *c, struct view *v, struct account_id id, const struct account_row *row,
-                         struct account_info *out)
+static enum err describe(struct caller *c, struct view *v, struct account_id id,
+                         const struct account_row *row, struct account_info *out)
 {
     struct credential_row credential;
     struct state_row state = {0};
@@ -129,7 +134,8 @@ static enum err describe(struct caller *c, struct view *v, struct account_id id,
     return OK;
 }
 
-enum err serve_account_show(struct caller *c, const struct account_show_request *q, struct account_show_reply *r)
+enum err serve_account_show(struct caller *c, const struct account_show_request *q,
+                            struct account_show_reply *r)
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     struct account_row row;
@@ -140,7 +146,8 @@ enum err serve_account_show(struct caller *c, const struct account_show_request 
 }
 
 /* In the order of their addresses, so a page begins behind the last one's. */
-enum err serve_account_list(struct caller *c, const struct account_list_request *q, struct account_list_reply *r)
+enum err serve_account_list(struct caller *c, const struct account_list_request *q,
+                            struct account_list_reply *r)
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     scoped(scan_close) struct scan *scan = NULL;
@@ -169,7 +176,8 @@ static void end_sessions(struct caller *c, struct account_id id)
     attached_end_account(id);
 }
 
-enum err serve_account_remove(struct caller *c, const struct account_remove_request *q, struct account_remove_reply *r)
+enum err serve_account_remove(struct caller *c, const struct account_remove_request *q,
+                              struct account_remove_reply *r)
 {
     struct account_id id;
     enum err e = find_id(c, q->address, &id);
@@ -222,16 +230,19 @@ enum err serve_alias_add(struct caller *c, const struct alias_add_request *q, st
     (void)r;
     for (size_t i = 0; !e && i < q->targets_count; i++)
         e = parse_typed_path(&c->cx, q->targets[i].text, &targets[i].to);
-    return e ? e : alias_create(c->vault->store, &c->cx, q->address, targets, q->targets_count, &c->ticket);
+    return e ? e
+             : alias_create(c->vault->store, &c->cx, q->address, targets, q->targets_count, &c->ticket);
 }
 
-enum err serve_alias_remove(struct caller *c, const struct alias_remove_request *q, struct alias_remove_reply *r)
+enum err serve_alias_remove(struct caller *c, const struct alias_remove_request *q,
+                            struct alias_remove_reply *r)
 {
     (void)r;
     return alias_delete(c->vault->store, &c->cx, q->address, &c->ticket);
 }
 
-static struct alias_info describe_alias(struct cx *cx, struct str address, const struct route_row *route)
+static struct alias_info describe_alias(struct cx *cx, struct str address,
+                                        const struct route_row *route)
 {
     struct alias_info a = {.address = str_copy(cx->arena, address),
                            .targets = arena_array(cx->arena, struct name, route->targets_count),
@@ -242,7 +253,8 @@ static struct alias_info describe_alias(struct cx *cx, struct str address, const
     return a;
 }
 
-enum err serve_alias_list(struct caller *c, const struct alias_list_request *q, struct alias_list_reply *r)
+enum err serve_alias_list(struct caller *c, const struct alias_list_request *q,
+                          struct alias_list_reply *r)
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     scoped(scan_close) struct scan *scan = NULL;

@@ -35,7 +35,8 @@ static struct queue_info describe(struct caller *c, struct entry_id id, const st
     return q;
 }
 
-static enum err scan_entries(struct caller *c, struct view *v, struct entry_id after, struct scan **scan)
+static enum err scan_entries(struct caller *c, struct view *v, struct entry_id after,
+                             struct scan **scan)
 {
     struct entry_key key = {.body = after.body, .n = after.n};
     struct buf from = buf_make(32);
@@ -48,7 +49,8 @@ static enum err scan_entries(struct caller *c, struct view *v, struct entry_id a
     return e;
 }
 
-enum err serve_queue_list(struct caller *c, const struct queue_list_request *q, struct queue_list_reply *r)
+enum err serve_queue_list(struct caller *c, const struct queue_list_request *q,
+                          struct queue_list_reply *r)
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     scoped(scan_close) struct scan *scan = NULL;
@@ -73,13 +75,15 @@ static enum err read_entry(struct caller *c, struct entry_id id, struct entry_ro
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     char text[ID_TEXT_SIZE];
     bool found;
-    enum err e = v ? entry_read(v, &c->cx, id, row, &found) : fail(&c->cx, ERR_STORE, "the store is closed");
+    enum err e =
+        v ? entry_read(v, &c->cx, id, row, &found) : fail(&c->cx, ERR_STORE, "the store is closed");
 
     entry_id_text(id, text);
     return !e && !found ? fail(&c->cx, ERR_NOT_FOUND, "there is no queue entry %s", text) : e;
 }
 
-enum err serve_queue_show(struct caller *c, const struct queue_show_request *q, struct queue_show_reply *r)
+enum err serve_queue_show(struct caller *c, const struct queue_show_request *q,
+                          struct queue_show_reply *r)
 {
     struct entry_row row;
     enum err e = read_entry(c, q->entry, &row);
@@ -103,8 +107,14 @@ static bool always(const struct entry_row *e)
     return true;
 }
 
-static bool is_held(const struct entry_row *e) { return e->held; }
-static bool is_not_held(const struct entry_row *e) { return !e->held; }
+static bool is_held(const struct entry_row *e)
+{
+    return e->held;
+}
+static bool is_not_held(const struct entry_row *e)
+{
+    return !e->held;
+}
 
 static const struct change changes[] = {
     {QUEUE_RETRY, TRACE_RETRIED, is_not_held},
@@ -141,7 +151,8 @@ static void apply(struct txn *t, struct entry_id id, struct entry_row *e, uint32
 }
 
 /* With the lease. Not OK only if the store fails. */
-static enum err change_leased(struct caller *c, struct entry_id id, const struct change *change, bool *changed)
+static enum err change_leased(struct caller *c, struct entry_id id, const struct change *change,
+                              bool *changed)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(c->vault->engine, NULL, 0);
     struct trace_event ev = {.kind = change->event, .message = {id.body}, .entry = id.n};
@@ -164,7 +175,8 @@ static enum err change_leased(struct caller *c, struct entry_id id, const struct
     return e;
 }
 
-static enum err change_one(struct caller *c, struct entry_id id, const struct change *change, uint32_t *count)
+static enum err change_one(struct caller *c, struct entry_id id, const struct change *change,
+                           uint32_t *count)
 {
     char text[ID_TEXT_SIZE];
     bool changed = false;
@@ -204,7 +216,8 @@ static enum err choose(struct caller *c, const struct queue_change_request *q, s
     return e ? e : scan_error(scan, &c->cx);
 }
 
-enum err serve_queue_change(struct caller *c, const struct queue_change_request *q, struct queue_change_reply *r)
+enum err serve_queue_change(struct caller *c, const struct queue_change_request *q,
+                            struct queue_change_reply *r)
 {
     const struct change *change = find_change(q->action);
     struct choice chosen = {.ids = arena_array(c->cx.arena, struct entry_id, PAGE)};

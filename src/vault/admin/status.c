@@ -14,7 +14,8 @@ static enum err count_queue(struct caller *c, struct status_reply *r)
     scoped(scan_close) struct scan *scan = NULL;
     struct entry_key key;
     struct str k, value;
-    enum err e = v ? view_scan(v, &c->cx, entry_part(NO_ACCOUNT), S("q"), S("r"), false, &scan) : ERR_STORE;
+    enum err e =
+        v ? view_scan(v, &c->cx, entry_part(NO_ACCOUNT), S("q"), S("r"), false, &scan) : ERR_STORE;
 
     while (!e && r->queue_length < MOST_COUNTED && scan_next(scan, &k, &value)) {
         if (!r->queue_length && entry_key_unpack(k, &key))

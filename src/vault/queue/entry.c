@@ -19,7 +19,8 @@ static struct due_key due_of(struct entry_id id, uint64_t due)
     return (struct due_key){.due = due, .body = id.body, .n = id.n};
 }
 
-enum err entry_read(struct view *v, struct cx *cx, struct entry_id id, struct entry_row *row, bool *found)
+enum err entry_read(struct view *v, struct cx *cx, struct entry_id id, struct entry_row *row,
+                    bool *found)
 {
     struct entry_key key = key_of(id);
 
@@ -51,7 +52,9 @@ void queue_add(struct txn *t, const struct config *config, const struct new_entr
 
 static uint32_t state_after(uint32_t outcome)
 {
-    return outcome == OUTCOME_FAILED ? RCPT_FAILED : outcome == OUTCOME_DEFERRED ? RCPT_WAITING : RCPT_DONE;
+    return outcome == OUTCOME_FAILED     ? RCPT_FAILED
+           : outcome == OUTCOME_DEFERRED ? RCPT_WAITING
+                                         : RCPT_DONE;
 }
 
 static enum trace_event_kind event_of(uint32_t outcome, bool local)
@@ -143,7 +146,8 @@ static void note_waiting(const struct entry_row *e, bool *which)
 }
 
 /* Try again: when, and whether the sender is to be told that it takes long. */
-static enum err reschedule(struct vault *v, struct txn *t, struct cx *cx, const struct attempt *a, uint64_t now)
+static enum err reschedule(struct vault *v, struct txn *t, struct cx *cx, const struct attempt *a,
+                           uint64_t now)
 {
     struct entry_row *e = a->entry;
     struct entry_key key = key_of(a->id);
@@ -185,14 +189,16 @@ enum err queue_settle(struct vault *v, struct txn *t, struct cx *cx, const struc
     for (size_t i = 0; i < a->results_count; i++) {
         const struct result *r = &a->results[i];
 
-        if (r->n >= entry->rcpts_count || r->outcome < OUTCOME_DELIVERED || r->outcome > OUTCOME_DEFERRED)
+        if (r->n >= entry->rcpts_count || r->outcome < OUTCOME_DELIVERED ||
+            r->outcome > OUTCOME_DEFERRED)
             return fail(cx, ERR_BAD_CALL, "a result for recipient %u of %zu", r->n, entry->rcpts_count);
         if (entry->rcpts[r->n].state != RCPT_WAITING)
             continue;
         settle_rcpt(t, cx, a, r);
         failed[r->n] = r->outcome == OUTCOME_FAILED;
         /* RFC 3461 §5.2: who passes it on with its DSN parameters leaves the report to the next server */
-        succeeded[r->n] = r->outcome == OUTCOME_RELAYED || (a->local && r->outcome == OUTCOME_DELIVERED);
+        succeeded[r->n] =
+            r->outcome == OUTCOME_RELAYED || (a->local && r->outcome == OUTCOME_DELIVERED);
     }
     due_row_delete(t, NO_ACCOUNT, &before);
     if (anybody_waits(entry) && now >= entry->expires)

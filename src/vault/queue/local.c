@@ -42,7 +42,11 @@ static enum err resolve_one(struct local *l, struct view *v, uint32_t n)
     enum err e = directory_resolve(l->v->store, v, l->cx, &rcpt->to, &to);
 
     l->results[i] = (struct result){.n = n};
-    set_result(l, i, !e ? OUTCOME_DELIVERED : err_is_temporary(e) ? OUTCOME_DEFERRED : OUTCOME_FAILED, e);
+    set_result(l, i,
+               !e                    ? OUTCOME_DELIVERED
+               : err_is_temporary(e) ? OUTCOME_DEFERRED
+                                     : OUTCOME_FAILED,
+               e);
     l->leads_to[i] = to.n;
     return e ? OK : plan_add(&l->plan, l->cx, (uint32_t)i, rcpt->notify, rcpt->orcpt, &to);
 }
@@ -134,8 +138,11 @@ static void plan_follows_entry(struct local *l)
 
 static enum err write_all(struct local *l, struct txn *t)
 {
-    struct attempt a = {
-        .id = l->id, .entry = &l->entry, .results = l->results, .results_count = l->count, .local = true};
+    struct attempt a = {.id = l->id,
+                        .entry = &l->entry,
+                        .results = l->results,
+                        .results_count = l->count,
+                        .local = true};
     enum err e = choose_numbers(l, t);
 
     if (!e)

@@ -14,15 +14,15 @@
 #include <stdlib.h>
 
 #define MOST_LEASES 1024
-#define MOST_TAKERS 16      /* queue_take calls that wait; ours keeps one open */
+#define MOST_TAKERS 16 /* queue_take calls that wait; ours keeps one open */
 #define MOST_PER_TAKE 64
 #define MOST_LOOKED_AT 20000 /* due entries in one round: those of busy destinations are passed over */
-#define PER_DESTINATION 20  /* leased at a time: a dead domain must not take every place */
+#define PER_DESTINATION 20   /* leased at a time: a dead domain must not take every place */
 #define LONGEST_SLEEP_MS 30000 /* a hint may be lost (engine.h) */
 
 struct lease {
     struct entry_id id;
-    uint64_t holder; /* the life of a gate, or 0: the vault itself */
+    uint64_t holder;      /* the life of a gate, or 0: the vault itself */
     uint64_t destination; /* a hash: only for counting */
 };
 
@@ -422,7 +422,8 @@ void queue_close(struct queue *q)
 
 /* ---- what the mx gate calls ---- */
 
-enum err serve_queue_take(struct caller *c, const struct queue_take_request *q, struct queue_take_reply *r)
+enum err serve_queue_take(struct caller *c, const struct queue_take_request *q,
+                          struct queue_take_reply *r)
 {
     struct queue *queue = c->vault->queue;
     struct taker taker = {.gate = c->gate, .most = q->most < MOST_PER_TAKE ? q->most : MOST_PER_TAKE};
@@ -443,12 +444,14 @@ enum err serve_queue_take(struct caller *c, const struct queue_take_request *q, 
 }
 
 /* The first due entry for a destination, found by the same index. */
-enum err serve_queue_more(struct caller *c, const struct queue_more_request *q, struct queue_more_reply *r)
+enum err serve_queue_more(struct caller *c, const struct queue_more_request *q,
+                          struct queue_more_reply *r)
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     scoped(scan_close) struct scan *scan = NULL;
     struct str k, value;
-    enum err e = v ? view_scan(v, &c->cx, due_part(NO_ACCOUNT), S("d"), S("e"), false, &scan) : ERR_STORE;
+    enum err e =
+        v ? view_scan(v, &c->cx, due_part(NO_ACCOUNT), S("d"), S("e"), false, &scan) : ERR_STORE;
 
     r->entries = arena_array(c->cx.arena, struct work, 1);
     for (int i = 0; !e && i < 1000 && !r->entries_count && scan_next(scan, &k, &value); i++) {

@@ -44,7 +44,7 @@ enum err queue_settle(struct vault *v, struct txn *t, struct cx *cx, const struc
 /* ---- leases and schedule ---- */
 
 struct queue *queue_open(struct vault *v); /* starts the scheduling thread */
-void queue_close(struct queue *q);         /* ends it; open queue_take calls are answered with STOPPING */
+void queue_close(struct queue *q); /* ends it; open queue_take calls are answered with STOPPING */
 void queue_gate_ended(struct queue *q, uint64_t gate);
 void queue_hint(struct queue *q); /* something may be due */
 
@@ -74,4 +74,5 @@ enum err report_add_from(struct vault *v, struct txn *t, struct cx *cx, struct e
                          const struct entry_row *entry, enum report_about about, const bool *which,
                          struct str head);
 
-enum err entry_read(struct view *v, struct cx *cx, struct entry_id id, struct entry_row *row, bool *found);
+enum err entry_read(struct view *v, struct cx *cx, struct entry_id id, struct entry_row *row,
+                    bool *found);

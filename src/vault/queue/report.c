@@ -68,7 +68,8 @@ static void put_body(struct txn *t, struct body_id id, struct str text)
 }
 
 /* Where the sender's mail goes: our own mailboxes, or another server. */
-static enum err find_destination(struct vault *v, struct cx *cx, const struct path *to, struct str *destination)
+static enum err find_destination(struct vault *v, struct cx *cx, const struct path *to,
+                                 struct str *destination)
 {
     scoped(view_close) struct view *view = view_open(v->engine);
     bool ours = false;
@@ -85,8 +86,8 @@ static enum err find_destination(struct vault *v, struct cx *cx, const struct pa
     return e;
 }
 
-static void put_entry(struct txn *t, struct body_id id, const struct entry_row *about, struct str destination,
-                      uint64_t size)
+static void put_entry(struct txn *t, struct body_id id, const struct entry_row *about,
+                      struct str destination, uint64_t size)
 {
     struct entry_rcpt to = {.to = about->reverse_path, .notify = NOTIFY_NEVER, .state = RCPT_WAITING};
     struct new_entry e = {.id = {id.v, 1},
@@ -102,8 +103,10 @@ static void put_entry(struct txn *t, struct body_id id, const struct entry_row *
 static void put_trace(struct txn *t, struct cx *cx, struct entry_id id, const struct entry_row *entry,
                       struct body_id report)
 {
-    struct trace_event ev = {
-        .kind = TRACE_REPORTED, .message = {id.body}, .entry = id.n, .to = path_text(cx, &entry->reverse_path)};
+    struct trace_event ev = {.kind = TRACE_REPORTED,
+                             .message = {id.body},
+                             .entry = id.n,
+                             .to = path_text(cx, &entry->reverse_path)};
     char text[ID_TEXT_SIZE], about[ID_TEXT_SIZE];
 
     id_text(report.v, text);
@@ -138,7 +141,8 @@ enum err report_add_from(struct vault *v, struct txn *t, struct cx *cx, struct e
                          const struct entry_row *entry, enum report_about about, const bool *which,
                          struct str head)
 {
-    struct report_recipient *recipients = arena_array(cx->arena, struct report_recipient, entry->rcpts_count);
+    struct report_recipient *recipients =
+        arena_array(cx->arena, struct report_recipient, entry->rcpts_count);
     size_t n = choose_recipients(cx, entry, about, which, recipients);
     scoped(buf_free) struct buf text = buf_make(16 * 1024 * 1024);
     struct body_id report = {fresh_id()};
@@ -171,7 +175,8 @@ enum err report_add(struct vault *v, struct txn *t, struct cx *cx, struct entry_
         return OK;
     if (entry->size) {
         scoped(view_close) struct view *view = view_open(v->engine);
-        enum err e = view ? body_piece(view, cx, (struct body_id){id.body}, entry->size, 0, &head) : ERR_STORE;
+        enum err e =
+            view ? body_piece(view, cx, (struct body_id){id.body}, entry->size, 0, &head) : ERR_STORE;
 
         if (e == ERR_STORE)
             return e;

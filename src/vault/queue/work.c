@@ -16,7 +16,8 @@ static enum err check_lease(struct caller *c, struct entry_id id)
     return fail(&c->cx, ERR_DENIED, "the entry %s is not leased to this gate", text);
 }
 
-enum err serve_queue_piece(struct caller *c, const struct queue_piece_request *q, struct queue_piece_reply *r)
+enum err serve_queue_piece(struct caller *c, const struct queue_piece_request *q,
+                           struct queue_piece_reply *r)
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     struct body_id body = {q->entry.body};
@@ -37,7 +38,8 @@ enum err serve_queue_piece(struct caller *c, const struct queue_piece_request *q
     return row.pieces ? body_piece(v, &c->cx, body, row.size, q->n, &r->piece) : OK;
 }
 
-enum err serve_queue_done(struct caller *c, const struct queue_done_request *q, struct queue_done_reply *r)
+enum err serve_queue_done(struct caller *c, const struct queue_done_request *q,
+                          struct queue_done_reply *r)
 {
     struct entry_row entry;
     bool found;

@@ -83,7 +83,8 @@ void digest_of(struct str bytes, char out[SHA256_SIZE])
 
 static void put_piece(struct txn *t, struct body_id body, uint32_t n, struct str bytes)
 {
-    piece_row_put(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n}, &(struct piece_row){.raw = bytes});
+    piece_row_put(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n},
+                  &(struct piece_row){.raw = bytes});
 }
 
 void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str piece)
@@ -96,9 +97,8 @@ void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str p
 
 void body_put(struct txn *t, const struct new_body *b)
 {
-    struct body_row row = {.size = b->size,
-                           .pieces = body_pieces(b->size),
-                           .sha256 = {b->sha256, SHA256_SIZE}};
+    struct body_row row = {
+        .size = b->size, .pieces = body_pieces(b->size), .sha256 = {b->sha256, SHA256_SIZE}};
 
     if (b->last.n)
         put_piece(t, b->id, b->ahead, b->last);
@@ -126,13 +126,15 @@ enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body
     return body_row_view(v, cx, NO_ACCOUNT, &(struct body_key){.body = id.v}, row, found);
 }
 
-enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n, struct str *piece)
+enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n,
+                    struct str *piece)
 {
     uint64_t before = (uint64_t)n * BODY_PIECE;
     struct piece_row row;
     char text[ID_TEXT_SIZE];
     bool found;
-    enum err e = piece_row_view(v, cx, NO_ACCOUNT, &(struct piece_key){.body = id.v, .n = n}, &row, &found);
+    enum err e =
+        piece_row_view(v, cx, NO_ACCOUNT, &(struct piece_key){.body = id.v, .n = n}, &row, &found);
 
     if (e)
         return e;
@@ -140,8 +142,8 @@ enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t s
     if (!found)
         return fail(cx, ERR_GONE, "body %s has no piece %u", text, n);
     if (before >= size || row.raw.n != (size - before < BODY_PIECE ? size - before : BODY_PIECE))
-        return fail(cx, ERR_DAMAGED, "piece %u of body %s has %zu bytes, of %llu in all", n, text, row.raw.n,
-                    (unsigned long long)size);
+        return fail(cx, ERR_DAMAGED, "piece %u of body %s has %zu bytes, of %llu in all", n, text,
+                    row.raw.n, (unsigned long long)size);
     *piece = row.raw;
     return OK;
 }

@@ -38,9 +38,13 @@ void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t ow
 
 enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body_row *row, bool *found);
 /* Piece n of a body of that size: its length must fit. */
-enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n, struct str *piece);
+enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n,
+                    struct str *piece);
 
-static inline uint32_t body_pieces(uint64_t size) { return (uint32_t)((size + BODY_PIECE - 1) / BODY_PIECE); }
+static inline uint32_t body_pieces(uint64_t size)
+{
+    return (uint32_t)((size + BODY_PIECE - 1) / BODY_PIECE);
+}
 
 /* Pieces whose `deliver` never came, because the vault ended first: deleted. At start, before the first call. */
 enum err body_sweep(struct store *s, struct cx *cx, size_t *swept);

@@ -12,7 +12,8 @@ struct mark {
 };
 
 /* The marks that are old enough, from durable state. */
-static enum err find_marks(struct store *s, struct cx *cx, int64_t before_ms, struct mark *marks, size_t *n, bool *more)
+static enum err find_marks(struct store *s, struct cx *cx, int64_t before_ms, struct mark *marks,
+                           size_t *n, bool *more)
 {
     scoped(view_close) struct view *v = view_open(s->engine);
     scoped(scan_close) struct scan *scan = NULL;
@@ -56,7 +57,8 @@ static enum err drop_reference(struct store *s, struct cx *cx, const struct dead
         cold_row_delete(t, account, &cold_key);
     else if (found)
         return OK; /* an email that came back to life keeps everything, also the mark, which `check` will name */
-    ref_row_delete(t, NO_ACCOUNT, &(struct ref_key){.body = mark->body, .part = mark->part, .owner = mark->owner});
+    ref_row_delete(t, NO_ACCOUNT,
+                   &(struct ref_key){.body = mark->body, .part = mark->part, .owner = mark->owner});
     dead_row_delete(t, NO_ACCOUNT, mark);
     return txn_commit(&t, cx, &ticket);
 }

@@ -90,7 +90,8 @@ enum err directory_is_ours(struct view *v, struct cx *cx, struct str domain, boo
     return domain_row_view(v, cx, NO_ACCOUNT, &(struct domain_key){.name = domain}, &row, ours);
 }
 
-static enum err find_address(struct view *v, struct cx *cx, struct str text, struct route_row *row, bool *found)
+static enum err find_address(struct view *v, struct cx *cx, struct str text, struct route_row *row,
+                             bool *found)
 {
     return route_row_view(v, cx, NO_ACCOUNT, &(struct route_key){.address = text}, row, found);
 }
@@ -102,7 +103,8 @@ enum err directory_account(struct view *v, struct cx *cx, struct account_id id, 
 }
 
 /* A name without a domain: tried in each of our domains; two of them having it is as good as none. */
-static enum err complete_name(struct view *v, struct cx *cx, struct str name, struct str *address, bool *found)
+static enum err complete_name(struct view *v, struct cx *cx, struct str name, struct str *address,
+                              bool *found)
 {
     scoped(scan_close) struct scan *scan = NULL;
     struct str key, value;
@@ -155,10 +157,11 @@ enum err directory_find_account(struct store *s, struct view *v, struct cx *cx, 
     return *found ? directory_account(v, cx, at.account, row, found) : OK;
 }
 
-enum err account_credential(struct view *v, struct cx *cx, struct account_id id, struct credential_row *row,
-                            bool *found)
+enum err account_credential(struct view *v, struct cx *cx, struct account_id id,
+                            struct credential_row *row, bool *found)
 {
-    return credential_row_view(v, cx, NO_ACCOUNT, &(struct credential_key){.account = id.v}, row, found);
+    return credential_row_view(v, cx, NO_ACCOUNT, &(struct credential_key){.account = id.v}, row,
+                               found);
 }
 
 /* ---- where an address leads ---- */
@@ -183,7 +186,8 @@ static enum err add_destination(struct cx *cx, struct destinations *out, const s
     if (out->n == MOST_DESTINATIONS)
         return fail(cx, ERR_LIMIT, "a message for more than %d destinations", MOST_DESTINATIONS);
     if (out->n == out->room) {
-        struct destination *more = arena_array(cx->arena, struct destination, out->room ? out->room * 2 : 8);
+        struct destination *more =
+            arena_array(cx->arena, struct destination, out->room ? out->room * 2 : 8);
 
         if (out->n)
             memcpy(more, out->v, out->n * sizeof(*more));
@@ -195,8 +199,8 @@ static enum err add_destination(struct cx *cx, struct destinations *out, const s
 }
 
 /* The row for an address: exactly, without its detail, the domain's catch-all; in that order. */
-static enum err find_nearest(struct view *v, struct cx *cx, const struct address_key *key, struct route_row *row,
-                             bool *found)
+static enum err find_nearest(struct view *v, struct cx *cx, const struct address_key *key,
+                             struct route_row *row, bool *found)
 {
     enum err e = find_address(v, cx, key_text(cx, key->local_part, key->domain), row, found);
 
@@ -215,7 +219,8 @@ struct walk {
     struct view *v;
     struct cx *cx;
     struct destinations *out;
-    struct str on_the_way[DEEPEST_ALIAS]; /* aliases being followed: one that leads to itself ends there */
+    struct str
+        on_the_way[DEEPEST_ALIAS]; /* aliases being followed: one that leads to itself ends there */
 };
 
 static enum err walk_to(struct walk *w, const struct path *to, unsigned depth);
@@ -228,7 +233,8 @@ static enum err walk_alias(struct walk *w, struct str name, const struct route_r
         if (str_same(w->on_the_way[i], name))
             return OK;
     if (depth == DEEPEST_ALIAS)
-        return fail(w->cx, ERR_LIMIT, "alias %s is nested more than %d deep", log_value(name), DEEPEST_ALIAS);
+        return fail(w->cx, ERR_LIMIT, "alias %s is nested more than %d deep", log_value(name),
+                    DEEPEST_ALIAS);
     w->on_the_way[depth] = name;
     for (size_t i = 0; i < row->targets_count && !e; i++) {
         e = walk_to(w, &row->targets[i].to, depth + 1);
@@ -296,8 +302,10 @@ enum err directory_resolve(struct store *s, struct view *v, struct cx *cx, const
     size_t before = out->n;
     enum err e = walk_to(&w, to, 0);
 
-    if (!e && out->n == before) /* an alias whose members have all gone, or who were all reached already */
-        return before ? OK : fail(cx, ERR_NO_SUCH_USER, "%s leads to nobody", log_value(to->local_part));
+    if (!e &&
+        out->n == before) /* an alias whose members have all gone, or who were all reached already */
+        return before ? OK
+                      : fail(cx, ERR_NO_SUCH_USER, "%s leads to nobody", log_value(to->local_part));
     return e;
 }
 
@@ -336,7 +344,8 @@ static enum err check_new_address(struct txn *t, struct cx *cx, struct str typed
     enum err e = parse_typed(cx, typed, &key);
 
     if (!e)
-        e = domain_row_txn(t, cx, NO_ACCOUNT, &(struct domain_key){.name = key.domain}, &domain, &found);
+        e = domain_row_txn(t, cx, NO_ACCOUNT, &(struct domain_key){.name = key.domain}, &domain,
+                           &found);
     if (!e && !found)
         return fail(cx, ERR_NO_SUCH_DOMAIN, "the domain %.*s is not one of ours: add it first",
                     STR_ARG(key.domain));
@@ -384,7 +393,8 @@ static void put_empty_account(struct txn *t, struct account_id id)
     mailbox_row_put(t, id, &(struct mailbox_key){.mailbox = INBOX.v}, &inbox);
 }
 
-static enum err account_create_in(struct txn *t, struct cx *cx, const struct new_account *n, struct account_id id)
+static enum err account_create_in(struct txn *t, struct cx *cx, const struct new_account *n,
+                                  struct account_id id)
 {
     struct account_row row = {.name = n->name,
                               .quota = n->quota,
@@ -398,7 +408,8 @@ static enum err account_create_in(struct txn *t, struct cx *cx, const struct new
     if (e)
         return e;
     account_row_put(t, NO_ACCOUNT, &(struct account_key){.account = id.v}, &row);
-    route_row_put(t, NO_ACCOUNT, &(struct route_key){.address = row.address}, &(struct route_row){.account = id});
+    route_row_put(t, NO_ACCOUNT, &(struct route_key){.address = row.address},
+                  &(struct route_row){.account = id});
     if (n->credential) {
         struct credential_row credential = *n->credential;
 
@@ -408,8 +419,8 @@ static enum err account_create_in(struct txn *t, struct cx *cx, const struct new
     return OK;
 }
 
-enum err account_create(struct store *s, struct cx *cx, const struct new_account *n, struct account_id *id,
-                        struct ticket *ticket)
+enum err account_create(struct store *s, struct cx *cx, const struct new_account *n,
+                        struct account_id *id, struct ticket *ticket)
 {
     scoped(txn_rollback) struct txn *t = NULL;
     struct part parts[] = {directory_part, {PART_ACCOUNT, 0}};
@@ -428,10 +439,12 @@ enum err account_create(struct store *s, struct cx *cx, const struct new_account
     return commit_directory(s, &t, cx, ticket);
 }
 
-static enum err read_account(struct txn *t, struct cx *cx, struct account_id id, struct account_row *row)
+static enum err read_account(struct txn *t, struct cx *cx, struct account_id id,
+                             struct account_row *row)
 {
     bool found;
-    enum err e = account_row_txn(t, cx, NO_ACCOUNT, &(struct account_key){.account = id.v}, row, &found);
+    enum err e =
+        account_row_txn(t, cx, NO_ACCOUNT, &(struct account_key){.account = id.v}, row, &found);
 
     return !e && !found ? fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " was removed", id.v) : e;
 }
@@ -518,7 +531,8 @@ static enum err check_domain_is_empty(struct txn *t, struct cx *cx, struct str d
         return e;
     while (scan_next(scan, &key, &value))
         if (str_rfind_char(key, '@', &at) && str_same(str_from(key, at + 1), domain))
-            return fail(cx, ERR_EXISTS, "%.*s is still there: remove the domain's accounts and aliases first",
+            return fail(cx, ERR_EXISTS,
+                        "%.*s is still there: remove the domain's accounts and aliases first",
                         STR_ARG(str_from(key, 1)));
     return scan_error(scan, cx);
 }
@@ -543,8 +557,8 @@ enum err domain_delete(struct store *s, struct cx *cx, struct str domain, struct
     return commit_directory(s, &t, cx, ticket);
 }
 
-enum err alias_create(struct store *s, struct cx *cx, struct str address, const struct target *targets, size_t n,
-                      struct ticket *ticket)
+enum err alias_create(struct store *s, struct cx *cx, struct str address, const struct target *targets,
+                      size_t n, struct ticket *ticket)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
     struct route_row row = {.targets = arena_array(cx->arena, struct target, n), .targets_count = n};

@@ -11,9 +11,9 @@ enum target_kind { TARGET_ACCOUNT, TARGET_REMOTE };
 
 struct destination {
     enum target_kind kind;
-    struct account_id account;  /* TARGET_ACCOUNT */
-    struct path remote;         /* TARGET_REMOTE: an address of somebody else's domain */
-    struct path delivered_to;   /* TARGET_ACCOUNT: the address under which it came here, after aliases */
+    struct account_id account; /* TARGET_ACCOUNT */
+    struct path remote;        /* TARGET_REMOTE: an address of somebody else's domain */
+    struct path delivered_to;  /* TARGET_ACCOUNT: the address under which it came here, after aliases */
 };
 
 #define MOST_DESTINATIONS 10000 /* of one message, after aliases */
@@ -50,15 +50,15 @@ struct new_account {
     bool internal_only;
     const struct credential_row *credential; /* NULL: no sign-on until a password is set */
 };
-enum err account_create(struct store *s, struct cx *cx, const struct new_account *n, struct account_id *id,
-                        struct ticket *ticket);
+enum err account_create(struct store *s, struct cx *cx, const struct new_account *n,
+                        struct account_id *id, struct ticket *ticket);
 enum err account_delete(struct store *s, struct cx *cx, struct account_id id, struct ticket *ticket);
 enum err account_set_suspended(struct store *s, struct cx *cx, struct account_id id, bool suspended,
                                struct ticket *ticket);
 
 /* Credentials. `version` grows with each change, and is set by account_set_credential. */
-enum err account_credential(struct view *v, struct cx *cx, struct account_id id, struct credential_row *row,
-                            bool *found);
+enum err account_credential(struct view *v, struct cx *cx, struct account_id id,
+                            struct credential_row *row, bool *found);
 enum err account_set_credential(struct store *s, struct cx *cx, struct account_id id,
                                 const struct credential_row *row, struct ticket *ticket);
 
@@ -67,6 +67,6 @@ enum err account_set_credential(struct store *s, struct cx *cx, struct account_i
 enum err domain_create(struct store *s, struct cx *cx, struct str domain, struct ticket *ticket);
 /* Refused (EXISTS) while addresses of it remain. */
 enum err domain_delete(struct store *s, struct cx *cx, struct str domain, struct ticket *ticket);
-enum err alias_create(struct store *s, struct cx *cx, struct str address, const struct target *targets, size_t n,
-                      struct ticket *ticket);
+enum err alias_create(struct store *s, struct cx *cx, struct str address, const struct target *targets,
+                      size_t n, struct ticket *ticket);
 enum err alias_delete(struct store *s, struct cx *cx, struct str address, struct ticket *ticket);

@@ -12,8 +12,8 @@ enum err account_used(struct view *v, struct cx *cx, struct account_id account, 
 }
 
 /* The rows that every change of a mailbox begins with. */
-static enum err read_rows(struct txn *t, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                          struct state_row *state, struct mailbox_row *box)
+static enum err read_rows(struct txn *t, struct cx *cx, struct account_id account,
+                          struct mailbox_id mailbox, struct state_row *state, struct mailbox_row *box)
 {
     bool found;
     enum err e = state_row_txn(t, cx, account, &(struct state_key){0}, state, &found);
@@ -21,13 +21,13 @@ static enum err read_rows(struct txn *t, struct cx *cx, struct account_id accoun
     if (!e && found)
         e = mailbox_row_txn(t, cx, account, &(struct mailbox_key){.mailbox = mailbox.v}, box, &found);
     if (!e && !found)
-        return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " or its mailbox %" PRIu64 " was removed", account.v,
-                    mailbox.v);
+        return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " or its mailbox %" PRIu64 " was removed",
+                    account.v, mailbox.v);
     return e;
 }
 
-static void put_cold(struct txn *t, struct account_id account, struct mailbox_id mailbox, const struct new_email *n,
-                     const struct placed *at)
+static void put_cold(struct txn *t, struct account_id account, struct mailbox_id mailbox,
+                     const struct new_email *n, const struct placed *at)
 {
     struct membership member = {.mailbox = mailbox, .uid = at->uid};
     struct cold_row cold = *n->looks;
@@ -42,8 +42,8 @@ static void put_cold(struct txn *t, struct account_id account, struct mailbox_id
     cold_row_put(t, account, &(struct cold_key){.email = at->email.v}, &cold);
 }
 
-static void put_hot(struct txn *t, struct account_id account, struct mailbox_id mailbox, const struct new_email *n,
-                    const struct placed *at)
+static void put_hot(struct txn *t, struct account_id account, struct mailbox_id mailbox,
+                    const struct new_email *n, const struct placed *at)
 {
     struct hot_row hot = {.email = at->email,
                           .body = n->body,
@@ -55,7 +55,8 @@ static void put_hot(struct txn *t, struct account_id account, struct mailbox_id 
     hot_row_put(t, account, &(struct hot_key){.mailbox = mailbox.v, .uid = at->uid}, &hot);
 }
 
-static void put_change(struct txn *t, struct account_id account, struct mailbox_id mailbox, const struct placed *at)
+static void put_change(struct txn *t, struct account_id account, struct mailbox_id mailbox,
+                       const struct placed *at)
 {
     struct change_item item = {
         .kind = CHANGE_ADDED, .mailbox = mailbox, .first_uid = at->uid, .last_uid = at->uid};
@@ -75,10 +76,11 @@ enum err email_add(struct txn *t, struct cx *cx, struct account_id account, stru
     if (e)
         return e;
     if (n->quota && state.used >= n->quota && !n->even_over_quota)
-        return fail(cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " of %" PRIu64 " bytes", account.v,
-                    state.used, n->quota);
+        return fail(cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " of %" PRIu64 " bytes",
+                    account.v, state.used, n->quota);
     if (box.uid_next == UINT32_MAX)
-        return fail(cx, ERR_LIMIT, "account %" PRIu64 ": no UID is left in mailbox %" PRIu64, account.v, mailbox.v);
+        return fail(cx, ERR_LIMIT, "account %" PRIu64 ": no UID is left in mailbox %" PRIu64, account.v,
+                    mailbox.v);
     at = (struct placed){{state.next_email++}, box.uid_next++, ++state.modseq};
     state.used += n->prefix.n + n->body_size;
     state.emails++;

@@ -7,11 +7,12 @@
 struct new_email {
     struct body_id body;
     uint64_t body_size;
-    struct str prefix;    /* Return-Path and Delivered-To, whole lines */
+    struct str prefix; /* Return-Path and Delivered-To, whole lines */
     uint64_t flags;
     uint64_t internal_date, received; /* ms since 1970 */
-    const struct cold_row *looks;     /* parser, envelope, bodystructure, preview, parts: made once for all accounts */
-    uint64_t quota;       /* 0: none. Over it already: ERR_OVER_QUOTA; one message may go over */
+    const struct cold_row
+        *looks;     /* parser, envelope, bodystructure, preview, parts: made once for all accounts */
+    uint64_t quota; /* 0: none. Over it already: ERR_OVER_QUOTA; one message may go over */
     bool even_over_quota; /* a commit that other recipients share is not refused */
 };
 

@@ -8,13 +8,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum err mailbox_state(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                       struct mailbox_row *row)
+enum err mailbox_state(struct view *v, struct cx *cx, struct account_id account,
+                       struct mailbox_id mailbox, struct mailbox_row *row)
 {
     bool found;
-    enum err e = mailbox_row_view(v, cx, account, &(struct mailbox_key){.mailbox = mailbox.v}, row, &found);
+    enum err e =
+        mailbox_row_view(v, cx, account, &(struct mailbox_key){.mailbox = mailbox.v}, row, &found);
 
-    return !e && !found ? fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64, account.v, mailbox.v)
+    return !e && !found ? fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64,
+                               account.v, mailbox.v)
                         : e;
 }
 
@@ -40,13 +42,14 @@ static bool list_add(struct list_builder *b, struct cx *cx, struct str key, stru
         b->room = b->room ? b->room * 2 : 64;
         b->v = must_realloc(b->v, b->room * sizeof(*b->v));
     }
-    b->v[b->n++] = (struct listed){.email = row.email, .body = row.body, .size = row.size, .uid = k.uid};
+    b->v[b->n++] =
+        (struct listed){.email = row.email, .body = row.body, .size = row.size, .uid = k.uid};
     return true;
 }
 
 /* From `uid` on to the mailbox's end. A row that cannot be read ends the scan; *last says after which. */
-static enum err list_from(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                          uint32_t uid, struct list_builder *b)
+static enum err list_from(struct view *v, struct cx *cx, struct account_id account,
+                          struct mailbox_id mailbox, uint32_t uid, struct list_builder *b)
 {
     scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
     scoped(scan_close) struct scan *scan = NULL;
@@ -60,13 +63,14 @@ static enum err list_from(struct view *v, struct cx *cx, struct account_id accou
         return e;
     while (scan_next(scan, &key, &value))
         if (!list_add(b, cx, key, value))
-            return fail(cx, ERR_LIMIT, "account %" PRIu64 ": more than %zu messages", account.v, b->most);
+            return fail(cx, ERR_LIMIT, "account %" PRIu64 ": more than %zu messages", account.v,
+                        b->most);
     return scan_error(scan, cx);
 }
 
 /* Behind a damaged block the rest can still be read: each UID that is left is asked for by itself. */
-static void list_around_damage(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                               struct list_builder *b)
+static void list_around_damage(struct view *v, struct cx *cx, struct account_id account,
+                               struct mailbox_id mailbox, struct list_builder *b)
 {
     struct mailbox_row box = {0};
     uint32_t uid = b->n ? b->v[b->n - 1].uid + 1 : 1;
@@ -76,18 +80,21 @@ static void list_around_damage(struct view *v, struct cx *cx, struct account_id 
     for (; uid < box.uid_next && b->n < b->most; uid++) {
         struct hot_row row;
         bool found;
-        enum err e = hot_row_view(v, cx, account, &(struct hot_key){.mailbox = mailbox.v, .uid = uid}, &row, &found);
+        enum err e = hot_row_view(v, cx, account, &(struct hot_key){.mailbox = mailbox.v, .uid = uid},
+                                  &row, &found);
 
         b->damaged += e == ERR_DAMAGED;
         if (!e && found && b->n == b->room)
             b->v = must_realloc(b->v, (b->room = b->room ? b->room * 2 : 64) * sizeof(*b->v));
         if (!e && found)
-            b->v[b->n++] = (struct listed){.email = row.email, .body = row.body, .size = row.size, .uid = uid};
+            b->v[b->n++] =
+                (struct listed){.email = row.email, .body = row.body, .size = row.size, .uid = uid};
     }
 }
 
-enum err mailbox_list(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                      size_t most, struct listed **list, size_t *n, size_t *damaged)
+enum err mailbox_list(struct view *v, struct cx *cx, struct account_id account,
+                      struct mailbox_id mailbox, size_t most, struct listed **list, size_t *n,
+                      size_t *damaged)
 {
     struct list_builder b = {.most = most ? most : SIZE_MAX};
     enum err e = list_from(v, cx, account, mailbox, 0, &b);
@@ -116,15 +123,19 @@ enum err message_find(struct view *v, struct cx *cx, struct account_id account, 
     enum err e = cold_row_view(v, cx, account, &(struct cold_key){.email = email.v}, &row, &found);
 
     if (!e && !found)
-        return fail(cx, ERR_GONE, "account %" PRIu64 ": email %" PRIu64 " was removed", account.v, email.v);
+        return fail(cx, ERR_GONE, "account %" PRIu64 ": email %" PRIu64 " was removed", account.v,
+                    email.v);
     if (e)
         return e;
-    *out = (struct message){
-        .prefix = row.prefix, .body = row.body, .body_size = row.body_size, .pieces = body_pieces(row.body_size)};
+    *out = (struct message){.prefix = row.prefix,
+                            .body = row.body,
+                            .body_size = row.body_size,
+                            .pieces = body_pieces(row.body_size)};
     return OK;
 }
 
-enum err message_piece(struct view *v, struct cx *cx, const struct message *m, uint32_t n, struct str *piece)
+enum err message_piece(struct view *v, struct cx *cx, const struct message *m, uint32_t n,
+                       struct str *piece)
 {
     return body_piece(v, cx, m->body, m->body_size, n, piece);
 }
@@ -143,14 +154,15 @@ struct removal {
 
 static void note_removed(struct removal *r, uint32_t uid)
 {
-    struct change_item *last = r->change.items_count ? &r->change.items[r->change.items_count - 1] : NULL;
+    struct change_item *last =
+        r->change.items_count ? &r->change.items[r->change.items_count - 1] : NULL;
 
     if (last && last->last_uid + 1 == uid) {
         last->last_uid = uid;
         return;
     }
-    r->change.items[r->change.items_count++] =
-        (struct change_item){.kind = CHANGE_REMOVED, .mailbox = r->mailbox, .first_uid = uid, .last_uid = uid};
+    r->change.items[r->change.items_count++] = (struct change_item){
+        .kind = CHANGE_REMOVED, .mailbox = r->mailbox, .first_uid = uid, .last_uid = uid};
 }
 
 /* The email loses this membership. With its last it only waits for the collector. */
@@ -209,9 +221,10 @@ static enum err removal_begin(struct removal *r)
     enum err e = state_row_txn(r->t, r->cx, r->account, &(struct state_key){0}, &r->state, &found);
 
     if (!e && found)
-        e = mailbox_row_txn(r->t, r->cx, r->account, &(struct mailbox_key){.mailbox = r->mailbox.v}, &r->box,
-                            &found);
-    return !e && !found ? fail(r->cx, ERR_NOT_FOUND, "account %" PRIu64 " was removed", r->account.v) : e;
+        e = mailbox_row_txn(r->t, r->cx, r->account, &(struct mailbox_key){.mailbox = r->mailbox.v},
+                            &r->box, &found);
+    return !e && !found ? fail(r->cx, ERR_NOT_FOUND, "account %" PRIu64 " was removed", r->account.v)
+                        : e;
 }
 
 static void removal_end(struct removal *r)
@@ -223,10 +236,12 @@ static void removal_end(struct removal *r)
     mailbox_row_put(r->t, r->account, &(struct mailbox_key){.mailbox = r->mailbox.v}, &r->box);
 }
 
-enum err mailbox_remove(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                        const uint32_t *uids, size_t n, struct ticket *ticket)
+enum err mailbox_remove(struct store *s, struct cx *cx, struct account_id account,
+                        struct mailbox_id mailbox, const uint32_t *uids, size_t n,
+                        struct ticket *ticket)
 {
-    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &(struct part){PART_ACCOUNT, account.v}, 1);
+    scoped(txn_rollback) struct txn *t =
+        txn_begin(s->engine, &(struct part){PART_ACCOUNT, account.v}, 1);
     struct removal r = {.t = t, .cx = cx, .account = account, .mailbox = mailbox};
     enum err e;
 

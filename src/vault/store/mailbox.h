@@ -13,10 +13,11 @@ struct listed {
 
 /* A mailbox's emails in the order of their UIDs, from hot rows alone. *list is from malloc: the caller frees it.
  * `most` bounds it (0: no bound); ERR_LIMIT beyond. A row that cannot be read is left out, and *damaged counts it. */
-enum err mailbox_list(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                      size_t most, struct listed **list, size_t *n, size_t *damaged);
-enum err mailbox_state(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                       struct mailbox_row *row);
+enum err mailbox_list(struct view *v, struct cx *cx, struct account_id account,
+                      struct mailbox_id mailbox, size_t most, struct listed **list, size_t *n,
+                      size_t *damaged);
+enum err mailbox_state(struct view *v, struct cx *cx, struct account_id account,
+                       struct mailbox_id mailbox, struct mailbox_row *row);
 
 /* A message is a prefix (Return-Path, Delivered-To) and a body in pieces. */
 struct message {
@@ -29,9 +30,11 @@ struct message {
 enum err message_find(struct view *v, struct cx *cx, struct account_id account, struct email_id email,
                       struct message *out);
 /* Piece n, from 0; its length is checked against body_size. In cx->arena. */
-enum err message_piece(struct view *v, struct cx *cx, const struct message *m, uint32_t n, struct str *piece);
+enum err message_piece(struct view *v, struct cx *cx, const struct message *m, uint32_t n,
+                       struct str *piece);
 
 /* Removes emails from a mailbox, in one transaction with one modseq; UIDs that are not there (any more) are passed
  * over. `uids` ascending. What was removed can still be read until the collector's grace is over. */
-enum err mailbox_remove(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
-                        const uint32_t *uids, size_t n, struct ticket *ticket);
+enum err mailbox_remove(struct store *s, struct cx *cx, struct account_id account,
+                        struct mailbox_id mailbox, const uint32_t *uids, size_t n,
+                        struct ticket *ticket);

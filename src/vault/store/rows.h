@@ -15,14 +15,14 @@ typedef uint64_t key_u64;
 typedef uint32_t key_u32;
 typedef struct str key_rest;
 
-#define RECORD(name, fields)                                                                             \
-    struct name {                                                                                        \
-        fields                                                                                           \
-    };                                                                                                   \
-    void pack_##name(struct buf *b, const struct name *m);                                               \
+#define RECORD(name, fields)                                                                           \
+    struct name {                                                                                      \
+        fields                                                                                         \
+    };                                                                                                 \
+    void pack_##name(struct buf *b, const struct name *m);                                             \
     void unpack_##name(struct arena *arena, struct unpack *u, struct name *m);
-#define KEY(tag, fields)                                                                                 \
-    char none;                                                                                           \
+#define KEY(tag, fields)                                                                               \
+    char none;                                                                                         \
     fields
 #define VALUE(...) __VA_ARGS__
 #define VALUE_RAW F(bytes, raw)
@@ -30,13 +30,13 @@ typedef struct str key_rest;
 #define F STRUCT_F
 #define R STRUCT_R
 #define L STRUCT_L
-#define ROW(name, part, key, value)                                                                      \
-    struct name##_key {                                                                                  \
-        key                                                                                              \
-    };                                                                                                   \
-    struct name##_row {                                                                                  \
-        char none;                                                                                       \
-        value                                                                                            \
+#define ROW(name, part, key, value)                                                                    \
+    struct name##_key {                                                                                \
+        key                                                                                            \
+    };                                                                                                 \
+    struct name##_row {                                                                                \
+        char none;                                                                                     \
+        value                                                                                          \
     };
 #include "vault/store/rows.def"
 #undef RECORD
@@ -52,18 +52,18 @@ typedef struct str key_rest;
 /* For each row: the key's bytes, the value's bytes, and back; get, put, delete. `part` is which account's for rows of
  * accounts, and ignored (0) for the others. */
 #define RECORD(name, fields)
-#define ROW(name, part_name, key, value)                                                                 \
-    void name##_key_pack(struct buf *b, const struct name##_key *k);                                     \
-    bool name##_key_unpack(struct str in, struct name##_key *k);                                         \
-    void name##_pack(struct buf *b, const struct name##_row *m);                                         \
-    bool name##_unpack(struct arena *arena, struct str in, struct name##_row *m);                        \
-    struct part name##_part(struct account_id account);                                                  \
-    enum err name##_row_view(struct view *v, struct cx *cx, struct account_id account,                       \
-                         const struct name##_key *k, struct name##_row *row, bool *found);               \
-    enum err name##_row_txn(struct txn *t, struct cx *cx, struct account_id account,                         \
-                        const struct name##_key *k, struct name##_row *row, bool *found);                \
-    void name##_row_put(struct txn *t, struct account_id account, const struct name##_key *k,                \
-                    const struct name##_row *row);                                                       \
+#define ROW(name, part_name, key, value)                                                               \
+    void name##_key_pack(struct buf *b, const struct name##_key *k);                                   \
+    bool name##_key_unpack(struct str in, struct name##_key *k);                                       \
+    void name##_pack(struct buf *b, const struct name##_row *m);                                       \
+    bool name##_unpack(struct arena *arena, struct str in, struct name##_row *m);                      \
+    struct part name##_part(struct account_id account);                                                \
+    enum err name##_row_view(struct view *v, struct cx *cx, struct account_id account,                 \
+                             const struct name##_key *k, struct name##_row *row, bool *found);         \
+    enum err name##_row_txn(struct txn *t, struct cx *cx, struct account_id account,                   \
+                            const struct name##_key *k, struct name##_row *row, bool *found);          \
+    void name##_row_put(struct txn *t, struct account_id account, const struct name##_key *k,          \
+                        const struct name##_row *row);                                                 \
     void name##_row_delete(struct txn *t, struct account_id account, const struct name##_key *k);
 #include "vault/store/rows.def"
 #undef RECORD
@@ -78,4 +78,5 @@ enum { FLAG_SEEN = 1, FLAG_ANSWERED = 2, FLAG_FLAGGED = 4, FLAG_DELETED = 8, FLA
 enum { CHANGE_ADDED = 1, CHANGE_FLAGS, CHANGE_REMOVED, CHANGE_MAILBOX };
 
 /* A scan over rows of one kind: `from` and `to` are keys (to NULL: to the last of this tag). */
-bool key_end(struct str prefix, char out[64], struct str *end); /* the first key after all that begin so */
+bool key_end(struct str prefix, char out[64],
+             struct str *end); /* the first key after all that begin so */

@@ -27,7 +27,8 @@ static enum err check_format(struct store *s, struct cx *cx)
         return e;
     if (found && row.version != STORE_FORMAT)
         return fail(cx, ERR_CONFIG,
-                    "the store has format %" PRIu64 ", this program knows %d: use the program that wrote it",
+                    "the store has format %" PRIu64
+                    ", this program knows %d: use the program that wrote it",
                     row.version, STORE_FORMAT);
     if (found)
         return OK;
@@ -38,8 +39,8 @@ static enum err check_format(struct store *s, struct cx *cx)
 }
 
 /* The greatest id among the keys of a part that begin with `tag` and the id. */
-static enum err last_id(struct view *v, struct cx *cx, enum part_kind kind, struct str tag, struct str after,
-                        uint64_t *id)
+static enum err last_id(struct view *v, struct cx *cx, enum part_kind kind, struct str tag,
+                        struct str after, uint64_t *id)
 {
     scoped(scan_close) struct scan *scan = NULL;
     struct str key, value;
@@ -104,7 +105,8 @@ static enum err make_postmaster(struct store *s, struct cx *cx)
         e = account_create(s, cx, &n, &id, &ticket);
     if (e)
         return e;
-    log_line(LOG_INFO, "postmaster-made", "address=%s remedy=\"posthorn account password\"", log_value(address));
+    log_line(LOG_INFO, "postmaster-made", "address=%s remedy=\"posthorn account password\"",
+             log_value(address));
     return engine_wait(s->engine, cx, ticket);
 }
 

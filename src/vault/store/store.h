@@ -5,13 +5,15 @@
 #pragma once
 #include "vault/store/rows.h"
 
-#define STORE_FORMAT 1 /* of the rows on disk; an older program refuses a newer store, a newer one migrates */
+#define STORE_FORMAT                                                                                   \
+    1 /* of the rows on disk; an older program refuses a newer store, a newer one migrates */
 
 struct config;
 
 struct store {
     struct engine *engine;
-    const struct config *(*config)(void); /* the settings in force: they change at SIGHUP. Valid for one command */
+    const struct config *(*config)(
+        void); /* the settings in force: they change at SIGHUP. Valid for one command */
 };
 
 /* Checks or writes the format number, goes on with the ids where they ended, sweeps bodies whose `deliver` never

@@ -9,7 +9,10 @@ struct store_private {
     _Atomic uint64_t directory_version;
 };
 
-static inline struct store_private *store_of(struct store *s) { return (struct store_private *)s; }
+static inline struct store_private *store_of(struct store *s)
+{
+    return (struct store_private *)s;
+}
 
 /* The postmaster's address: the setting, or postmaster@ the hostname. Lives as long as the settings. */
 struct str store_postmaster(struct store *s);

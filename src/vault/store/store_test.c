@@ -49,8 +49,9 @@ static int set_up(void **state)
 
     w->arena = arena_new(0);
     w->cx.arena = w->arena;
-    must(w, config_parse(&w->cx, S("hostname = \"mail.acompany.test\"\n"
-                                   "postmaster = \"postmaster@acompany.test\"\n"),
+    must(w, config_parse(&w->cx,
+                         S("hostname = \"mail.acompany.test\"\n"
+                           "postmaster = \"postmaster@acompany.test\"\n"),
                          "test", w->arena, &config));
     the_config = config;
     must(w, engine_open_memory(&w->cx, &options, &w->engine));
@@ -135,12 +136,15 @@ static void test_resolve(void **state)
     add_account(w, "tom@acompany.test", 0);
     durable(w, domain_create(w->store, &w->cx, S("catchall.test"), &t), t);
     durable(w, domain_create(w->store, &w->cx, S("empty.test"), &t), t);
-    add_alias(w, "sales@acompany.test", (const char *[]){"fred@acompany.test", "tom@acompany.test", NULL});
+    add_alias(w, "sales@acompany.test",
+              (const char *[]){"fred@acompany.test", "tom@acompany.test", NULL});
     add_alias(w, "everybody@acompany.test",
               (const char *[]){"sales@acompany.test", "tom@acompany.test", "out@elsewhere.test", NULL});
-    add_alias(w, "loop@acompany.test", (const char *[]){"loop@acompany.test", "fred@acompany.test", NULL});
+    add_alias(w, "loop@acompany.test",
+              (const char *[]){"loop@acompany.test", "fred@acompany.test", NULL});
     add_alias(w, "only-loop@acompany.test", (const char *[]){"only-loop@acompany.test", NULL});
-    add_alias(w, "stale@acompany.test", (const char *[]){"gone@acompany.test", "tom@acompany.test", NULL});
+    add_alias(w, "stale@acompany.test",
+              (const char *[]){"gone@acompany.test", "tom@acompany.test", NULL});
     add_alias(w, "@catchall.test", (const char *[]){"tom@acompany.test", NULL});
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct view *v = view_open(w->engine);
@@ -155,14 +159,16 @@ static void test_resolve(void **state)
 
             buf_add_c(&got, k ? " " : "");
             if (to.v[k].kind == TARGET_REMOTE) {
-                buf_printf(&got, "%.*s@%.*s", STR_ARG(to.v[k].remote.local_part), STR_ARG(to.v[k].remote.domain));
+                buf_printf(&got, "%.*s@%.*s", STR_ARG(to.v[k].remote.local_part),
+                           STR_ARG(to.v[k].remote.domain));
                 continue;
             }
             must(w, directory_account(v, &w->cx, to.v[k].account, &row, &found));
             buf_add(&got, row.address);
         }
         if (e != rows[i].err || !str_same(buf_str(&got), str_from_c(rows[i].leads_to)))
-            fail_msg("%s (%s): %s, %.*s", rows[i].to, rows[i].why, err_row(e)->name, STR_ARG(buf_str(&got)));
+            fail_msg("%s (%s): %s, %.*s", rows[i].to, rows[i].why, err_row(e)->name,
+                     STR_ARG(buf_str(&got)));
         buf_free(&got);
         view_close(&v);
     }
@@ -174,8 +180,9 @@ static void test_may_send_as(void **state)
         const char *from;
         bool may;
     } rows[] = {
-        {"fred@acompany.test", true},  {"Fred+list@acompany.test", true},   {"sales@acompany.test", true},
-        {"tom@acompany.test", false}, {"fred@elsewhere.test", false}, {"nobody@acompany.test", false},
+        {"fred@acompany.test", true},   {"Fred+list@acompany.test", true},
+        {"sales@acompany.test", true},  {"tom@acompany.test", false},
+        {"fred@elsewhere.test", false}, {"nobody@acompany.test", false},
     };
     struct world *w = *state;
     struct account_id fred = add_account(w, "fred@acompany.test", 0);
@@ -216,13 +223,14 @@ static void test_directory_refuses(void **state)
 
 /* ---- emails ---- */
 
-static enum err deliver(struct world *w, struct account_id account, struct str text, struct ticket *ticket,
-                        struct placed *at)
+static enum err deliver(struct world *w, struct account_id account, struct str text,
+                        struct ticket *ticket, struct placed *at)
 {
     struct txn *t = txn_begin(w->engine, &(struct part){PART_ACCOUNT, account.v}, 1);
     struct new_body b = {.id = {fresh_id()}, .last = text, .size = text.n};
     struct cold_row looks = {.parser = 1};
-    struct new_email n = {.body = b.id, .body_size = text.n, .prefix = S("Return-Path: <>\r\n"), .looks = &looks};
+    struct new_email n = {
+        .body = b.id, .body_size = text.n, .prefix = S("Return-Path: <>\r\n"), .looks = &looks};
     enum err e;
 
     digest_of(text, b.sha256);
@@ -332,7 +340,7 @@ static void test_power_cut_at_each_commit(void **state)
         engine_tend(w->engine);
         assert_true(engine_is_open(w->engine));
         n = list(w, fred, &l);
-        assert_true(n >= acknowledged);          /* what was not acknowledged may be there, once */
+        assert_true(n >= acknowledged); /* what was not acknowledged may be there, once */
         acknowledged = n;
         for (size_t i = 1; i < n; i++)
             assert_true(l[i].uid > l[i - 1].uid);

@@ -9,8 +9,9 @@
 
 const char *trace_event_name(unsigned kind)
 {
-    static const char *const names[] = {"?",      "accepted", "delivered", "queued",  "sent",    "deferred",
-                                        "failed", "reported", "held",      "released", "retried", "removed"};
+    static const char *const names[] = {"?",    "accepted", "delivered", "queued",
+                                        "sent", "deferred", "failed",    "reported",
+                                        "held", "released", "retried",   "removed"};
 
     return names[kind <= TRACE_REMOVED ? kind : 0];
 }
@@ -89,14 +90,16 @@ static bool belongs(struct search *s, const struct event_key *key, const struct 
         return key->message == s->id;
     if (is_matched(s, key->message))
         return true;
-    if (!holds_nocase(row->from, s->what) && !holds_nocase(row->to, s->what) && !holds_nocase(row->text, s->what))
+    if (!holds_nocase(row->from, s->what) && !holds_nocase(row->to, s->what) &&
+        !holds_nocase(row->text, s->what))
         return false;
     if (s->matched_count < MOST_MATCHED)
         s->matched[s->matched_count++] = key->message;
     return true;
 }
 
-static void add_row(struct cx *cx, struct trace_reply *r, const struct event_key *key, const struct event_row *row)
+static void add_row(struct cx *cx, struct trace_reply *r, const struct event_key *key,
+                    const struct event_row *row)
 {
     r->rows[r->rows_count++] = (struct trace_info){.time = key->time,
                                                    .message = {key->message},
@@ -135,7 +138,8 @@ enum err serve_trace(struct caller *c, const struct trace_request *q, struct tra
         struct event_key key;
         struct event_row row;
 
-        if (event_key_unpack(k, &key) && event_unpack(rows, value, &row) && belongs(&search, &key, &row))
+        if (event_key_unpack(k, &key) && event_unpack(rows, value, &row) &&
+            belongs(&search, &key, &row))
             add_row(&c->cx, r, &key, &row);
         arena_reset(rows);
     }

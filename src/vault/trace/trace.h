@@ -11,7 +11,7 @@ enum trace_event_kind {
     TRACE_SENT,         /* another server took it */
     TRACE_DEFERRED,
     TRACE_FAILED,
-    TRACE_REPORTED,     /* a report about it was written: text names the report's id */
+    TRACE_REPORTED, /* a report about it was written: text names the report's id */
     TRACE_HELD,
     TRACE_RELEASED,
     TRACE_RETRIED,

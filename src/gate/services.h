@@ -1,0 +1,18 @@
+/* gate/services.h: what a gate can serve. A new service is a row in services.c, and the ops of its connections. */
+#pragma once
+#include "net/conn.h"
+
+struct service {
+    const char *name;           /* as `listen NAME { … }` says it */
+    bool in_mx;                 /* served by --mx, else by --users */
+    bool tls_first;             /* TLS from the first byte */
+    int role;                   /* what else the ops want to know: for SMTP an enum smtp_role */
+    const struct conn_ops *ops; /* opened() finds the service in conn_state() */
+    const char *over_limit;     /* said, as a line, to who may not come in now */
+};
+
+/* NULL: this gate serves nothing of that name. */
+const struct service *service_find(bool is_mx, struct str name);
+
+/* From now on connections to the listening socket are its. Takes fd over on success. */
+enum err service_open(struct cx *cx, const struct service *s, int fd);

@@ -1,0 +1,118 @@
+#include "gate/smtp/smtp_conn.h"
+
+#include "base/log.h"
+#include "gate/gate.h"
+#include "gate/services.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+_Static_assert(SMTP_OUT_HIGH == CONN_OUTPUT_HIGH,
+               "what the core leaves untaken comes again once the peer has read");
+
+static void start_tls(struct conn *c)
+{
+    struct tls_server *server = tls_current_get(gate.tls);
+
+    if (server)
+        conn_start_tls(c, server);
+    else
+        conn_close(c);
+    tls_server_drop(server);
+}
+
+/* How the vault knows a peer: by its address, or "uid:1000", which the kernel vouches for. */
+static void write_client(struct conn *c, char out[ENDPOINT_TEXT_SIZE])
+{
+    struct ucred who;
+    socklen_t n = sizeof(who);
+
+    if (conn_peer(c)->any.sa_family != AF_UNIX)
+        endpoint_ip_text(conn_peer(c), out);
+    else if (getsockopt(conn_fd(c), SOL_SOCKET, SO_PEERCRED, &who, &n) == 0)
+        snprintf(out, ENDPOINT_TEXT_SIZE, "uid:%u", (unsigned)who.uid);
+    else
+        snprintf(out, ENDPOINT_TEXT_SIZE, "uid:?");
+}
+
+static void opened(struct conn *c)
+{
+    const struct service *service = conn_state(c);
+    const struct gate_settings *settings = gate_settings();
+    char client[ENDPOINT_TEXT_SIZE];
+    struct smtp *s;
+
+    write_client(c, client);
+    s = smtp_new(&settings->smtp, (enum smtp_role)service->role, str_from_c(client), conn_out(c));
+    conn_set_state(c, s);
+    conn_set_idle(c, settings->config->limits.idle);
+    if (service->tls_first)
+        start_tls(c);
+    else
+        smtp_greet(s);
+}
+
+static void secured(struct conn *c)
+{
+    struct smtp *s = conn_state(c);
+    bool was_asked = smtp_wants(s) == SMTP_TLS; /* by STARTTLS; else it is TLS from the first byte */
+
+    smtp_secured(s, str_from_c(tls_version(conn_tls(c))), str_from_c(tls_cipher(conn_tls(c))));
+    if (!was_asked)
+        smtp_greet(s);
+}
+
+static void obey(struct conn *c, struct smtp *s)
+{
+    if (smtp_wants(s) == SMTP_TLS)
+        start_tls(c);
+    else if (smtp_wants(s) == SMTP_CLOSE)
+        conn_close(c);
+}
+
+static void input(struct conn *c, struct str *bytes)
+{
+    struct smtp *s = conn_state(c);
+
+    smtp_feed(s, bytes);
+    while (bytes->n && smtp_wants(s) == SMTP_INPUT && !conn_is_full(c)) {
+        conn_flush(c); /* RFC 2920 §3.2 rule 5: this reply does not wait for the next one */
+        smtp_feed(s, bytes);
+    }
+    obey(c, s);
+}
+
+static void timed_out(struct conn *c)
+{
+    smtp_time_out(conn_state(c));
+    conn_close(c);
+}
+
+static void stopping(struct conn *c)
+{
+    struct smtp *s = conn_state(c);
+
+    smtp_stop(s);
+    obey(c, s);
+}
+
+static void closed(struct conn *c, enum conn_end end)
+{
+    char client[ENDPOINT_TEXT_SIZE];
+
+    if (end == CONN_TLS_FAILED) {
+        write_client(c, client);
+        log_line(LOG_INFO, "tls-failed", "address=%s service=smtp cause=%s", client,
+                 log_value(str_from_c(conn_tls_trouble(c))));
+    }
+    smtp_free(conn_state(c));
+}
+
+const struct conn_ops smtp_conn_ops = {
+    .opened = opened,
+    .secured = secured,
+    .input = input,
+    .timed_out = timed_out,
+    .stopping = stopping,
+    .closed = closed,
+};
