@@ -2,6 +2,7 @@
 #include "mail/imap_structure.h"
 
 #include "mail/header.h"
+#include "mail/preview.h"
 
 #include <assert.h>
 
@@ -59,6 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_clear(&out);
     imap_envelope_write(&out, str_upto(in, header_length(in)));
     check_lists(buf_str(&out));
+    buf_clear(&out);
+    assert(preview_write(&out, m.parts, m.count, &source));
+    assert(is_utf8(buf_str(&out)) && out.n <= 4 * PREVIEW_CHARACTERS);
     mime_free(&m);
     buf_free(&out);
     return 0;

@@ -2,22 +2,11 @@
 #include "mail/words.h"
 
 #include "base/codec.h"
+#include "mail/charset.h"
 
 #define WORD_MAX 75
 #define WORD_BEGIN "=?utf-8?Q?"
 #define WORD_OVERHEAD (sizeof(WORD_BEGIN) - 1 + 2)
-
-/* How many bytes the next character has; one that is not well-formed has 1. */
-static size_t character_length(struct str in, bool *good)
-{
-    for (size_t n = 1; n <= 4 && n <= in.n; n++)
-        if (is_utf8(str_upto(in, n))) {
-            *good = true;
-            return n;
-        }
-    *good = false;
-    return 1;
-}
 
 static bool is_plain(struct str text)
 {
@@ -52,7 +41,6 @@ static void q_encode(struct buf *out, struct str character)
 void words_write(struct buf *out, struct str text, size_t column)
 {
     size_t used = column + WORD_OVERHEAD; /* of the line, with the word's end */
-    bool good;
 
     if (is_plain(text)) {
         buf_add(out, text);
@@ -60,7 +48,7 @@ void words_write(struct buf *out, struct str text, size_t column)
     }
     buf_add_c(out, WORD_BEGIN);
     while (text.n) {
-        size_t n = character_length(text, &good), before = out->n;
+        size_t length = utf8_character_length(text), n = length ? length : 1, before = out->n;
         size_t most = n == 1 && is_q_safe(text.p[0]) ? 1 : 3 * n;
 
         if (used + most > WORD_MAX) {
@@ -68,7 +56,7 @@ void words_write(struct buf *out, struct str text, size_t column)
             used = 1 + WORD_OVERHEAD;
             before = out->n;
         }
-        q_encode(out, good ? str_upto(text, n) : S("?"));
+        q_encode(out, length ? str_upto(text, n) : S("?"));
         used += out->n - before;
         text = str_from(text, n);
     }
@@ -108,21 +96,17 @@ static bool q_decode(struct buf *out, struct str in)
     return true;
 }
 
-/* Bytes of a charset as printable UTF-8. */
-static void add_text(struct buf *out, struct str bytes, bool latin1)
+void words_clean(struct buf *out, struct str text)
 {
-    while (bytes.n) {
-        unsigned char c = (unsigned char)bytes.p[0];
-        bool good = true;
-        size_t n = latin1 ? 1 : character_length(bytes, &good);
+    while (text.n) {
+        unsigned char c = (unsigned char)text.p[0];
+        size_t n = utf8_character_length(text);
 
-        if (!good || c < 0x20 || c == 0x7f || (latin1 && c >= 0x80 && c < 0xa0))
+        if (n == 0 || c < 0x20 || c == 0x7f)
             buf_add_char(out, c == '\t' ? ' ' : '?');
-        else if (latin1 && c >= 0x80)
-            buf_printf(out, "%c%c", 0xc0 | c >> 6, 0x80 | (c & 0x3f));
         else
-            buf_add(out, str_upto(bytes, n));
-        bytes = str_from(bytes, n);
+            buf_add(out, str_upto(text, n));
+        text = str_from(text, n ? n : 1);
     }
 }
 
@@ -146,20 +130,18 @@ static bool parse_encoded_word(struct str *in, struct encoded_word *w)
 
 static bool decode_word(struct buf *out, const struct encoded_word *w)
 {
-    bool latin1 = str_same_nocase(w->charset, S("iso-8859-1"));
-    struct buf bytes = buf_make(w->text.n);
+    struct buf bytes = buf_make(w->text.n), text = buf_make(BUF_UNLIMITED);
     bool good = false;
 
-    if (latin1 || str_same_nocase(w->charset, S("utf-8")) ||
-        str_same_nocase(w->charset, S("us-ascii"))) {
-        if (str_same_nocase(w->encoding, S("Q")))
-            good = q_decode(&bytes, w->text);
-        else if (str_same_nocase(w->encoding, S("B")))
-            good = base64_decode(&bytes, w->text);
-    }
+    if (str_same_nocase(w->encoding, S("Q")))
+        good = q_decode(&bytes, w->text);
+    else if (str_same_nocase(w->encoding, S("B")))
+        good = base64_decode(&bytes, w->text);
+    good = good && charset_to_utf8(&text, w->charset, buf_str(&bytes));
     if (good)
-        add_text(out, buf_str(&bytes), latin1);
+        words_clean(out, buf_str(&text));
     buf_free(&bytes);
+    buf_free(&text);
     return good;
 }
 
@@ -186,19 +168,14 @@ void words_decode(struct buf *out, struct str text)
         text = str_from(text, at);
         if (text.n && parse_encoded_word(&text, &w)) {
             if (!after_word || !is_blank(gap)) /* §6.2: a gap between two words is no text */
-                add_text(out, gap, false);
+                words_clean(out, gap);
             after_word = decode_word(out, &w);
             if (!after_word)
-                add_text(out, str_from(str_upto(before, before.n - text.n), at), false);
+                words_clean(out, str_from(str_upto(before, before.n - text.n), at));
             continue;
         }
-        add_text(out, str_upto(before, at + (text.n ? 2 : 0)), false);
+        words_clean(out, str_upto(before, at + (text.n ? 2 : 0)));
         text = str_from(text, 2);
         after_word = false;
     }
-}
-
-void words_clean(struct buf *out, struct str text)
-{
-    add_text(out, text, false);
 }

@@ -7,8 +7,8 @@
  * What is not UTF-8 becomes "?". */
 void words_write(struct buf *out, struct str text, size_t column);
 
-/* An unfolded field body as UTF-8. Encoded words in charsets other than UTF-8, US-ASCII and ISO-8859-1 stay as they
- * are; bytes that are not UTF-8, and controls, become "?". */
+/* An unfolded field body as UTF-8. Encoded words in charsets that charset.h does not know stay as they are;
+ * bytes that are not UTF-8, and controls, become "?". */
 void words_decode(struct buf *out, struct str text);
 
 /* Text to be shown: tabs become spaces, controls and what is not UTF-8 become "?". */
