@@ -1,7 +1,7 @@
 /* Western Europe's charsets are Unicode's first 256 characters with a few exceptions; UTF-8 is only checked. */
 #include "mail/charset.h"
 
-#define REPLACEMENT 0xfffd
+#include "base/utf8.h"
 
 /* Windows-1252, 0x80 to 0x9f: WHATWG's table, which keeps the five unassigned bytes as C1 controls. */
 static const uint16_t windows_1252[32] = {
@@ -47,35 +47,6 @@ static const struct {
     {"iso-8859-15", from_latin9},
 };
 
-size_t utf8_character_length(struct str in)
-{
-    for (size_t n = 1; n <= 4 && n <= in.n; n++)
-        if (is_utf8(str_upto(in, n)))
-            return n;
-    return 0;
-}
-
-void utf8_write(struct buf *out, uint32_t v)
-{
-    if (v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-        v = REPLACEMENT;
-    if (v < 0x80) {
-        buf_add_char(out, (char)v);
-    } else if (v < 0x800) {
-        buf_add_char(out, (char)(0xc0 | v >> 6));
-        buf_add_char(out, (char)(0x80 | (v & 0x3f)));
-    } else if (v < 0x10000) {
-        buf_add_char(out, (char)(0xe0 | v >> 12));
-        buf_add_char(out, (char)(0x80 | (v >> 6 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (v & 0x3f)));
-    } else {
-        buf_add_char(out, (char)(0xf0 | v >> 18));
-        buf_add_char(out, (char)(0x80 | (v >> 12 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (v >> 6 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (v & 0x3f)));
-    }
-}
-
 static void add_utf8(struct buf *out, struct str bytes)
 {
     if (is_utf8(bytes)) {
@@ -88,7 +59,7 @@ static void add_utf8(struct buf *out, struct str bytes)
         if (n)
             buf_add(out, str_upto(bytes, n));
         else
-            utf8_write(out, REPLACEMENT);
+            utf8_write(out, UTF8_REPLACEMENT);
         bytes = str_from(bytes, n ? n : 1);
     }
 }

@@ -6,7 +6,3 @@
 /* Appends. False, with nothing appended: the charset is not known here. Bytes that are none of its characters become
  * U+FFFD. An empty name is US-ASCII; US-ASCII beyond 127 is read as UTF-8, which it then most often is. */
 bool charset_to_utf8(struct buf *out, struct str charset, struct str bytes);
-
-void utf8_write(struct buf *out, uint32_t code_point); /* what is no character: U+FFFD */
-/* How many bytes the first character of `in` (not empty) takes; 0: none well-formed begins there. */
-size_t utf8_character_length(struct str in);

@@ -1,6 +1,7 @@
 /* A little of one part is read, decoded, freed of markup, and its white space drawn together. */
 #include "mail/preview.h"
 
+#include "base/utf8.h"
 #include "mail/charset.h"
 #include "mail/content.h"
 #include "mail/header.h"

@@ -2,6 +2,7 @@
 #include "mail/words.h"
 
 #include "base/codec.h"
+#include "base/utf8.h"
 #include "mail/charset.h"
 
 #define WORD_MAX 75

@@ -1,6 +1,8 @@
 /* Both codings leave printable ASCII alone and differ in how they escape the rest. */
 #include "proto/xtext.h"
 
+#include "base/utf8.h"
+
 /* xchar = any ASCII CHAR between "!" and "~", except "+" and "=" (RFC 3461 §4) */
 static bool is_xchar(char c)
 {
@@ -63,55 +65,17 @@ static bool is_qchar(char c)
     return is_xchar(c) && c != '\\';
 }
 
-/* How many bytes the character takes; 0 if none well-formed begins here. */
-static size_t utf8_length(struct str in)
-{
-    for (size_t n = 1; n <= 4 && n <= in.n; n++)
-        if (is_utf8(str_upto(in, n)))
-            return n;
-    return 0;
-}
-
-static uint32_t code_point(struct str c)
-{
-    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t v = (unsigned char)c.p[0] & first_bits[c.n];
-
-    for (size_t i = 1; i < c.n; i++)
-        v = v << 6 | ((unsigned char)c.p[i] & 0x3f);
-    return v;
-}
-
 void unitext_encode(struct buf *out, struct str in, bool ascii)
 {
     while (in.n) {
-        size_t n = utf8_length(in);
+        size_t n = utf8_character_length(in);
         struct str c = str_upto(in, n ? n : 1);
 
         if (n > 1 ? !ascii : is_qchar(c.p[0]))
             buf_add(out, c);
         else
-            buf_printf(out, "\\x{%02X}", n ? code_point(c) : 0xFFFD);
+            buf_printf(out, "\\x{%02X}", n ? utf8_code_point(c) : UTF8_REPLACEMENT);
         in = str_from(in, c.n);
-    }
-}
-
-static void add_code_point(struct buf *out, uint32_t v)
-{
-    if (v < 0x80) {
-        buf_add_char(out, (char)v);
-    } else if (v < 0x800) {
-        buf_add_char(out, (char)(0xc0 | v >> 6));
-        buf_add_char(out, (char)(0x80 | (v & 0x3f)));
-    } else if (v < 0x10000) {
-        buf_add_char(out, (char)(0xe0 | v >> 12));
-        buf_add_char(out, (char)(0x80 | (v >> 6 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (v & 0x3f)));
-    } else {
-        buf_add_char(out, (char)(0xf0 | v >> 18));
-        buf_add_char(out, (char)(0x80 | (v >> 12 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (v >> 6 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (v & 0x3f)));
     }
 }
 
@@ -146,7 +110,7 @@ bool unitext_decode(struct buf *out, struct str in)
         if (in.p[0] == '\\') {
             if (!take_embedded(&in, &v))
                 return false;
-            add_code_point(out, v);
+            utf8_write(out, v);
         } else if (is_qchar(in.p[0]) || (unsigned char)in.p[0] >= 0x80) {
             buf_add_char(out, in.p[0]);
             in = str_from(in, 1);
