@@ -19,18 +19,20 @@ void submission_filter_free(struct submission_filter *f)
     buf_free(&f->header);
 }
 
-/* The header's end in `text`, behind its empty line; 0: not yet. What lies before *searched was looked at already. */
-static size_t find_end(struct str text, size_t *searched)
+/* The header's end, behind its empty line; 0: not yet. No byte is looked at twice, however small the pieces are. */
+static size_t find_end(struct submission_filter *f)
 {
+    struct str text = buf_str(&f->header);
     size_t lf;
 
-    while (str_find_char(str_from(text, *searched), '\n', &lf)) {
-        size_t line = *searched, end = line + lf + 1;
+    while (str_find_char(str_from(text, f->searched), '\n', &lf)) {
+        struct str line = str_upto(str_from(text, f->line), f->searched + lf - f->line);
 
-        if (lf == 0 || (lf == 1 && text.p[line] == '\r'))
-            return end;
-        *searched = end;
+        f->line = f->searched += lf + 1;
+        if (line.n == 0 || str_same(line, S("\r")))
+            return f->line;
     }
+    f->searched = text.n;
     return 0;
 }
 
@@ -122,7 +124,7 @@ static void gather(struct submission_filter *f, struct str *piece, struct buf *o
     struct str some = str_upto(*piece, room < GATHER_STEP ? room : GATHER_STEP);
 
     buf_add(&f->header, some);
-    end = find_end(buf_str(&f->header), &f->searched);
+    end = find_end(f);
     *piece = str_from(*piece, end ? end - had : some.n);
     if (end) {
         f->header.n = end;

@@ -26,7 +26,7 @@ struct submission_filter {
     struct buf header;     /* the header as it came, with its empty line if it had one */
     struct submission_fixes fixes; /* private, and the rest */
     bool mend;
-    size_t searched;
+    size_t line, searched;
 };
 
 /* fixes: lives as long as the filter; NULL: the message passes unchanged. Otherwise Message-ID and Date are added
