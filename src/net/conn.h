@@ -100,7 +100,8 @@ conn_tls_trouble(const struct conn *c); /* why CONN_TLS_FAILED; "" if there is n
 
 /* No input is read or fed and no end noticed until conn_resume(); output and the core's own deadline go on, the
  * idle one does not. For as long as another process holds the same socket (conn_fd()), which got the bytes
- * that were left over. conn_resume() feeds `early` first. */
+ * that were left over. conn_resume() feeds `early` first. While the other process speaks on it, conn_abort() gives up
+ * this side's copy without a word; conn_close() would end the line for both. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c, struct str early);
 int conn_fd(const struct conn *c);

@@ -1,7 +1,9 @@
 /* Plain connections over loopback TCP: feeding, output, deadlines, ends, pausing, the relay. */
 #include "base/clock.h"
+#include "net/conn_private.h"
 #include "net/testing.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -166,6 +168,59 @@ static void test_deadline_in_spite_of_bytes(void **state)
     hang_up(CONN_CLOSED);
 }
 
+/* Reading nothing for as long as the grace is: the clock is moved, by the thread that runs the connection. */
+static void move_clock(struct conn *c)
+{
+    if (c->step != NO_DEADLINE)
+        c->step = 1;
+}
+
+static void test_reads_nothing(void **state)
+{
+    struct conn_ops ops = test_ops;
+    struct pollfd p = {.fd = core.closed_pipe[0], .events = POLLIN};
+    struct watch_id id;
+    int fds[2];
+
+    (void)state;
+    ops.woken = move_clock;
+    tcp_pair(fds);
+    assert_int_equal(conn_adopt(&t.cx, t.loop, fds[1], STR_NONE, &ops, &core), OK);
+    client_hears(fds[0], "hello\r\n");
+    client_says(fds[0], S("PULL 50000000\r\n"));
+    id = conn_id(core.conn);
+    do
+        loop_wake(t.loop, id);
+    while (poll(&p, 1, 1) == 0);
+    assert_int_equal(test_core_closed(&core), CONN_TIMED_OUT);
+    close(fds[0]);
+}
+
+/* Many at once, in lock-step. */
+static void test_many_at_once(void **state)
+{
+    enum { PEERS = 60, ROUNDS = 30 };
+    struct test_core cores[PEERS];
+    int fds[PEERS];
+
+    (void)state;
+    for (int i = 0; i < PEERS; i++) {
+        cores[i] = test_core_make(&t);
+        fds[i] = test_dial(&cores[i]);
+    }
+    for (int round = 0; round < ROUNDS; round++)
+        for (int i = 0; i < PEERS; i++)
+            client_says(fds[i], S("ECHO 1\r\nECHO 2\r\n"));
+    for (int i = 0; i < PEERS; i++) {
+        client_hears(fds[i], "hello\r\n");
+        for (int round = 0; round < ROUNDS; round++)
+            client_hears(fds[i], "1\r\n2\r\n");
+        close(fds[i]);
+        assert_int_equal(test_core_closed(&cores[i]), CONN_EOF);
+        test_core_end(&cores[i]);
+    }
+}
+
 static void test_pause_and_resume(void **state)
 {
     char byte;
@@ -325,6 +380,8 @@ int main(void)
         CONN_TEST(test_too_much_left),
         CONN_TEST(test_idle),
         CONN_TEST(test_deadline_in_spite_of_bytes),
+        CONN_TEST(test_reads_nothing),
+        CONN_TEST(test_many_at_once),
         CONN_TEST(test_pause_and_resume),
         CONN_TEST(test_adopt_with_early_bytes_and_detach),
         CONN_TEST(test_relay_both_ways_and_back),
