@@ -4,6 +4,8 @@
 
 #include <stdatomic.h>
 
+#define MOST_RCPTS 10000 /* that one call may carry (rpc/calls.def) */
+
 /* One after the other, and none is ever freed: sessions that began with the one before still look at it. A reload
  * is rare. */
 struct kept {
@@ -29,7 +31,7 @@ static void put_in_force(struct arena *arena, const struct config *config, bool 
     k->settings.smtp = (struct smtp_settings){
         .hostname = config->hostname,
         .message_size = config->limits.message_size,
-        .recipients = config->limits.recipients,
+        .recipients = config->limits.recipients < MOST_RCPTS ? config->limits.recipients : MOST_RCPTS,
         .errors = config->limits.errors,
         .allow_plaintext_auth = config->allow_plaintext_auth,
         .has_certificate = has_certificate,

@@ -191,12 +191,10 @@ static void send_piece(struct smtp *s, struct body *b)
     b->pieces++;
 }
 
-/* What the filter appended beyond `had` is final: the tree's offsets count it. Only a piece that is surely not the
- * last leaves. */
-static void body_grew(struct smtp *s, struct body *b, size_t had)
+/* Pieces leave until at most `most` bytes are left: only when it is sure that none of them is the last. */
+static void send_pieces(struct smtp *s, struct body *b, size_t most)
 {
-    mime_feed(&b->mime, str_from(buf_str(&b->out), had));
-    while (!b->failure && b->out.n > BODY_PIECE)
+    while (!b->failure && b->out.n > most)
         send_piece(s, b);
 }
 
@@ -223,6 +221,19 @@ static void body_check(struct smtp *s, const struct body *b)
         body_fail(s, e);
 }
 
+/* What the filter appends is final: the tree's offsets count it. */
+static void write_slice(struct smtp *s, struct body *b, struct str slice)
+{
+    size_t had = b->out.n;
+
+    if (!body_charge(b, had + b->filter.header.n + slice.n)) {
+        body_fail(s, fail(&s->cx, ERR_NO_MEMORY, "the budget for bodies is used up"));
+        return;
+    }
+    submission_feed(&b->filter, slice, &b->out);
+    mime_feed(&b->mime, str_from(buf_str(&b->out), had));
+}
+
 static void body_write(struct smtp *s, struct str bytes)
 {
     struct body *b = s->body;
@@ -232,16 +243,13 @@ static void body_write(struct smtp *s, struct str bytes)
         return;
     body_check(s, b);
     while (bytes.n && !b->failure) {
-        struct str slice = str_upto(bytes, b->filter.header_done ? BODY_PIECE : HEADER_SLICE);
-        size_t had = b->out.n;
+        struct str slice;
 
+        send_pieces(s, b, BODY_PIECE - 1);
+        slice = str_upto(bytes, b->filter.header_done ? BODY_PIECE - b->out.n : HEADER_SLICE);
         bytes = str_from(bytes, slice.n);
-        if (!body_charge(b, had + b->filter.header.n + slice.n)) {
-            body_fail(s, fail(&s->cx, ERR_NO_MEMORY, "the budget for bodies is used up"));
-            return;
-        }
-        submission_feed(&b->filter, slice, &b->out);
-        body_grew(s, b, had);
+        if (!b->failure)
+            write_slice(s, b, slice);
     }
 }
 
@@ -255,7 +263,8 @@ static void body_finish(struct smtp *s)
     if (b->failure)
         return;
     submission_end(&b->filter, &b->out);
-    body_grew(s, b, had);
+    mime_feed(&b->mime, str_from(buf_str(&b->out), had));
+    send_pieces(s, b, BODY_PIECE);
     if (!b->failure)
         body_check(s, b);
 }

@@ -147,7 +147,7 @@ static const struct smtp_command commands[] = {
     {"EXPN", ANY_STATE, ENDS_PIPELINE | MAY_BE_UTF8, COMMAND_LINE_MAX, cmd_expn},
     {"HELP", ANY_STATE, ENDS_PIPELINE, COMMAND_LINE_MAX, cmd_help},
     /* RFC 3030 §2: its chunk follows at once and has to be read whatever the state, so the handler looks at it */
-    {"BDAT", ANY_STATE, 0, COMMAND_LINE_MAX, cmd_bdat},
+    {"BDAT", ANY_STATE, CHUNK_FOLLOWS, COMMAND_LINE_MAX, cmd_bdat},
     /* RFC 3207 §4 */
     {"STARTTLS", STATE_START | STATE_READY, ENDS_PIPELINE | NO_ARGUMENT, COMMAND_LINE_MAX,
      cmd_starttls},

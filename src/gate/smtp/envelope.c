@@ -14,6 +14,8 @@
 #define FEW_RCPTS 4           /* what most mail has at most */
 #define ENVELOPE_CALL_MAX 100 /* recipients of one call, as calls.def says */
 
+#define ENVELOPE_BYTES_MAX ((size_t)2 * 1024 * 1024) /* half of a frame (rpc/frame.h) */
+
 /* Who tries one name after another is not sending mail. A list with so many dead members can try again. */
 #define REFUSALS_MAX 100
 
@@ -111,9 +113,13 @@ static void note_rcpt(struct envelope *e, const struct rcpt *r)
     e->noted++;
 }
 
+/* Of recipients, or of their bytes: all of them go into one call at the end. */
 static bool is_full(const struct smtp *s)
 {
-    return s->envelope->accepted + s->envelope->noted == s->settings->recipients;
+    const struct envelope *e = s->envelope;
+
+    return e->accepted + e->noted == s->settings->recipients ||
+           arena_size(e->arena) > ENVELOPE_BYTES_MAX;
 }
 
 /* MAIL was refused while its recipients were on their way. That is no mistake of the peer: it could not know. */

@@ -26,6 +26,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+_Static_assert(sizeof(struct smtp) < 768, "ten thousand of them are idle most of the time");
+
 void set_state(struct smtp *s, enum smtp_state state)
 {
     if (s->state == state)
@@ -188,6 +190,14 @@ static void command_failed(struct smtp *s, const struct smtp_command *c, enum er
     mistake_error(s, e);
 }
 
+static void refuse_command(struct smtp *s, const struct smtp_command *c, const struct fault *fault)
+{
+    mistake(s, fault->code, fault->enhanced, "%s", fault->text);
+    if (c && (c->flags &
+              CHUNK_FOLLOWS)) /* it must not be taken for commands, and how long it is nobody knows */
+        set_state(s, STATE_ENDED);
+}
+
 static void run_command(struct smtp *s, struct str line)
 {
     struct str args = line, name;
@@ -202,7 +212,7 @@ static void run_command(struct smtp *s, struct str line)
     if (s->state == STATE_ENDED)
         return;
     if (fault)
-        mistake(s, fault->code, fault->enhanced, "%s", fault->text);
+        refuse_command(s, c, fault);
     else if (!(c->states & s->state))
         wrong_order(s, c);
     else
@@ -266,5 +276,7 @@ void smtp_feed(struct smtp *s, struct str *in)
         reply_error(s, ERR_STOPPING);
     if (s->want != SMTP_INPUT)
         drop_rest(s, in);
+    if (lines_waiting(&s->lines).n == 0)
+        lines_free(&s->lines); /* who waits for hours shall not hold the longest line of his life */
     end_cx(s);
 }

@@ -90,7 +90,8 @@ enum {
     ENDS_PIPELINE = 1,  /* RFC 2920 §3.1: the reply goes out before the next command is read */
     JOINS_ENVELOPE = 2, /* waits with those before it; all others are answered after the envelope is */
     NO_ARGUMENT = 4,
-    MAY_BE_UTF8 = 8, /* RFC 6531 §3.3, §3.7.4 */
+    MAY_BE_UTF8 = 8,    /* RFC 6531 §3.3, §3.7.4 */
+    CHUNK_FOLLOWS = 16, /* RFC 3030 §2 */
 };
 
 #define ANY_STATE (STATE_START | STATE_READY | STATE_MAIL | STATE_RCPT | STATE_CHUNKS)

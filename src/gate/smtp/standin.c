@@ -256,7 +256,7 @@ static void write_body(void)
 {
     struct str rest = buf_str(&vault.body);
 
-    assert(str_starts(rest, S("Received: from")) || str_starts(rest, S("Received: by")));
+    assert(str_starts(rest, S("Received:")));
     buf_add(&vault.account, S("received"));
     buf_add(&vault.account, str_from(take_body_line(&rest), strlen("Received:")));
     while (rest.n && is_wsp(rest.p[0])) {
