@@ -113,6 +113,10 @@ void client_lost(struct client *c, struct str status, struct str why)
     struct client_words words = client_words_own(c->arena, status, why);
     bool may_have_it = c->phase == DOT;
 
+    if (c->phase == QUIT) { /* nothing more was wanted */
+        client_set_phase(c, OVER);
+        return;
+    }
     if (may_have_it)
         client_leave_taken(c, words);
     client_give_up(c, words, OUTCOME_DEFERRED, !may_have_it);
