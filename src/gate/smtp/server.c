@@ -255,14 +255,13 @@ static void feed_one(struct smtp *s, struct str *in)
 }
 
 /* RFC 3207 §4.2, RFC 5321 §4.1.1.10: what stands behind STARTTLS would be taken for protected, what stands behind
- * QUIT is answered by nobody. */
+ * QUIT is answered by nobody. (The beginning of a line cannot have been taken: the line before it is the last.) */
 static void drop_rest(struct smtp *s, struct str *in)
 {
     if (in->n && s->want == SMTP_TLS)
         log_line(LOG_WARNING, "starttls-injection", "client=%s bytes=%zu",
                  log_value(str_from_c(s->client)), in->n);
     *in = str_from(*in, in->n);
-    lines_forget(&s->lines);
 }
 
 void smtp_feed(struct smtp *s, struct str *in)

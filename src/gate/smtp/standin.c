@@ -2,6 +2,7 @@
 
 #include "mail/mime.h"
 #include "rpc/calls.h"
+#include "testing/conversation.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -54,31 +55,6 @@ size_t standin_envelope_calls(void)
 bool standin_is_idle(void)
 {
     return !vault.transaction && !vault.signon;
-}
-
-bool glob_match(struct str pattern, struct str text)
-{
-    struct str after_star = STR_NONE, from = STR_NONE;
-    bool star = false;
-
-    while (text.n) {
-        if (pattern.n && pattern.p[0] == '*') {
-            star = true;
-            after_star = pattern = str_from(pattern, 1);
-            from = text;
-        } else if (pattern.n && pattern.p[0] == text.p[0]) {
-            pattern = str_from(pattern, 1);
-            text = str_from(text, 1);
-        } else if (star) {
-            pattern = after_star;
-            text = from = str_from(from, 1);
-        } else {
-            return false;
-        }
-    }
-    while (pattern.n && pattern.p[0] == '*')
-        pattern = str_from(pattern, 1);
-    return pattern.n == 0;
 }
 
 /* ---- rules ---- */
@@ -251,10 +227,19 @@ static struct str take_body_line(struct str *rest)
     return line;
 }
 
+/* RFC 5321 §7.2: several recipients are not told of each other. */
+static void check_for_clause(struct str received, size_t rcpts)
+{
+    size_t at;
+
+    assert(str_find(received, S(" for <"), &at) == (rcpts == 1));
+}
+
 /* Our Received field is the first thing in the body; its folds begin with a blank or a tab. */
-static void write_body(void)
+static void write_body(size_t rcpts)
 {
     struct str rest = buf_str(&vault.body);
+    size_t received_at = vault.account.n;
 
     assert(str_starts(rest, S("Received:")));
     buf_add(&vault.account, S("received"));
@@ -263,6 +248,7 @@ static void write_body(void)
         buf_add_char(&vault.account, ' ');
         buf_add(&vault.account, str_trim(take_body_line(&rest)));
     }
+    check_for_clause(str_from(buf_str(&vault.account), received_at), rcpts);
     buf_add_char(&vault.account, '\n');
     while (rest.n) {
         buf_add(&vault.account, S("body "));
@@ -285,7 +271,7 @@ enum err vault_deliver(struct cx *cx, const struct deliver_request *q, struct de
                q->rcpts_count, q->pieces_before, q->parts_count, vault.body.n, STR_ARG(q->helo));
     if (e)
         return fail(cx, e, "as the rule says");
-    write_body();
+    write_body(q->rcpts_count);
     transaction_over();
     *r = (struct deliver_reply){.local = (uint32_t)q->rcpts_count};
     return OK;

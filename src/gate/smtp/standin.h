@@ -23,6 +23,3 @@ bool standin_rule(struct str rule);
 struct str standin_account(void);
 size_t standin_envelope_calls(void);
 bool standin_is_idle(void); /* no transaction and no sign-on is open */
-
-/* `text` fits `pattern`, in which "*" stands for anything. */
-bool glob_match(struct str pattern, struct str text);
