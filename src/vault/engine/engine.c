@@ -356,7 +356,8 @@ enum err engine_compact(struct engine *e, struct cx *cx, enum part_kind kind)
 void engine_figures(struct engine *e, struct engine_figures *out)
 {
     *out = (struct engine_figures){.disk_free = e->ops->disk_free(e->backend),
-                                   .disk_used = e->ops->disk_used(e->backend)};
+                                   .disk_used = e->ops->disk_used(e->backend),
+                                   .damaged = e->ops->damaged(e->backend)};
     HOLD(&e->m);
     out->flushes = e->flushes;
     out->commits = e->commits;

@@ -142,5 +142,6 @@ enum err engine_compact(struct engine *e, struct cx *cx, enum part_kind kind);
 struct engine_figures {
     uint64_t flushes, commits; /* since opening */
     uint64_t disk_used, disk_free;
+    bool damaged; /* files that cannot be read keep a part from being compacted: time for a repair */
 };
 void engine_figures(struct engine *e, struct engine_figures *out);

@@ -51,7 +51,9 @@ struct backend_ops {
     void (*cursor_close)(struct cursor *c);
 
     enum err (*compact)(struct backend *b, struct cx *cx, enum part_kind kind);
-    uint64_t (*disk_used)(struct backend *b); /* these three also while it is closed */
+    bool (*damaged)(
+        struct backend *b); /* see engine_figures; this and the next three also while it is closed */
+    uint64_t (*disk_used)(struct backend *b);
     uint64_t (*disk_free)(struct backend *b);
     uint64_t (*room_to_open)(
         struct backend *b); /* with less free than this, opening is not worth trying */

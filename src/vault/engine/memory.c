@@ -265,6 +265,12 @@ static enum err memory_compact(struct backend *b, struct cx *cx, enum part_kind 
     return OK;
 }
 
+static bool memory_damaged(struct backend *b)
+{
+    (void)b;
+    return false;
+}
+
 static uint64_t memory_disk_used(struct backend *b)
 {
     struct memory *m = memory_of(b);
@@ -300,6 +306,7 @@ static const struct backend_ops memory_ops = {
     .cursor_past_damage = memory_cursor_past_damage,
     .cursor_close = memory_cursor_close,
     .compact = memory_compact,
+    .damaged = memory_damaged,
     .disk_used = memory_disk_used,
     .disk_free = memory_disk_free,
     .room_to_open = memory_room_to_open,

@@ -25,9 +25,9 @@ static enum err kind_of_error(struct str said)
         struct str words;
         enum err err;
     } rows[] = {
-        {{"No space left", 13}, ERR_NO_SPACE}, {{"Out of space", 12}, ERR_NO_SPACE},
-        {{"Disk quota", 10}, ERR_NO_SPACE},    {{"lock ", 5}, ERR_LOCKED},
-        {{"Corruption", 10}, ERR_DAMAGED},
+        {{"Corruption", 10}, ERR_DAMAGED},    {{"No space left", 13}, ERR_NO_SPACE},
+        {{"Out of space", 12}, ERR_NO_SPACE}, {{"Disk quota", 10}, ERR_NO_SPACE},
+        {{"lock ", 5}, ERR_LOCKED},           {{"Corruption", 10}, ERR_DAMAGED},
     };
     size_t at;
 
@@ -75,12 +75,15 @@ static enum err rocks_open(struct backend *b, struct cx *cx)
     struct rocks *r = rocks_of(b);
     char *error = NULL;
 
+    rocks_damage_read(r);
     rocks_options_make(r);
     r->db = rocksdb_open_column_families(r->db_options, r->path, FAMILY_COUNT, family_names,
                                          (const rocksdb_options_t *const *)r->family_options,
                                          r->families, &error);
-    if (!error)
+    if (!error) {
+        rocks_damage_thaw(r);
         return OK;
+    }
     r->db = NULL;
     rocks_options_free(r);
     return rocks_error(cx, r->path, error);
@@ -105,6 +108,8 @@ static void rocks_free(struct backend *b)
     struct rocks *r = rocks_of(b);
 
     close_fd(&r->dir);
+    buf_free(&r->damaged);
+    pthread_mutex_destroy(&r->damage_lock);
     free(r->path);
     free(r);
 }
@@ -139,6 +144,17 @@ static void drop_files(const struct rocks *r, const struct overlay *o)
     }
 }
 
+/* RocksDB refuses to write after one of its compactions has met a damaged block. */
+static enum err write_error(struct rocks *r, struct cx *cx, const char *doing, char *error)
+{
+    if (error && kind_of_error(str_from_c(error)) == ERR_DAMAGED) {
+        rocks_damage_note(r, str_from_c(error));
+        rocks_error(cx, doing, error);
+        return ERR_STORE;
+    }
+    return rocks_error(cx, doing, error);
+}
+
 static enum err rocks_write(struct backend *b, struct cx *cx, const struct overlay *o)
 {
     struct rocks *r = rocks_of(b);
@@ -150,15 +166,16 @@ static enum err rocks_write(struct backend *b, struct cx *cx, const struct overl
     rocksdb_writebatch_destroy(batch);
     if (!error)
         drop_files(r, o);
-    return rocks_error(cx, "writing", error);
+    return write_error(r, cx, "writing", error);
 }
 
 static enum err rocks_flush(struct backend *b, struct cx *cx)
 {
+    struct rocks *r = rocks_of(b);
     char *error = NULL;
 
-    rocksdb_flush_wal(rocks_of(b)->db, 1, &error);
-    return rocks_error(cx, "flushing the log", error);
+    rocksdb_flush_wal(r->db, 1, &error);
+    return write_error(r, cx, "flushing the log", error);
 }
 
 /* ---- reading ---- */
@@ -200,6 +217,11 @@ static enum err rocks_get(struct backend *b, struct cx *cx, struct snapshot *s, 
     return OK;
 }
 
+static bool rocks_damaged(struct backend *b)
+{
+    return rocks_is_damaged(rocks_of(b));
+}
+
 static const struct backend_ops rocks_ops = {
     .open = rocks_open,
     .close = rocks_close,
@@ -215,6 +237,7 @@ static const struct backend_ops rocks_ops = {
     .cursor_past_damage = rocks_cursor_past_damage,
     .cursor_close = rocks_cursor_close,
     .compact = rocks_compact,
+    .damaged = rocks_damaged,
     .disk_used = rocks_disk_used,
     .disk_free = rocks_disk_free,
     .room_to_open = rocks_room_to_open,
@@ -229,6 +252,8 @@ enum err engine_open_rocksdb(struct cx *cx, const struct engine_options *options
     r->options = *options;
     r->path = strdup(options->path);
     r->dir = -1;
+    r->damaged = buf_make(DAMAGED_MOST);
+    pthread_mutex_init(&r->damage_lock, NULL);
     err = open_directory(r, cx);
     if (!err)
         return engine_start(cx, options, &r->backend, out);

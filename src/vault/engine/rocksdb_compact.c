@@ -60,9 +60,14 @@ enum err rocks_compact(struct backend *b, struct cx *cx, enum part_kind kind)
     struct rocks *r = rocks_of(b);
     enum family family = family_of_kind(kind);
 
-    if (r->frozen)
+    if (r->frozen[family])
         return fail(cx, ERR_DAMAGED,
-                    "the store holds a damaged file, nothing is compacted until it is repaired");
+                    "a damaged file: this is not compacted until the store is repaired");
     compact_all(r, family);
-    return family == FAMILY_BODY && has_garbage(r) ? collect_bodies(r, cx) : OK;
+    if (family != FAMILY_BODY || !has_garbage(r))
+        return OK;
+    if (rocks_is_damaged(r))
+        return fail(cx, ERR_DAMAGED,
+                    "a damaged file: bodies are not collected until the store is repaired");
+    return collect_bodies(r, cx);
 }

@@ -10,7 +10,11 @@
 
 #include <stdlib.h>
 
+#define CREEP_MOST 24
+
 struct cursor {
+    struct rocks *rocks;
+    rocksdb_column_family_handle_t *family;
     rocksdb_readoptions_t *read;
     rocksdb_iterator_t *at;
     struct whole_key from, to; /* the iterator's bounds point in here */
@@ -18,6 +22,8 @@ struct cursor {
     bool backwards;
     bool begun; /* the iterator was placed */
     bool fresh; /* … on a row that was not given yet */
+    bool
+        ended; /* behind damage that reaches to the end: what the iterator says is of no interest any more */
 };
 
 static void copy_key(struct whole_key *out, struct str key)
@@ -32,6 +38,8 @@ struct cursor *rocks_cursor_open(struct backend *b, struct snapshot *s, struct s
     struct rocks *r = rocks_of(b);
     struct cursor *c = must_alloc(sizeof(*c));
 
+    c->rocks = r;
+    c->family = family_of(r, from);
     c->backwards = backwards;
     copy_key(&c->from, from);
     copy_key(&c->to, to);
@@ -41,7 +49,7 @@ struct cursor *rocks_cursor_open(struct backend *b, struct snapshot *s, struct s
     rocksdb_readoptions_set_iterate_lower_bound(c->read, c->from.bytes, c->from.n);
     rocksdb_readoptions_set_iterate_upper_bound(c->read, c->to.bytes, c->to.n);
     if (str_compare(from, to) < 0)
-        c->at = rocksdb_create_iterator_cf(r->db, c->read, family_of(r, from));
+        c->at = rocksdb_create_iterator_cf(r->db, c->read, c->family);
     return c;
 }
 
@@ -57,7 +65,7 @@ static void step(struct cursor *c)
 
 bool rocks_cursor_next(struct cursor *c, struct str *key, struct str *value)
 {
-    if (!c->at || (c->begun && !rocksdb_iter_valid(c->at)))
+    if (!c->at || c->ended || (c->begun && !rocksdb_iter_valid(c->at)))
         return false;
     step(c);
     if (!rocksdb_iter_valid(c->at))
@@ -72,7 +80,7 @@ static bool failed(const struct cursor *c)
 {
     char *error = NULL;
 
-    if (!c->at)
+    if (!c->at || c->ended)
         return false;
     rocksdb_iter_get_error(c->at, &error);
     rocksdb_free(error);
@@ -83,16 +91,24 @@ enum err rocks_cursor_error(const struct cursor *c, struct cx *cx)
 {
     char *error = NULL;
 
-    if (c->at)
+    if (c->at && !c->ended)
         rocksdb_iter_get_error(c->at, &error);
     return rocks_error(cx, "reading", error);
 }
 
-/* Nothing behind the bounds concerns us, whatever state it is in. */
+static bool is_behind(const struct cursor *c, const struct whole_key *k)
+{
+    return str_compare((struct str){k->bytes, k->n}, (struct str){c->to.bytes, c->to.n}) >= 0;
+}
+
+/* Nothing behind the bounds concerns us, whatever state it is in. With a new iterator each time: whether an old
+ * one reads a block depends on where it stood. */
 static bool can_seek(struct cursor *c, const struct whole_key *k)
 {
-    if (str_compare((struct str){k->bytes, k->n}, (struct str){c->to.bytes, c->to.n}) >= 0)
+    if (is_behind(c, k))
         return true;
+    rocksdb_iter_destroy(c->at);
+    c->at = rocksdb_create_iterator_cf(c->rocks->db, c->read, c->family);
     rocksdb_iter_seek(c->at, k->bytes, k->n);
     return !failed(c);
 }
@@ -114,54 +130,59 @@ static unsigned smallest_last_byte(struct cursor *c, struct whole_key *k, unsign
     return most;
 }
 
-/* From k, which cannot be sought, ever greater steps to one that can: the last byte by one, the last but one by
- * one … Leaves in k the last one that cannot. */
-static bool stride(struct cursor *c, struct whole_key *k)
+/* From `bad`, which cannot be sought, ever greater steps to `good`, which can: the last byte by one, the last but
+ * one by one … Leaves in `bad` the greatest one tried that cannot. */
+static bool stride(struct cursor *c, struct whole_key *bad, struct whole_key *good)
 {
-    for (size_t at = k->n; at-- > 0;) {
-        struct whole_key next = *k;
-
-        next.n = at + 1;
-        if ((uint8_t)next.bytes[at]++ == 0xff)
+    for (size_t at = bad->n; at-- > 0;) {
+        *good = *bad;
+        good->n = at + 1;
+        if ((uint8_t)good->bytes[at]++ == 0xff)
             continue;
-        if (can_seek(c, &next))
+        if (can_seek(c, good))
             return true;
-        *k = next;
+        *bad = *good;
     }
     return false;
 }
 
-/* From k, which cannot be sought, to the smallest greater one that can, byte by byte. */
-static bool creep(struct cursor *c, struct whole_key *k)
+/* Brings `good` down to the smallest key that can be sought, byte by byte: between the two of them all keys begin
+ * with `bad`. A few bytes more than our keys have are enough: no row ends in so many 0xff. */
+static void creep(struct cursor *c, struct whole_key *bad, struct whole_key *good)
 {
-    unsigned byte = (uint8_t)k->bytes[k->n - 1];
+    size_t most = bad->n + CREEP_MOST < WHOLE_KEY_SIZE ? bad->n + CREEP_MOST : WHOLE_KEY_SIZE;
+    unsigned byte = (uint8_t)bad->bytes[bad->n - 1];
 
     for (;;) {
-        byte = smallest_last_byte(c, k, byte);
-        if (byte == 0)
-            return true; /* k without it cannot be sought, and there is nothing between the two */
-        k->bytes[k->n - 1] = (char)(byte - 1);
-        if (k->n == WHOLE_KEY_SIZE)
-            return false;
-        k->bytes[k->n++] = 0;
+        byte = smallest_last_byte(c, bad, byte);
+        if (byte < 256) {
+            bad->bytes[bad->n - 1] = (char)byte;
+            *good = *bad;
+        }
+        if (byte == 0 || bad->n == most)
+            return; /* 0: `bad` without it cannot be sought, and there is nothing between the two */
+        bad->bytes[bad->n - 1] = (char)(byte - 1);
+        bad->bytes[bad->n++] = 0;
         byte = 0;
     }
 }
 
 bool rocks_cursor_past_damage(struct cursor *c)
 {
-    struct whole_key k = c->last.n ? c->last : c->from;
+    struct whole_key bad = c->last.n ? c->last : c->from, good;
 
-    if (c->backwards || !failed(c))
+    if (c->backwards || !failed(c) || bad.n == WHOLE_KEY_SIZE)
         return false;
-    if (k.n < WHOLE_KEY_SIZE)
-        k.bytes[k.n++] = 0;
-    if (!can_seek(c, &k) && !(stride(c, &k) && creep(c, &k)))
-        return false;
-    if (!can_seek(c, &k))
-        return false;
+    bad.bytes[bad.n++] = 0; /* the next key there could be */
+    good = bad;
+    if (!can_seek(c, &bad)) {
+        if (!stride(c, &bad, &good))
+            return false;
+        creep(c, &bad, &good);
+    }
+    c->ended = is_behind(c, &good);
     c->fresh = true;
-    return true;
+    return can_seek(c, &good);
 }
 
 void rocks_cursor_close(struct cursor *c)

@@ -4,6 +4,8 @@
 
 #include <rocksdb/c.h>
 
+#define DAMAGED_MOST 4096 /* bytes of names: hundreds of damaged files */
+
 enum family { FAMILY_ROWS, FAMILY_BODY, FAMILY_TRACE, FAMILY_COUNT };
 extern const char *const family_names[FAMILY_COUNT];
 
@@ -21,7 +23,10 @@ struct rocks {
 
     rocksdb_t *db; /* NULL while closed */
     rocksdb_column_family_handle_t *families[FAMILY_COUNT];
-    bool frozen; /* a damaged file was met: no compaction may run into it again. See rocksdb.c */
+
+    pthread_mutex_t damage_lock;
+    struct buf damaged;        /* names of damaged files, a line each. See rocksdb_damage.c */
+    bool frozen[FAMILY_COUNT]; /* it has such a file and must not be compacted */
 };
 
 struct snapshot {
@@ -46,6 +51,11 @@ static inline rocksdb_column_family_handle_t *family_of(const struct rocks *r, s
 
 /* What RocksDB says, as our own error. Takes `error`, which it allocated. NULL is OK. */
 enum err rocks_error(struct cx *cx, const char *doing, char *error);
+
+void rocks_damage_read(struct rocks *r);                   /* before it opens */
+void rocks_damage_thaw(struct rocks *r);                   /* after that */
+void rocks_damage_note(struct rocks *r, struct str cause); /* when a write failed with ERR_DAMAGED */
+bool rocks_is_damaged(struct rocks *r);
 
 void rocks_options_make(struct rocks *r);
 void rocks_options_free(struct rocks *r);

@@ -87,7 +87,7 @@ static void set_bodies(rocksdb_options_t *o)
     rocksdb_options_set_blob_gc_age_cutoff(o, 1.0); /* when collecting: from every file */
 }
 
-/* After a damaged file was met no compaction runs any more, and tables may pile up at level 0. */
+/* While there is a damaged file: no compaction, and tables may pile up at level 0. See rocksdb_damage.c. */
 static void set_frozen(rocksdb_options_t *o)
 {
     rocksdb_options_set_disable_auto_compactions(o, 1);
@@ -97,17 +97,19 @@ static void set_frozen(rocksdb_options_t *o)
     rocksdb_options_set_hard_pending_compaction_bytes_limit(o, 0);
 }
 
-static rocksdb_options_t *options_of_family(const struct rocks *r, enum family family)
+static rocksdb_options_t *options_of_family(struct rocks *r, enum family family)
 {
     rocksdb_options_t *o = rocksdb_options_create_copy(r->db_options);
 
     set_tables(r, o);
     rocksdb_options_set_compression(o, rocksdb_lz4_compression);
     rocksdb_options_set_write_buffer_size(o, family == FAMILY_BODY ? 16 * MIB : 8 * MIB);
+    rocksdb_options_set_max_write_buffer_number(
+        o, 4); /* writing goes on while tables are made of full ones */
     rocksdb_options_set_target_file_size_base(o, 16 * MIB);
     if (family == FAMILY_BODY)
         set_bodies(o);
-    if (r->frozen)
+    if (rocks_is_damaged(r))
         set_frozen(o);
     return o;
 }
