@@ -125,7 +125,8 @@ enum err view_next_account(struct view *v, struct cx *cx, uint64_t after, uint64
 /* ---- watching: a hint that something durable changed in the part; one may be lost, so also look every 30 s ---- */
 
 struct part_watch;
-struct part_watch *part_watch_open(struct engine *e, struct part part, void (*changed)(void *arg), void *arg);
+struct part_watch *part_watch_open(struct engine *e, struct part part, void (*changed)(void *arg),
+                                   void *arg);
 void part_watch_close(struct part_watch **w); /* when it returns, the callback will not run any more */
 
 /* ---- upkeep ---- */

@@ -294,14 +294,14 @@ static void test_opening_tells_all_watches(void **state)
 {
     struct world *w = *state;
     int freds = 0;
-    struct watch *watch = watch_open(w->e, fred, count, &freds);
+    struct part_watch *watch = part_watch_open(w->e, fred, count, &freds);
 
     memory_engine_cut_power(w->e, 0);
     start_again(w);
     assert_int_equal(freds, 1);
     commit_durably(w->e, &w->cx, fred, "k", "1");
     assert_int_equal(freds, 2);
-    watch_close(&watch);
+    part_watch_close(&watch);
 }
 
 /* More failures than are remembered one by one: nothing that was lost is ever called durable. */

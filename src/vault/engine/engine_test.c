@@ -404,7 +404,8 @@ static void test_watches(void **state)
 {
     struct world *w = *state;
     int freds = 0, toms = 0, queues = 0;
-    struct part_watch *a = part_watch_open(w->e, fred, count, &freds), *b = part_watch_open(w->e, tom, count, &toms);
+    struct part_watch *a = part_watch_open(w->e, fred, count, &freds),
+                      *b = part_watch_open(w->e, tom, count, &toms);
     struct part_watch *c = part_watch_open(w->e, queue, count, &queues);
     struct ticket ticket;
 

@@ -108,14 +108,16 @@ void watches_call(struct watches *w, uint64_t durable)
     }
 }
 
-struct part_watch *part_watch_open(struct engine *e, struct part part, void (*changed)(void *arg), void *arg)
+struct part_watch *part_watch_open(struct engine *e, struct part part, void (*changed)(void *arg),
+                                   void *arg)
 {
     struct watches *w = &e->watches;
     struct part_watch *watch = must_alloc(sizeof(*watch));
     struct part_watch **bucket = bucket_of(w, part);
     HOLD(&w->m);
 
-    *watch = (struct part_watch){.owner = w, .part = part, .changed = changed, .arg = arg, .next = *bucket};
+    *watch =
+        (struct part_watch){.owner = w, .part = part, .changed = changed, .arg = arg, .next = *bucket};
     *bucket = watch;
     w->count++;
     return watch;
