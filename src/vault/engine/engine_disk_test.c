@@ -404,7 +404,7 @@ static void test_damaged_table(void **state)
 {
     struct world *w = *state;
     struct engine_figures f;
-    size_t bad, gaps;
+    size_t bad, gaps, failures;
 
     open_engine(w, 1 * MIB);
     fill_accounts(w);
@@ -419,7 +419,10 @@ static void test_damaged_table(void **state)
     assert_int_equal(count_rows(w, &gaps), ACCOUNTS * ROWS - bad);
     assert_true(gaps >= 1 &&
                 gaps <= 2); /* a block may be the end of one account and the beginning of the next */
-    assert_int_equal(deliver_much(w, 0, 8000), 1); /* at the first commit after a compaction met it */
+    failures = deliver_much(w, 0, 4000);
+    engine_compact(w->e, &w->cx, PART_ACCOUNT); /* meets it, if no other compaction has already */
+    failures += deliver_much(w, 4000, 8000);
+    assert_int_equal(failures, 1); /* the first commit after that */
     engine_figures(w->e, &f);
     assert_true(f.damaged);
     assert_int_equal(engine_compact(w->e, &w->cx, PART_ACCOUNT), ERR_DAMAGED);
