@@ -296,7 +296,7 @@ def test_bare_line_ends_do_not_smuggle(shared, text):
 
 def test_bare_line_ends_by_bdat(posthorn, wire):
     wire.talk("MAIL FROM:<ann@other.test>", "RCPT TO:<tom@acompany.test>")
-    assert re.match(r"550 5\.6\.11", wire.say(b"BDAT 22 LAST\r\nSubject: x\r\n\r\none\ntwo"))
+    assert re.match(r"550 5\.6\.11", wire.say(b"BDAT 21 LAST\r\nSubject: x\r\n\r\none\ntwo"))
 
 
 def test_nul_is_refused(posthorn, wire):

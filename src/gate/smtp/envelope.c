@@ -82,7 +82,7 @@ enum err cmd_mail(struct smtp *s, struct str args)
 
     if (s->role == SMTP_SUBMISSION && !s->signed_on) /* RFC 6409 §4.3 */
         return fail(&s->cx, ERR_AUTH_NEEDED, "MAIL before AUTH");
-    fault = parse_mail_args(s->cx.arena, args, has_auth(s), &from, &params);
+    fault = parse_mail_args(s->cx.arena, args, s->role != SMTP_MX, has_auth(s), &from, &params);
     if (fault)
         return args_mistake(s, fault, true);
     if (params.size > s->settings->message_size) /* RFC 1870 §6.1 (2) */

@@ -214,8 +214,8 @@ static bool take_label(struct str *in, struct str label)
     return in->n && in->p[0] == '<';
 }
 
-enum args_fault parse_mail_args(struct arena *a, struct str in, bool takes_auth, struct path *from,
-                                struct mail_params *params)
+enum args_fault parse_mail_args(struct arena *a, struct str in, bool no_domain, bool takes_auth,
+                                struct path *from, struct mail_params *params)
 {
     struct target t = {.arena = a, .mail = params};
     struct mailbox m;
@@ -224,7 +224,7 @@ enum args_fault parse_mail_args(struct arena *a, struct str in, bool takes_auth,
     *params = (struct mail_params){0};
     if (!take_label(&in, S("FROM:")))
         return ARGS_SYNTAX;
-    if (!parse_reverse_path(&in, ADDRESS_UTF8, &m))
+    if (!parse_reverse_path(&in, ADDRESS_UTF8 | (no_domain ? ADDRESS_NO_DOMAIN : 0), &m))
         return ARGS_ADDRESS;
     fault = read_params(&t, mail_params_table, takes_auth ? MAIL_PARAMS : MAIL_PARAMS - 1, in);
     if (fault)

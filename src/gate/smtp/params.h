@@ -15,12 +15,12 @@ enum args_fault {
 };
 
 /* "FROM:<fred@acompany.test> SIZE=1000". takes_auth: AUTH= (RFC 4954 §5) is a parameter here; it is checked, then
- * forgotten, since we trust nobody to say who wrote a message. */
-enum args_fault parse_mail_args(struct arena *a, struct str in, bool takes_auth, struct path *from,
-                                struct mail_params *params);
+ * forgotten, since we trust nobody to say who wrote a message. no_domain: a bare local part is enough, and leaves the
+ * domain empty. */
+enum args_fault parse_mail_args(struct arena *a, struct str in, bool no_domain, bool takes_auth,
+                                struct path *from, struct mail_params *params);
 
-/* "TO:<tom@acompany.test> NOTIFY=NEVER". no_domain: a bare local part is enough, and leaves the domain empty;
- * <Postmaster> always is. */
+/* "TO:<tom@acompany.test> NOTIFY=NEVER". no_domain: as above; <Postmaster> never needs one. */
 enum args_fault parse_rcpt_args(struct arena *a, struct str in, bool no_domain, bool smtputf8,
                                 struct rcpt *out);
 
