@@ -4,6 +4,7 @@
 #include "gate/gate.h"
 #include "gate/leash.h"
 #include "gate/services.h"
+#include "gate/signon/attach.h"
 #include "net/listen.h"
 #include "sandbox/sandbox.h"
 
@@ -88,6 +89,8 @@ static enum err start(struct leash_start *s)
     e = close_doors(&s->cx);
     if (!e)
         e = open_parts(s);
+    if (!e && !gate.is_mx)
+        e = attach_start(&s->cx, gate.loop, gate.vault);
     if (!e)
         e = open_services(s);
     return e ? e : leash_serve(&s->cx);
@@ -95,6 +98,8 @@ static enum err start(struct leash_start *s)
 
 static void stop(void)
 {
+    if (!gate.is_mx)
+        attach_stop();
     loop_close(&gate.loop);
     rpc_client_free(gate.vault);
     peers_free(gate.peers);

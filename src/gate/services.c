@@ -1,10 +1,12 @@
 #include "gate/services.h"
 
 #include "gate/gate.h"
+#include "gate/signon/pop3_conn.h"
 #include "gate/smtp/smtp_conn.h"
 #include "net/listener.h"
 
 #define SMTP_FULL "421 4.7.0 too many connections, try again later\r\n"
+#define POP3_FULL "-ERR [SYS/TEMP] too many connections, try again later\r\n"
 
 static const struct service services[] = {
     {"smtp", true, false, SMTP_MX, &smtp_conn_ops, SMTP_FULL},
@@ -13,6 +15,8 @@ static const struct service services[] = {
      ""}, /* who waits for TLS cannot read it */
     {"local", false, false, SMTP_LOCAL, &smtp_conn_ops,
      SMTP_FULL}, /* a Unix socket, for posthorn sendmail */
+    {"pop3", false, false, 0, &pop3_conn_ops, POP3_FULL},
+    {"pop3s", false, true, 0, &pop3_conn_ops, ""},
 };
 
 const struct service *service_find(bool is_mx, struct str name)

@@ -37,6 +37,13 @@ static void put_in_force(struct arena *arena, const struct config *config, bool 
         .has_certificate = has_certificate,
         .scram = config->scram,
     };
+    k->settings.pop3 = (struct pop3_settings){
+        .hostname = config->hostname,
+        .errors = config->limits.errors,
+        .allow_plaintext_auth = config->allow_plaintext_auth,
+        .has_certificate = has_certificate,
+        .scram = config->scram,
+    };
     atomic_store(&current, &k->settings);
 }
 

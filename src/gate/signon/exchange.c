@@ -1,0 +1,69 @@
+#include "gate/signon/exchange.h"
+
+enum err exchange_begin(struct exchange *x, struct cx *cx, const struct exchange_with *with)
+{
+    struct signon_begin_request q = {.protocol = with->protocol,
+                                     .mechanism = with->mechanism,
+                                     .client = with->client,
+                                     .tls = with->tls};
+    struct signon_begin_reply r = {0};
+    enum err e = vault_signon_begin(cx, &q, &r);
+
+    if (!e)
+        *x = (struct exchange){.under_way = true, .signon = r.signon};
+    return e;
+}
+
+static enum err take_empty(struct exchange *x, struct cx *cx, struct str said)
+{
+    if (said.n) {
+        exchange_give_up(x, cx);
+        return fail(cx, ERR_BAD_VALUE, "an answer of %zu bytes to the mechanism's last word", said.n);
+    }
+    x->owes_empty = false;
+    return OK;
+}
+
+enum err exchange_step(struct exchange *x, struct cx *cx, struct str said, struct str *challenge)
+{
+    struct signon_step_request q = {.signon = x->signon, .from_client = said};
+    struct signon_step_reply r = {0};
+    enum err e;
+
+    if (x->owes_empty)
+        return take_empty(x, cx, said);
+    e = vault_signon_step(cx, &q, &r);
+    if (e) {
+        *x = (struct exchange){0};
+        return e;
+    }
+    if (r.state == SIGNON_DONE) {
+        x->proven = true;
+        x->session = r.session;
+        x->owes_empty = r.to_client.n > 0;
+    }
+    *challenge = r.to_client;
+    return OK;
+}
+
+struct handle exchange_take(struct exchange *x)
+{
+    struct handle session = x->session;
+
+    *x = (struct exchange){0};
+    return session;
+}
+
+void exchange_give_up(struct exchange *x, struct cx *cx)
+{
+    struct signon_cancel_request cancel = {.signon = x->signon};
+    struct signon_end_request end = {.session = x->session};
+    struct signon_cancel_reply cancelled;
+    struct signon_end_reply ended;
+
+    if (x->proven)
+        vault_signon_end(cx, &end, &ended);
+    else if (x->under_way)
+        vault_signon_cancel(cx, &cancel, &cancelled);
+    *x = (struct exchange){0};
+}
