@@ -64,7 +64,7 @@ def test_aliases(server):
     (["account", "suspend", "nobody@acompany.test"], "nobody@acompany.test"),
     (["alias", "add", "fred@acompany.test", "tom@acompany.test"], "fred@acompany.test"),
     (["alias", "remove", "nosuch@acompany.test"], "nosuch@acompany.test"),
-], ids=" ".join)
+], ids=lambda v: " ".join(v) if isinstance(v, list) else "")
 def test_failures_are_one_clear_line(make_posthorn, arguments, says):
     server = make_posthorn().with_people()
     result = server.run(*arguments)
