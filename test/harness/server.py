@@ -231,8 +231,7 @@ class Posthorn:
 
     _people = None  # a data directory made once, since hashing passwords takes its time
 
-    def _make_people(self):
-        self.add_domain(DOMAIN)
+    def _make_people(self):  # the domain comes with the postmaster's account
         self.add_account(f"fred@{DOMAIN}")
         self.add_account(f"tom@{DOMAIN}")
 
