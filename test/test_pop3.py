@@ -6,6 +6,7 @@ import smtplib
 
 import pytest
 
+from harness.network import own_network
 from harness.server import PASSWORD
 from harness.wire import CLOSED, Pop3Wire, Scram, SmtpWire, b64, plain
 
@@ -51,15 +52,24 @@ def test_capabilities_before_and_after_tls(posthorn):
 
 
 def test_loopback_needs_no_tls(shared):
-    """Nobody listens there. That others need it is a conversation of gate/signon, which can say where it comes from."""
+    """Nobody listens there."""
     with Pop3Wire(shared, "pop3") as client:
         client.sign_on(TOM)
 
 
-def test_passwords_before_tls_where_the_operator_says_so(make_posthorn):
-    server = make_posthorn(settings="allow-plaintext-auth = true").with_people().start()
-    with Pop3Wire(server, "pop3") as client:
-        client.sign_on(TOM)
+@pytest.mark.root
+@pytest.mark.parametrize("settings, offered", [("", False), ("allow-plaintext-auth = true", True)])
+def test_passwords_before_tls(make_posthorn, settings, offered):
+    """From another machine only where the operator says so; nobody listens on loopback."""
+    with own_network() as address:
+        server = make_posthorn(settings=settings, address=address).with_people().start()
+        with Pop3Wire(server, "pop3") as client:
+            announced = client.capabilities()
+            assert ("USER" in announced) == ("SASL" in announced) == offered
+            assert client.say("AUTH PLAIN " + plain(TOM)).startswith("+OK" if offered else "-ERR")
+        with Pop3Wire(server, "pop3") as client:
+            answers = [client.say(f"USER {TOM}"), client.say(f"PASS {PASSWORD}")]
+            assert answers[1].startswith("+OK" if offered else "-ERR")
 
 
 def test_no_apop(shared):

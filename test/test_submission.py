@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from harness.network import own_network
 from harness.server import PASSWORD
 from harness.wire import Scram, SmtpWire, b64, plain
 
@@ -25,16 +26,23 @@ def fred(wire):
     return wire
 
 
-def test_no_password_before_tls(posthorn):
+@pytest.mark.root
+@pytest.mark.parametrize("settings, offered", [("", False), ("allow-plaintext-auth = true", True)])
+def test_passwords_before_tls(make_posthorn, settings, offered):
+    """From another machine only where the operator says so."""
+    with own_network() as address:
+        server = make_posthorn(settings=settings, address=address).with_people().start()
+        with SmtpWire(server, "submission") as client:
+            assert ("AUTH" in client.ehlo()) == offered
+            answer = client.say("AUTH PLAIN " + plain(FRED))
+            assert re.match(r"235 2\.7\.0" if offered else r"(503|504|530|538) 5\.\d\.\d", answer), answer
+            answer = client.say(f"MAIL FROM:<{FRED}>")
+            assert re.match("250" if offered else r"530 5\.7\.0", answer), answer
+
+
+def test_passwords_before_tls_on_this_machine(posthorn):
+    """Nobody listens on loopback."""
     with SmtpWire(posthorn, "submission") as client:
-        assert "AUTH" not in client.ehlo()
-        assert re.match(r"(503|504|530|538) 5\.\d\.\d", client.say("AUTH PLAIN " + plain(FRED)))
-        assert re.match(r"530 5\.7\.0", client.say(f"MAIL FROM:<{FRED}>"))
-
-
-def test_passwords_before_tls_where_the_operator_says_so(make_posthorn):
-    server = make_posthorn(settings="allow-plaintext-auth = true").with_people().start()
-    with SmtpWire(server, "submission") as client:
         assert "PLAIN" in client.ehlo()["AUTH"]
         assert client.say("AUTH PLAIN " + plain(FRED)).startswith("235 2.7.0")
 
@@ -151,7 +159,7 @@ def test_reverse_path_belongs_to_the_account(posthorn, fred, sender, reply):
 
 
 def test_names_without_a_domain_are_completed(posthorn, fred):
-    assert fred.deliver("fred", ["tom"], MESSAGE).startswith("250")
+    assert fred.deliver(FRED, ["tom"], MESSAGE).startswith("250")
     header = posthorn.inbox(TOM)[0]
     assert header.startswith(b"Return-Path: <fred@acompany.test>\r\nDelivered-To: tom@acompany.test\r\n")
 

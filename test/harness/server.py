@@ -44,11 +44,11 @@ class Posthorn:
     """
 
     def __init__(self, settings="", hostname=f"mail.{DOMAIN}", data_dir=None, dns=None, relay_port=None,
-                 queue="", limits="", environment=None):
+                 queue="", limits="", environment=None, address="127.0.0.1"):
         # Not pytest's tmp_path: started as root, the rooms run as users who must be able to enter it.
         self.directory = Path(tempfile.mkdtemp(prefix="posthorn-test-"))
         self.directory.chmod(0o755)
-        self.hostname = hostname
+        self.hostname, self.address = hostname, address
         self.ports = {protocol: free_port() for protocol in PROTOCOLS}
         self.data_dir = Path(data_dir or self.directory / "data")
         self.config = self.directory / "posthorn.conf"
@@ -68,7 +68,7 @@ class Posthorn:
             f'hostname = "{self.hostname}"',
             f'data-dir = "{self.data_dir}"',
             f'postmaster = "postmaster@{DOMAIN}"',
-            *(f'listen {name} {{ on = {{"127.0.0.1:{port}"}} }}' for name, port in self.ports.items()),
+            *(f'listen {name} {{ on = {{"{self.address}:{port}"}} }}' for name, port in self.ports.items()),
             f"queue {{\n    {queue}\n}}" if queue else "",
             f"limits {{ {self._limits} }}" if self._limits else "",
             f'dns {{ servers = {{"{self._dns}"}} }}' if self._dns else "",
@@ -78,7 +78,7 @@ class Posthorn:
 
     def certificate(self):
         """The certificate that clients see, in a file: what their users would have accepted once."""
-        pem = ssl.get_server_certificate(("127.0.0.1", self.ports["pop3s"]))
+        pem = ssl.get_server_certificate((self.address, self.ports["pop3s"]))
         path = self.directory / "seen.pem"
         path.write_text(pem)
         return path
@@ -238,13 +238,13 @@ class Posthorn:
     # Its clients
 
     def smtp(self, protocol="smtp", **options):
-        return smtplib.SMTP("127.0.0.1", self.ports[protocol], local_hostname="client.test", timeout=DEADLINE_S,
+        return smtplib.SMTP(self.address, self.ports[protocol], local_hostname="client.test", timeout=DEADLINE_S,
                             **options)
 
     def submission(self, user, password=PASSWORD, tls="starttls"):
         """A signed-on smtplib session; tls is "starttls" or "implicit"."""
         if tls == "implicit":
-            client = smtplib.SMTP_SSL("127.0.0.1", self.ports["submissions"], local_hostname="client.test",
+            client = smtplib.SMTP_SSL(self.address, self.ports["submissions"], local_hostname="client.test",
                                       timeout=DEADLINE_S, context=trusting_tls())
         else:
             client = self.smtp("submission")
@@ -256,9 +256,9 @@ class Posthorn:
         """A poplib session, signed on if a user is given; tls is "stls", "implicit" or None."""
         poplib._MAXLINE = 1 << 20  # lines of more than 998 octets are delivered as they came
         if tls == "implicit":
-            client = poplib.POP3_SSL("127.0.0.1", self.ports["pop3s"], timeout=DEADLINE_S, context=trusting_tls())
+            client = poplib.POP3_SSL(self.address, self.ports["pop3s"], timeout=DEADLINE_S, context=trusting_tls())
         else:
-            client = poplib.POP3("127.0.0.1", self.ports["pop3"], timeout=DEADLINE_S)
+            client = poplib.POP3(self.address, self.ports["pop3"], timeout=DEADLINE_S)
             if tls == "stls":
                 client.stls(context=trusting_tls())
         if user:

@@ -16,7 +16,7 @@ CLOSED = "(closed)"
 
 class _Wire:
     def __init__(self, server, protocol, greeting=True, source=None):
-        self.socket = socket.create_connection(("127.0.0.1", server.ports[protocol]), timeout=DEADLINE_S,
+        self.socket = socket.create_connection((server.address, server.ports[protocol]), timeout=DEADLINE_S,
                                                source_address=source and (source, 0))
         if protocol in ("submissions", "pop3s"):
             self.socket = trusting_tls().wrap_socket(self.socket)
