@@ -28,7 +28,7 @@ struct world {
     struct room_process vault;
     struct config *config;
     char directory[64], text[1024];
-    int mx, users;          /* our ends of the first channels */
+    int mx, users; /* our ends of the first channels */
     struct rpc_client *postmaster;
 };
 
@@ -98,8 +98,11 @@ static int set_up(void **state)
     w->vault = (struct room_process){.kind = ROOM_VAULT, .leash = -1};
     start_vault(w);
     rpc_use(w->postmaster);
+    must(w, vault_domain_add(&w->cx, &(struct domain_add_request){.domain = S("acompany.test")},
+                             &(struct domain_add_reply){0}));
     must(w, vault_account_add(&w->cx,
-                              &(struct account_add_request){.address = S("tom@acompany.test"), .password = S("geheim")},
+                              &(struct account_add_request){.address = S("tom@acompany.test"),
+                                                            .password = S("geheim")},
                               &(struct account_add_reply){0}));
     *state = w;
     return 0;
@@ -116,7 +119,8 @@ static int tear_down(void **state)
     close_fd(&w->users);
     must(w, room_call(&w->vault, &w->cx, CALL_room_stop, S(""), NULL, 0));
     assert_int_equal(waitpid(w->vault.pid, &status, 0), w->vault.pid);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0); /* no sanitizer had a word to say either */
+    assert_true(WIFEXITED(status) &&
+                WEXITSTATUS(status) == 0); /* no sanitizer had a word to say either */
     room_reset(&w->vault);
     snprintf(command, sizeof(command), "rm -rf '%s'", w->directory);
     assert_int_equal(system(command), 0);
@@ -170,7 +174,8 @@ static enum err deliver(struct world *w, struct path to, struct body_id id)
     return vault_deliver(&w->cx, &q, &(struct deliver_reply){0});
 }
 
-static const struct path tom = {{"tom", 3}, {"acompany.test", 13}}, stranger = {{"x", 1}, {"other.test", 10}};
+static const struct path tom = {{"tom", 3}, {"acompany.test", 13}},
+                         stranger = {{"x", 1}, {"other.test", 10}};
 
 static void still_works(struct world *w)
 {
@@ -208,12 +213,14 @@ static void test_no_relaying_and_no_session(void **state)
 /* mx holds no user's session, and no gate is the postmaster; the row of each call says so. */
 static void test_calls_of_other_rooms(void **state)
 {
-    static const enum call for_users[] = {CALL_signon_begin, CALL_signon_step, CALL_signon_end, CALL_attach};
-    static const enum call for_mx[] = {CALL_queue_take, CALL_queue_more, CALL_queue_piece, CALL_queue_done};
+    static const enum call for_users[] = {CALL_signon_begin, CALL_signon_step, CALL_signon_end,
+                                          CALL_attach};
+    static const enum call for_mx[] = {CALL_queue_take, CALL_queue_more, CALL_queue_piece,
+                                       CALL_queue_done};
     static const enum call for_postmaster[] = {
-        CALL_domain_add,    CALL_account_add, CALL_account_list, CALL_account_password, CALL_alias_add,
-        CALL_queue_list,    CALL_trace,       CALL_check,        CALL_status,           CALL_room_stop,
-        CALL_room_reload,   CALL_room_start,  CALL_room_gate};
+        CALL_domain_add,  CALL_account_add, CALL_account_list, CALL_account_password, CALL_alias_add,
+        CALL_queue_list,  CALL_trace,       CALL_check,        CALL_status,           CALL_room_stop,
+        CALL_room_reload, CALL_room_start,  CALL_room_gate};
     struct world *w = *state;
     struct rpc_client *mx = rpc_client_new(w->mx, 4), *users = rpc_client_new(w->users, 4);
     struct str reply;
@@ -225,7 +232,8 @@ static void test_calls_of_other_rooms(void **state)
         assert_int_equal(rpc_call(users, &w->cx, for_mx[i], S(""), NULL, 0, &reply), ERR_BAD_CALL);
     for (size_t i = 0; i < sizeof(for_postmaster) / sizeof(*for_postmaster); i++) {
         assert_int_equal(rpc_call(mx, &w->cx, for_postmaster[i], S(""), NULL, 0, &reply), ERR_BAD_CALL);
-        assert_int_equal(rpc_call(users, &w->cx, for_postmaster[i], S(""), NULL, 0, &reply), ERR_BAD_CALL);
+        assert_int_equal(rpc_call(users, &w->cx, for_postmaster[i], S(""), NULL, 0, &reply),
+                         ERR_BAD_CALL);
         assert_int_equal(w->cx.cause[0], '\0'); /* a gate hears which error, never why */
     }
     rpc_client_free(mx);
@@ -266,7 +274,8 @@ static enum err attach(struct world *w, struct rpc_client *c, struct handle sess
 static void test_attach_takes_only_its_own_stream(void **state)
 {
     struct world *w = *state;
-    struct rpc_client *users = rpc_client_new(w->users, 4), *other = rpc_client_new(new_gate(w, true), 4);
+    struct rpc_client *users = rpc_client_new(w->users, 4),
+                      *other = rpc_client_new(new_gate(w, true), 4);
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int udp = socket(AF_INET, SOCK_DGRAM, 0), listening = socket(AF_INET, SOCK_STREAM, 0), ends[2];
     struct handle session;
@@ -276,14 +285,15 @@ static void test_attach_takes_only_its_own_stream(void **state)
     session = sign_on(w);
     assert_int_equal(bind(listening, (struct sockaddr *)&any, sizeof(any)), 0);
     assert_int_equal(listen(listening, 1), 0);
-    assert_int_equal(attach(w, users, session, udp), ERR_BAD_CALL);       /* could be pointed anywhere */
+    assert_int_equal(attach(w, users, session, udp), ERR_BAD_CALL); /* could be pointed anywhere */
     assert_int_equal(attach(w, users, session, listening), ERR_BAD_CALL); /* could be accepted from */
     assert_int_equal(attach(w, users, session, open("/dev/null", O_RDWR)), ERR_BAD_CALL);
     pair(ends);
     assert_int_equal(attach(w, other, session, ends[0]), ERR_AUTH_NEEDED); /* another gate's session */
     close(ends[1]);
     pair(ends);
-    assert_int_equal(attach(w, users, (struct handle){session.hi, session.lo ^ 1}, ends[0]), ERR_AUTH_NEEDED);
+    assert_int_equal(attach(w, users, (struct handle){session.hi, session.lo ^ 1}, ends[0]),
+                     ERR_AUTH_NEEDED);
     close(ends[1]);
     rpc_client_free(users);
     rpc_client_free(other);
@@ -341,7 +351,8 @@ static void test_random_payloads(void **state)
         }
     rpc_client_free(gates[0]);
     rpc_client_free(gates[1]);
-    must(w, config_parse(&w->cx, str_from_c(w->text), "test", w->cx.arena, &w->config)); /* was in the arena */
+    must(w, config_parse(&w->cx, str_from_c(w->text), "test", w->cx.arena,
+                         &w->config)); /* was in the arena */
     still_works(w);
 }
 

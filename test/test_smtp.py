@@ -363,7 +363,7 @@ def test_aliases_in_a_circle_end(posthorn, wire):
         assert len(posthorn.inbox(TOM)) == 1
 
 
-def test_postmaster_has_a_mailbox_from_the_beginning(posthorn, wire):
+def test_postmaster_gets_a_mailbox_with_his_first_mail(posthorn, wire):
     for recipient in ("postmaster", "Postmaster@acompany.test"):
         assert wire.deliver(STRANGER, [recipient], MESSAGE).startswith("250")
     posthorn.cli("account", "password", "postmaster@acompany.test", "--password-stdin", json=False, text="pw for p\n")

@@ -122,7 +122,8 @@ static void pass_on(struct attached *a)
     buf_clear(&a->s.out);
     if (a->wish == SESSION_WRITE) {
         conn_want_drained(a->conn);
-        conn_pause(a->conn); /* so that input the core left comes again when it has said what it has to say */
+        conn_pause(
+            a->conn); /* so that input the core left comes again when it has said what it has to say */
     }
     if (a->wish == SESSION_SIGN_OFF)
         a->signed_off = true;

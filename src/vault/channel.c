@@ -416,7 +416,8 @@ static bool run_channel(struct watch *w, unsigned what)
         channel_end(ch);
         return false;
     }
-    w->want = more ? WATCH_WRITE : WATCH_READ; /* who does not read its answers is not asked for more calls */
+    w->want =
+        more ? WATCH_WRITE : WATCH_READ; /* who does not read its answers is not asked for more calls */
     return true;
 }
 

@@ -89,11 +89,13 @@ static int set_up(void **state)
     struct world *w = calloc(1, sizeof(*w));
     struct engine_options options = {0};
     struct signed_on who = {.gate = GATE, .protocol = PROTOCOL_SMTP};
+    struct ticket ticket;
 
     w->c = (struct caller){.cx = {.arena = arena_new(0)}, .vault = &w->vault, .room = MX, .gate = GATE};
     must(w, config_parse(&w->c.cx, str_from_c(config_text), "test", w->c.cx.arena, &the_config));
     must(w, engine_open_memory(&w->c.cx, &options, &w->vault.engine));
     must(w, store_open(&w->c.cx, w->vault.engine, settings, &w->vault.store));
+    durable(w, domain_create(w->vault.store, &w->c.cx, S("acompany.test"), &ticket), ticket);
     w->vault.handles = handles_new(100);
     w->vault.transactions = transactions_new(100);
     w->fred = add_account(w, "fred@acompany.test", 0, false);

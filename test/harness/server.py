@@ -231,7 +231,8 @@ class Posthorn:
 
     _people = None  # a data directory made once, since hashing passwords takes its time
 
-    def _make_people(self):  # the domain comes with the postmaster's account
+    def _make_people(self):
+        self.add_domain(DOMAIN)
         self.add_account(f"fred@{DOMAIN}")
         self.add_account(f"tom@{DOMAIN}")
 

@@ -127,13 +127,24 @@ static enum err answer_mail(struct caller *c, struct view *v, const struct envel
     return r->mail ? OK : transaction_open(c->vault->transactions, &c->cx, c->gate, &r->transaction);
 }
 
+/* Before anything is read: what it makes has to be durable to be seen. */
+static enum err prepare_for_postmaster(struct caller *c, const struct envelope_request *q)
+{
+    for (size_t i = 0; i < q->rcpts_count; i++)
+        if (str_same_nocase(q->rcpts[i].to.local_part, S("postmaster")))
+            return store_ensure_postmaster(c->vault->store, &c->cx);
+    return OK;
+}
+
 enum err serve_envelope(struct caller *c, const struct envelope_request *q, struct envelope_reply *r)
 {
+    enum err e = prepare_for_postmaster(c, q);
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     struct sender from;
     struct transaction *x;
-    enum err e = v ? sender_find(c, v, q->session, q->client, &from) : ERR_STORE;
 
+    if (!e)
+        e = v ? sender_find(c, v, q->session, q->client, &from) : ERR_STORE;
     r->transaction = q->transaction;
     if (!e && !q->transaction.v)
         e = answer_mail(c, v, q, &from, r);

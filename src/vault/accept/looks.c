@@ -4,6 +4,7 @@
 
 #include "base/scoped.h"
 #include "mail/imap_structure.h"
+#include "mail/preview.h"
 
 #include <inttypes.h>
 
@@ -68,6 +69,7 @@ static bool read_bytes(void *ctx, uint64_t at, size_t n, struct buf *out)
 
 /* More than any list of mails shows; a message that needs more is told of as far as it goes. */
 #define LONGEST_LOOK (4 * 1024 * 1024)
+#define LONGEST_PREVIEW 4096 /* RFC 8970 §3.1: 256 characters */
 
 static struct str take(struct cx *cx, struct buf *b)
 {
@@ -82,18 +84,21 @@ static enum err describe(struct pieces *p, const struct mime_part *parts, size_t
 {
     struct mime_source source = {.read = read_bytes, .ctx = p};
     struct buf header = buf_make(LONGEST_LOOK), envelope = buf_make(LONGEST_LOOK),
-               structure = buf_make(LONGEST_LOOK);
+               structure = buf_make(LONGEST_LOOK), preview = buf_make(LONGEST_PREVIEW);
 
     if (mime_read_header(parts, 0, &source, &header))
         imap_envelope_write(&envelope, buf_str(&header));
     if (!p->failed)
         imap_structure_write(&structure, parts, n, &source, true);
+    if (!p->failed)
+        preview_write(&preview, parts, n, &source);
     if (structure.full) /* better none, which is made when asked for, than a broken one */
         buf_clear(&structure);
     buf_free(&header);
     looks->parser = LOOKS_PARSER;
     looks->envelope = take(p->cx, &envelope);
     looks->bodystructure = take(p->cx, &structure);
+    looks->preview = take(p->cx, &preview);
     looks->parts_count = n;
     looks->parts = arena_array(p->cx->arena, struct body_part, n);
     for (size_t i = 0; i < n; i++)

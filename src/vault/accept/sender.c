@@ -43,6 +43,9 @@ enum err sender_find(struct caller *c, struct view *v, struct handle session, st
             return fail(&c->cx, ERR_AUTH_NEEDED, "nobody is signed on by this handle");
         return find_signed_on(c, v, &who, out);
     }
+    if (c->room == USERS &&
+        str_starts(client, S("uid:"))) /* the local socket: a user of this machine */
+        client = S("127.0.0.1");
     if (parse_network(client, &address) && config_relaying_network(settings(), address.ip))
         out->may_relay = out->inside = true;
     return OK;

@@ -87,13 +87,13 @@ static enum err find_destination(struct vault *v, struct cx *cx, const struct pa
 }
 
 static void put_entry(struct txn *t, struct body_id id, const struct entry_row *about,
-                      struct str destination, uint64_t size)
+                      struct str destination, struct str text)
 {
     struct entry_rcpt to = {.to = about->reverse_path, .notify = NOTIFY_NEVER, .state = RCPT_WAITING};
     struct new_entry e = {.id = {id.v, 1},
                           .destination = destination,
-                          .params = {.smtputf8 = about->params.smtputf8},
-                          .size = size,
+                          .params = {.smtputf8 = about->params.smtputf8 && !is_ascii(text)},
+                          .size = text.n,
                           .rcpts = &to,
                           .rcpts_count = 1};
 
@@ -158,7 +158,7 @@ enum err report_add_from(struct vault *v, struct txn *t, struct cx *cx, struct e
     if (text.full)
         return fail(cx, ERR_BUG, "a report of more than 16 MiB");
     put_body(t, report, buf_str(&text));
-    put_entry(t, report, entry, destination, text.n);
+    put_entry(t, report, entry, destination, buf_str(&text));
     put_trace(t, cx, id, entry, report);
     return OK;
 }

@@ -74,38 +74,47 @@ static enum err go_on_with_ids(struct store *s, struct cx *cx)
     return e;
 }
 
-/* Mail for the postmaster must have somewhere to go (RFC 5321 §4.5.1), so the address is made when nobody has it.
- * Nobody can sign on as it until the operator sets a password. */
-static enum err make_postmaster(struct store *s, struct cx *cx)
+/* Does the postmaster's address lead anywhere? An address of somebody else's domain does, unless that domain is this
+ * very host. */
+static enum err postmaster_is_reached(struct store *s, struct cx *cx, const struct path *path,
+                                      bool *ours)
+{
+    scoped(view_close) struct view *v = view_open(s->engine);
+    struct destinations to = {0};
+    enum err e;
+
+    if (!v)
+        return fail(cx, ERR_STORE, "the store cannot be read");
+    e = directory_resolve(s, v, cx, path, &to);
+    *ours = e == ERR_NO_SUCH_USER;
+    if (!e && to.v[0].kind == TARGET_REMOTE && str_same_nocase(path->domain, s->config()->hostname))
+        return fail(cx, ERR_NO_SUCH_USER, "nobody keeps mail for this host yet");
+    return e;
+}
+
+enum err store_ensure_postmaster(struct store *s, struct cx *cx)
 {
     struct str address = store_postmaster(s);
-    struct destinations to = {0};
     struct new_account n = {.address = address, .name = S("Postmaster")};
     struct account_id id;
     struct ticket ticket;
     struct path path;
+    bool ours = false;
     enum err e;
     size_t at;
 
     if (!str_rfind_char(address, '@', &at))
         return fail(cx, ERR_CONFIG, "the setting postmaster is not a mail address");
     path = (struct path){str_upto(address, at), str_from(address, at + 1)};
-    {
-        scoped(view_close) struct view *v = view_open(s->engine);
-
-        if (!v)
-            return fail(cx, ERR_STORE, "the store cannot be read");
-        e = directory_resolve(s, v, cx, &path, &to);
-    }
-    if (!e && to.v[0].kind == TARGET_REMOTE)
-        e = domain_create(s, cx, path.domain, &ticket);
-    else if (e != ERR_NO_SUCH_USER)
+    e = postmaster_is_reached(s, cx, &path, &ours);
+    if (e != ERR_NO_SUCH_USER)
         return e;
-    if (!e || e == ERR_NO_SUCH_USER)
+    e = ours ? OK : domain_create(s, cx, path.domain, &ticket);
+    if (!e)
         e = account_create(s, cx, &n, &id, &ticket);
     if (e)
-        return e;
-    log_line(LOG_INFO, "postmaster-made", "address=%s remedy=\"posthorn account password\"",
+        return e == ERR_EXISTS ? OK : e; /* another thread was first */
+    log_line(LOG_WARNING, "postmaster-made", "address=%s remedy=\"posthorn account password\"",
              log_value(address));
     return engine_wait(s->engine, cx, ticket);
 }
@@ -124,8 +133,6 @@ enum err store_open(struct cx *cx, struct engine *engine, const struct config *(
         e = go_on_with_ids(s, cx);
     if (!e)
         e = body_sweep(s, cx, &swept);
-    if (!e)
-        e = make_postmaster(s, cx);
     if (e) {
         store_close(s);
         return e;

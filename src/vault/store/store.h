@@ -16,8 +16,12 @@ struct store {
         void); /* the settings in force: they change at SIGHUP. Valid for one command */
 };
 
-/* Checks or writes the format number, goes on with the ids where they ended, sweeps bodies whose `deliver` never
- * came, and makes sure that postmaster's mail has a mailbox. */
+/* Checks or writes the format number, goes on with the ids where they ended, and sweeps bodies whose `deliver` never
+ * came. */
 enum err store_open(struct cx *cx, struct engine *engine, const struct config *(*config)(void),
                     struct store **out);
 void store_close(struct store *s); /* not the engine */
+
+/* Mail for the postmaster must have somewhere to go (RFC 5321 §4.5.1): when the first comes and the address of the
+ * setting leads nowhere, an account is made for it, which nobody can sign on to until the operator sets a password. */
+enum err store_ensure_postmaster(struct store *s, struct cx *cx);

@@ -46,6 +46,7 @@ static int set_up(void **state)
     struct world *w = calloc(1, sizeof(*w));
     struct engine_options options = {0};
     struct config *config;
+    struct ticket ticket;
 
     w->arena = arena_new(0);
     w->cx.arena = w->arena;
@@ -56,6 +57,9 @@ static int set_up(void **state)
     the_config = config;
     must(w, engine_open_memory(&w->cx, &options, &w->engine));
     must(w, store_open(&w->cx, w->engine, config_now, &w->store));
+    durable(w, domain_create(w->store, &w->cx, S("acompany.test"), &ticket), ticket);
+    must(w, store_ensure_postmaster(w->store, &w->cx));
+    must(w, store_ensure_postmaster(w->store, &w->cx)); /* once is enough */
     *state = w;
     return 0;
 }
