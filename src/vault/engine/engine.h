@@ -25,11 +25,9 @@
 enum part_kind {
     PART_ACCOUNT = 'a',   /* lockable; id: the account's */
     PART_DIRECTORY = 'd', /* lockable; id 0: domains, addresses, accounts, credentials, format number */
-    PART_BODY =
-        'o', /* blind; pieces of bodies: large values, stored apart so that compaction does not copy them */
-    PART_REF = 'r', /* blind; references to bodies, and candidates for collection */
-    PART_QUEUE =
-        'q', /* blind; queue entries and their index by due time. Changed only by who holds the lease */
+    PART_BODY = 'o',  /* blind; pieces of bodies, stored apart so that compaction does not copy them */
+    PART_REF = 'r',   /* blind; references to bodies, and candidates for collection */
+    PART_QUEUE = 'q', /* blind; queue entries, index by due time; changed only by who holds the lease */
     PART_TRACE = 't', /* blind; keys begin with the time; old ones are dropped by range */
 };
 
@@ -53,8 +51,10 @@ struct engine_options {
     uint64_t disk_reserve; /* engine_has_room() is false below it */
     uint64_t memory;       /* for memtables of all families together; 0: the default */
     uint32_t linger_us;    /* how long a flush may wait for a larger group (see flusher.c); 0: never */
-    bool keep_wal_in_process; /* manual_wal_flush: what was not flushed dies with the process */
-    bool skip_flush;          /* only for tests that must fail: says "durable" of what is not */
+    /* manual_wal_flush: saves a write(2) a commit, and what was not flushed dies with the process, which no view
+     * has shown. So it is right for production, and makes SIGKILL a crash test worth the name. */
+    bool keep_wal_in_process;
+    bool skip_flush; /* only for tests that must fail: says "durable" of what is not */
 };
 
 /* Opening repairs nothing. ERR_LOCKED: another process has the store; ERR_NO_SPACE; ERR_DAMAGED; the cause names

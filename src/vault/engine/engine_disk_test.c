@@ -257,6 +257,52 @@ static void test_shrinks(void **state)
         check_bodies(w, n, n + 1);
 }
 
+static const struct part trace = {PART_TRACE, 0};
+
+static void trace_rows(struct world *w, size_t from, size_t to)
+{
+    struct txn *t = txn_begin(w->e, NULL, 0);
+    struct ticket ticket;
+
+    for (size_t n = from; n < to; n++) {
+        char key[16];
+
+        body_key(key, n);
+        txn_put(t, trace, str_from_c(key), (struct str){w->bytes + n % 1000, 4 * KIB});
+    }
+    assert_int_equal(txn_commit(&t, &w->cx, &ticket), OK);
+    assert_int_equal(engine_wait(w->e, &w->cx, ticket), OK);
+}
+
+/* Old trace goes by whole files, without a compaction; what stands at the edge of the range goes as well. */
+static void test_drops_old_trace(void **state)
+{
+    struct world *w = *state;
+    struct engine_figures full, dropped;
+    struct ticket ticket;
+    struct txn *t;
+
+    open_engine(w, 1 * MIB);
+    for (size_t n = 0; n < 5000; n += 500)
+        trace_rows(w, n, n + 500);
+    assert_int_equal(engine_compact(w->e, &w->cx, PART_TRACE), OK);
+    engine_figures(w->e, &full);
+    t = txn_begin(w->e, NULL, 0);
+    txn_delete_range(t, trace, STR_NONE, S("p00004998"));
+    assert_int_equal(txn_commit(&t, &w->cx, &ticket), OK);
+    assert_int_equal(engine_wait(w->e, &w->cx, ticket), OK);
+    engine_figures(w->e, &dropped);
+    assert_true(dropped.disk_used + 4 * MIB < full.disk_used);
+    scoped(view_close) struct view *v = view_open(w->e);
+    struct str key, value;
+    struct scan *s;
+    assert_int_equal(view_scan(v, &w->cx, trace, STR_NONE, STR_NONE, false, &s), OK);
+    assert_true(scan_next(s, &key, &value) && str_same(key, S("p00004998")));
+    assert_true(scan_next(s, &key, &value) && !scan_next(s, &key, &value));
+    assert_int_equal(scan_error(s, &w->cx), OK);
+    scan_close(&s);
+}
+
 /* ---- damage ---- */
 
 #define ACCOUNTS 40
@@ -487,8 +533,9 @@ static void test_damaged_body_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(test_full_disk), ROW(test_full_disk_at_open), ROW(test_room),
-        ROW(test_shrinks),   ROW(test_damaged_table),     ROW(test_damaged_body_file),
+        ROW(test_full_disk),         ROW(test_full_disk_at_open), ROW(test_room),
+        ROW(test_shrinks),           ROW(test_drops_old_trace),   ROW(test_damaged_table),
+        ROW(test_damaged_body_file),
     };
 
     log_start("engine_disk_test", LOG_ERROR + 1);

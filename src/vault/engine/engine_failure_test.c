@@ -321,6 +321,40 @@ static void test_many_failures(void **state)
     commit_durably(w->e, &w->cx, fred, "k", "3");
 }
 
+/* ---- lingering ---- */
+
+static void *flush(void *arg)
+{
+    engine_flush(arg);
+    return NULL;
+}
+
+/* After a group of four the flusher waits for two, and no longer than until the second comes: were it to wait for
+ * the clock, this test would take a minute. */
+static void test_lingers_for_a_group(void **state)
+{
+    struct world *w = *state;
+    struct engine_figures figures;
+    enum err told[6];
+    pthread_t thread;
+    size_t i;
+
+    engine_close(w->e);
+    open_with(w, &(struct engine_options){.linger_us = 60000000});
+    for (i = 0; i < 4; i++)
+        engine_when_durable(w->e, commit_one(w->e, &w->cx, fred, "k", "1"), note, &told[i]);
+    assert_true(engine_flush(w->e));
+    engine_when_durable(w->e, commit_one(w->e, &w->cx, fred, "k", "2"), note, &told[4]);
+    assert_int_equal(pthread_create(&thread, NULL, flush, w->e), 0);
+    engine_when_durable(w->e, commit_one(w->e, &w->cx, fred, "k", "3"), note, &told[5]);
+    pthread_join(thread, NULL);
+    for (i = 0; i < 6; i++)
+        assert_int_equal(told[i], OK);
+    engine_figures(w->e, &figures);
+    assert_int_equal(figures.flushes, 2);
+    assert_string_equal(view_text(w->e, &w->cx, fred, "k"), "3");
+}
+
 /* ---- damage ---- */
 
 static void test_damaged_row(void **state)
@@ -361,6 +395,7 @@ int main(void)
         ROW(test_all_waiters_hear_of_it),
         ROW(test_opening_tells_all_watches),
         ROW(test_many_failures),
+        ROW(test_lingers_for_a_group),
         ROW(test_damaged_row),
     };
 
