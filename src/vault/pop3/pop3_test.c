@@ -52,6 +52,7 @@ static void store_start(void)
 
     assert_int_equal(engine_open_memory(&cx, &(struct engine_options){0}, &engine), OK);
     assert_int_equal(store_open(&cx, engine, settings, &store), OK);
+    assert_int_equal(domain_create(store, &cx, S("acompany.test"), &ticket), OK);
     assert_int_equal(account_create(store, &cx, &n, &fred, &ticket), OK);
     assert_int_equal(engine_wait(engine, &cx, ticket), OK);
     prefix = buf_make(1000);

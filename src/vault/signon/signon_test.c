@@ -155,8 +155,7 @@ static int start(void **state)
     (void)state;
     assert_int_equal(engine_open_memory(&cx, &(struct engine_options){0}, &vault.engine), OK);
     assert_int_equal(store_open(&cx, vault.engine, settings, &vault.store), OK);
-    domain_create(vault.store, &cx, S("acompany.test"),
-                  &ticket); /* the postmaster's may be there already */
+    assert_int_equal(domain_create(vault.store, &cx, S("acompany.test"), &ticket), OK);
     assert_int_equal(engine_wait(vault.engine, &cx, ticket), OK);
     fred = add_account(S("fred@acompany.test"), S("secret"));
     add_account(S("tom@acompany.test"), S("sesame"));
