@@ -15,8 +15,10 @@ struct gate {
     bool is_mx;
     struct loop *loop;
     struct rpc_client *vault;
-    struct peers *peers;     /* of all services together */
-    struct tls_current *tls; /* the certificates in force; empty if there are none */
+    struct peers *peers;       /* of all services together */
+    struct tls_current *tls;   /* the certificates in force; empty if there are none */
+    struct resolver *resolver; /* in --mx */
+    struct outbound *outbound; /* in --mx: mail to other servers */
 };
 
 extern struct gate gate;

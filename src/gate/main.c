@@ -1,8 +1,10 @@
 /* posthorn-gate --mx|--users: everything that meets the network. Started by the supervisor with one end of a socket
  * pair as descriptor 3, over which it is told its settings and given its sockets (rpc/leash.def). */
 #include "base/log.h"
+#include "gate/dns.h"
 #include "gate/gate.h"
 #include "gate/leash.h"
+#include "gate/outbound/outbound.h"
 #include "gate/services.h"
 #include "gate/signon/attach.h"
 #include "net/listen.h"
@@ -17,6 +19,17 @@
 #define MOST_CALLS 64 /* under way at once: a thread each */
 
 struct gate gate;
+
+static enum err read_files(struct cx *cx)
+{
+    const struct config *config = gate_settings()->config;
+    enum err e;
+
+    if (!gate.is_mx)
+        return OK;
+    e = dns_open(cx, config, &gate.resolver);
+    return e ? e : outbound_open(cx, config, &gate.outbound);
+}
 
 /* What has to be read from files is read before; the first thread starts after. */
 static enum err close_doors(struct cx *cx)
@@ -69,6 +82,22 @@ static enum err open_parts(struct leash_start *s)
     return loop_open(&s->cx, &loop, &gate.loop);
 }
 
+static const struct config *config_in_force(void)
+{
+    return gate_settings()->config;
+}
+
+static enum err start_outbound(struct cx *cx)
+{
+    struct outbound_parts parts = {gate.loop, gate.vault, gate.resolver, config_in_force};
+    enum err e;
+
+    if (!gate.is_mx)
+        return OK;
+    e = resolver_start(cx, gate.resolver, gate.loop);
+    return e ? e : outbound_start(cx, gate.outbound, &parts);
+}
+
 static enum err start(struct leash_start *s)
 {
     const struct room_start_request *q = &s->request;
@@ -86,11 +115,15 @@ static enum err start(struct leash_start *s)
     if (e)
         return e;
     log_start(gate.is_mx ? "mx" : "users", gate_settings()->config->log_level);
-    e = close_doors(&s->cx);
+    e = read_files(&s->cx);
+    if (!e)
+        e = close_doors(&s->cx);
     if (!e)
         e = open_parts(s);
     if (!e && !gate.is_mx)
         e = attach_start(&s->cx, gate.loop, gate.vault);
+    if (!e)
+        e = start_outbound(&s->cx);
     if (!e)
         e = open_services(s);
     return e ? e : leash_serve(&s->cx);
@@ -100,6 +133,8 @@ static void stop(void)
 {
     if (!gate.is_mx)
         attach_stop();
+    outbound_close(&gate.outbound);
+    resolver_close(&gate.resolver);
     loop_close(&gate.loop);
     rpc_client_free(gate.vault);
     peers_free(gate.peers);

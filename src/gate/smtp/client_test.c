@@ -21,6 +21,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "testing/conversation.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -47,22 +48,6 @@ struct run {
     struct work_rcpt asked[MOST_RCPTS];
     struct client_rcpt rcpts[MOST_RCPTS];
 };
-
-static bool glob_match(struct str pattern, struct str s)
-{
-    while (pattern.n && pattern.p[0] != '*') {
-        if (!s.n || s.p[0] != pattern.p[0])
-            return false;
-        pattern = str_from(pattern, 1);
-        s = str_from(s, 1);
-    }
-    if (!pattern.n)
-        return !s.n;
-    for (size_t i = 0; i <= s.n; i++)
-        if (glob_match(str_from(pattern, 1), str_from(s, i)))
-            return true;
-    return false;
-}
 
 static void complain(const struct run *r, const char *what, struct str expected, struct str got)
 {
@@ -121,19 +106,6 @@ static struct str take_word(struct str *s)
         *s = STR_NONE;
     }
     return word;
-}
-
-static void add_unescaped(struct buf *out, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-
-        if (c == '\\' && i + 1 < s.n) {
-            c = s.p[++i];
-            c = c == 'r' ? '\r' : c == 'n' ? '\n' : c == '0' ? '\0' : c;
-        }
-        buf_add_char(out, c);
-    }
 }
 
 static struct str unescaped(struct run *r, struct str s)

@@ -1,0 +1,263 @@
+/* The vault is asked for as much work as there are free places, by one call that it answers when something is due. */
+#include "gate/outbound/outbound.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/scoped.h"
+#include "gate/outbound/delivery.h"
+
+#include <ifaddrs.h>
+#include <stdlib.h>
+
+#define TAKE_CALL 1                                     /* our number for it: one is open at a time */
+#define ASK_AGAIN_MS 5000                               /* after an answer that was an error */
+#define ROOTS_FILE "/etc/ssl/certs/ca-certificates.crt" /* Debian's */
+#define ROOTS_MAX ((size_t)4 * 1024 * 1024)
+#define PASSWORD_FILE_MAX 4096
+#define MOST_OWN 256
+
+struct taker {
+    struct watch watch; /* the first member */
+    struct outbound *o;
+    bool asking;
+    int64_t not_before; /* to ask again; monotonic */
+};
+
+/* ---- asking ---- */
+
+static void ask(struct taker *t)
+{
+    struct outbound *o = t->o;
+    struct queue_take_request q = {.most = OUTBOUND_MOST - atomic_load(&o->busy)};
+    struct buf b = buf_make(100);
+
+    if (t->asking || !q.most || monotonic_ms() < t->not_before)
+        return;
+    pack_queue_take_request(&b, &q);
+    t->asking = rpc_open_send(o->parts.vault, CALL_queue_take, buf_str(&b), TAKE_CALL, NULL, 0);
+    buf_free(&b);
+}
+
+static void begin_all(struct outbound *o, struct cx *cx, struct str payload)
+{
+    struct queue_take_reply r;
+    struct unpack u = unpack_begin(payload);
+
+    unpack_queue_take_reply(cx->arena, &u, &r);
+    if (!unpack_done(&u)) {
+        log_line(LOG_ERROR, "queue-take", "cause=\"a malformed answer\"");
+        return;
+    }
+    for (size_t i = 0; i < r.entries_count; i++) {
+        atomic_fetch_add(&o->busy, 1);
+        delivery_begin(o, &r.entries[i]);
+    }
+}
+
+static void take_answer(struct taker *t, struct cx *cx, enum err e, struct str payload)
+{
+    t->asking = false;
+    if (!e) {
+        begin_all(t->o, cx, payload);
+        return;
+    }
+    log_line(LOG_WARNING, "queue-take", "error=%s cause=%s", err_row(e)->name,
+             log_value(str_from_c(cx->cause)));
+    t->not_before = monotonic_ms() + ASK_AGAIN_MS;
+    watch_set_deadline(&t->watch, t->not_before);
+}
+
+/* False: the vault has gone. */
+static bool hear(struct taker *t)
+{
+    struct cx cx = {.arena = arena_new(0)};
+    struct str payload;
+    uint64_t id;
+    enum err e;
+    int got;
+
+    while ((got = rpc_open_answer(t->o->parts.vault, &cx, &id, &e, &payload)) > 0) {
+        if (id == TAKE_CALL)
+            take_answer(t, &cx, e, payload);
+        arena_reset(cx.arena);
+    }
+    arena_free(cx.arena);
+    return got == 0;
+}
+
+static bool run(struct watch *w, unsigned what)
+{
+    struct taker *t = (struct taker *)w;
+    bool goes_on = !loop_is_stopping(t->o->parts.loop);
+
+    if (goes_on && what & WATCH_READ && !hear(t)) {
+        log_line(LOG_WARNING, "vault-gone", "part=queue");
+        goes_on = false;
+    }
+    if (!goes_on) {
+        watch_close(w);
+        free(t);
+        return false;
+    }
+    if (what & WATCH_DEADLINE)
+        watch_set_deadline(w, t->not_before > monotonic_ms() ? t->not_before : NO_DEADLINE);
+    ask(t);
+    return true;
+}
+
+void place_is_free(struct outbound *o)
+{
+    atomic_fetch_sub(&o->busy, 1);
+    loop_wake(o->parts.loop, o->taker_id);
+}
+
+/* ---- what is known before the sandbox closes ---- */
+
+static struct str read_file(struct arena *arena, const char *path, size_t most)
+{
+    struct buf b = buf_make(most);
+    FILE *f = fopen(path, "re");
+    struct str s = STR_NONE;
+    size_t n = 1;
+
+    if (!f)
+        return s;
+    while (n && b.n < most) {
+        size_t room = most - b.n < 65536 ? most - b.n : 65536;
+
+        n = fread(buf_reserve(&b, room), 1, room, f);
+        buf_grew(&b, n);
+    }
+    fclose(f);
+    s = str_copy(arena, buf_str(&b));
+    explicit_bzero(b.p, b.n);
+    buf_free(&b);
+    return s;
+}
+
+static enum err read_password(struct cx *cx, struct outbound *o, const struct config *config)
+{
+    struct str line, text;
+
+    if (!config->relay.user.n)
+        return OK;
+    text = read_file(o->arena, config->relay.password_file.p, PASSWORD_FILE_MAX);
+    if (!take_until(&text, '\n', &line))
+        line = text;
+    if (line.n && line.p[line.n - 1] == '\r')
+        line.n--;
+    if (!line.n)
+        return fail(cx, ERR_CONFIG, "relay: no password can be read from %.*s",
+                    STR_ARG(config->relay.password_file));
+    o->relay_password = line;
+    return OK;
+}
+
+static void add_own(struct outbound *o, const struct endpoint *e)
+{
+    if (o->own_count < MOST_OWN)
+        o->own[o->own_count++] = *e;
+}
+
+static void add_interfaces(struct outbound *o, const struct ifaddrs *all, bool v6, uint16_t port)
+{
+    for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+        int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+        struct endpoint e = {0};
+
+        if (family != (v6 ? AF_INET6 : AF_INET))
+            continue;
+        memcpy(&e, i->ifa_addr, v6 ? sizeof(e.v6) : sizeof(e.v4));
+        endpoint_set_port(&e, port);
+        add_own(o, &e);
+    }
+}
+
+/* Where we take mail from others: as configured, and for a wildcard every address of this machine. */
+static void find_own_addresses(struct outbound *o, const struct config *config)
+{
+    const struct config_listen *listen = config_listen_find(config, SERVICE_SMTP);
+    struct ifaddrs *all = NULL;
+    struct endpoint e;
+
+    o->own = arena_array(o->arena, struct endpoint, MOST_OWN);
+    if (getifaddrs(&all) < 0)
+        all = NULL;
+    for (size_t i = 0; listen && i < listen->on.n; i++) {
+        const struct config_endpoint *on = &listen->on.v[i];
+
+        if (!parse_ip(on->host, &e))
+            continue;
+        endpoint_set_port(&e, on->port);
+        if (str_same(on->host, S("0.0.0.0")) || str_same(on->host, S("::")))
+            add_interfaces(o, all, endpoint_is_v6(&e), on->port);
+        else
+            add_own(o, &e);
+    }
+    if (all)
+        freeifaddrs(all);
+}
+
+struct mx_self own_self(const struct outbound *o, const struct config *config)
+{
+    return (struct mx_self){config->hostname, o->own, o->own_count};
+}
+
+enum err outbound_open(struct cx *cx, const struct config *config, struct outbound **out)
+{
+    struct outbound *o = must_alloc(sizeof(*o));
+    struct arena *roots = arena_new(0);
+    enum err e;
+
+    o->arena = arena_new(0);
+    o->unreachable = unreachable_new();
+    find_own_addresses(o, config);
+    e = read_password(cx, o, config);
+    if (!e)
+        e = tls_client_new(cx, read_file(roots, ROOTS_FILE, ROOTS_MAX), &o->tls);
+    arena_free(roots);
+    if (e)
+        outbound_close(&o);
+    else
+        *out = o;
+    return e;
+}
+
+/* ---- start and end ---- */
+
+enum err outbound_start(struct cx *cx, struct outbound *o, const struct outbound_parts *parts)
+{
+    struct taker *t;
+    int fd = rpc_open_fd(parts->vault);
+    enum err e;
+
+    if (fd < 0)
+        return fail(cx, ERR_VAULT_AWAY, "the queue: no channel to the vault");
+    o->parts = *parts;
+    t = must_alloc(sizeof(*t));
+    *t = (struct taker){.watch = watch_make(run, fd), .o = o};
+    t->watch.want = WATCH_READ;
+    e = watch_open(cx, parts->loop, &t->watch);
+    if (e) {
+        free(t);
+        return e;
+    }
+    o->taker_id = t->watch.id;
+    watch_start(&t->watch, WATCH_WOKEN);
+    return OK;
+}
+
+void outbound_close(struct outbound **out)
+{
+    struct outbound *o = *out;
+
+    if (!o)
+        return;
+    *out = NULL;
+    tls_client_free(o->tls);
+    unreachable_free(o->unreachable);
+    if (o->relay_password.n) /* in our own arena */
+        explicit_bzero((char *)(uintptr_t)o->relay_password.p, o->relay_password.n);
+    arena_free(o->arena);
+    free(o);
+}
