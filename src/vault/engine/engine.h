@@ -131,9 +131,8 @@ void part_watch_close(struct part_watch **w); /* when it returns, the callback w
 
 /* ---- upkeep ---- */
 
-bool engine_has_room(
-    struct engine *e); /* free disk is above the reserve; looked at once a second at most */
-bool engine_is_open(struct engine *e); /* false: between a failure and the next opening */
+bool engine_has_room(struct engine *e); /* free disk is above the reserve; looked at once a second */
+bool engine_is_open(struct engine *e);  /* false: between a failure and the next opening */
 /* To be called now and then (each second): opens the store again after a failure, when there is room; it waits
  * for open transactions and views then, so the caller must hold none. Flushes what nobody waits for. */
 void engine_tend(struct engine *e);

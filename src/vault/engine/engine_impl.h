@@ -25,9 +25,8 @@ struct backend {
 };
 
 struct backend_ops {
-    enum err (*open)(
-        struct backend *b,
-        struct cx *cx); /* also again after close; ERR_LOCKED, _NO_SPACE, _DAMAGED, _STORE */
+    /* Also again after close. ERR_LOCKED, _NO_SPACE, _DAMAGED, _STORE. */
+    enum err (*open)(struct backend *b, struct cx *cx);
     void (*close)(struct backend *b); /* no snapshot and no cursor is left */
     void (*free)(struct backend *b);  /* closed already */
 
@@ -44,19 +43,18 @@ struct backend_ops {
                     struct str *value, bool *found);
     struct cursor *(*cursor_open)(struct backend *b, struct snapshot *s, struct str from, struct str to,
                                   bool backwards);
-    bool (*cursor_next)(struct cursor *c, struct str *key,
-                        struct str *value); /* false: end, or an error */
+    /* False: the end, or an error. */
+    bool (*cursor_next)(struct cursor *c, struct str *key, struct str *value);
     enum err (*cursor_error)(const struct cursor *c, struct cx *cx);
     bool (*cursor_past_damage)(struct cursor *c); /* see scan_past_damage() */
     void (*cursor_close)(struct cursor *c);
 
     enum err (*compact)(struct backend *b, struct cx *cx, enum part_kind kind);
-    bool (*damaged)(
-        struct backend *b); /* see engine_figures; this and the next three also while it is closed */
+    /* These also while it is closed. */
+    bool (*damaged)(struct backend *b); /* see engine_figures */
     uint64_t (*disk_used)(struct backend *b);
     uint64_t (*disk_free)(struct backend *b);
-    uint64_t (*room_to_open)(
-        struct backend *b); /* with less free than this, opening is not worth trying */
+    uint64_t (*room_to_open)(struct backend *b); /* with less free, opening is not worth trying */
 };
 
 /* ---- keys ---- */
@@ -105,13 +103,13 @@ enum store_state {
 struct engine {
     struct backend *backend;
     const struct backend_ops *ops;
-    struct engine_options options; /* the path is a copy */
+    struct engine_options options; /* without the path, which the backend has a copy of */
     struct locks locks;
     struct watches watches;
 
-    pthread_mutex_t
-        m; /* guards everything below; held for a few lines, and of the backend's calls only for taking
-                          and giving back a snapshot. Taken after the parts' locks and before those of watches */
+    /* Guards everything below. Held for a few lines; of the backend's calls only for taking and giving back a
+     * snapshot. Taken after the locks of parts and before the one of watches. */
+    pthread_mutex_t m;
     pthread_cond_t settled_cond; /* some tickets are settled, or the flusher went away */
     pthread_cond_t gathered;     /* as many wait as the flusher hoped for */
     pthread_cond_t unused;       /* users is 0 */
@@ -119,8 +117,7 @@ struct engine {
     enum store_state state;
     bool closing; /* nobody may enter */
     bool tending;
-    size_t
-        users; /* open transactions and views, a running flush or compaction: the backend stays open for them */
+    size_t users; /* open transactions and views, a running flush or compaction: it stays open */
     struct durable *durable;
 
     uint64_t newest;  /* the last ticket given out */

@@ -21,9 +21,8 @@ static void compact_all(const struct rocks *r, enum family family)
     rocksdb_compactoptions_t *o = rocksdb_compactoptions_create();
 
     rocksdb_compactoptions_set_exclusive_manual_compaction(o, 0);
-    rocksdb_compactoptions_set_bottommost_level_compaction(
-        o, 3); /* also files that are at the bottom already,
-                                                                     each once */
+    /* Also files that are at the bottom already, each once. */
+    rocksdb_compactoptions_set_bottommost_level_compaction(o, 3);
     rocksdb_compact_range_cf_opt(r->db, r->families[family], o, NULL, 0, NULL, 0);
     rocksdb_compactoptions_destroy(o);
 }

@@ -22,8 +22,7 @@ struct cursor {
     bool backwards;
     bool begun; /* the iterator was placed */
     bool fresh; /* … on a row that was not given yet */
-    bool
-        ended; /* behind damage that reaches to the end: what the iterator says is of no interest any more */
+    bool ended; /* behind damage that reaches to the end: what the iterator says is of no interest */
 };
 
 static void copy_key(struct whole_key *out, struct str key)

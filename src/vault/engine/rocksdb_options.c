@@ -37,9 +37,8 @@ static void set_log_and_recovery(const struct rocks *r, rocksdb_options_t *o)
     rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
     rocksdb_options_set_max_total_wal_size(o, WAL_MOST);
     rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
-    rocksdb_options_set_paranoid_checks(
-        o, 1); /* without it, recovery would skip a damaged record of the log and
-                                                  go on with later ones */
+    /* Without it recovery would skip a damaged record of the log and go on with later ones. */
+    rocksdb_options_set_paranoid_checks(o, 1);
 }
 
 static rocksdb_options_t *database_options(const struct rocks *r)
