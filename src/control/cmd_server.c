@@ -162,7 +162,7 @@ enum err cmd_check(struct operator* op)
                                             {"text", "WHAT DISAGREES", TEXT}};
     struct check_request q = {0};
     struct check_reply r = {0};
-    uint64_t accounts = 0, emails = 0, bodies = 0;
+    uint64_t accounts = 0, emails = 0, bodies = 0, more = 0;
     json_t *rows = json_array();
     size_t found;
     enum err e = vault_reach(op);
@@ -172,7 +172,7 @@ enum err cmd_check(struct operator* op)
         r = (struct check_reply){0};
         if (!e && !(e = vault_check(&op->cx, &q, &r))) {
             add_disagreements(rows, &r);
-            accounts += r.accounts, emails += r.emails, bodies += r.bodies;
+            accounts += r.accounts, emails += r.emails, bodies += r.bodies, more += r.more;
         }
     } while (!e && r.next_account != CHECK_DONE);
     found = json_array_size(rows);
@@ -183,6 +183,6 @@ enum err cmd_check(struct operator* op)
                (unsigned long long)emails, (unsigned long long)bodies);
     json_decref(rows);
     if (!e && found)
-        return fail(&op->cx, ERR_DAMAGED, "%zu disagreements", found);
+        return fail(&op->cx, ERR_DAMAGED, "%llu disagreements", (unsigned long long)(found + more));
     return e;
 }

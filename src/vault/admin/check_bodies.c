@@ -1,0 +1,211 @@
+/* Bodies and who needs them. Three kinds of rows must agree: a body has its pieces and no others, and somebody who refers
+ * to it; a reference has an owner that has this body; a mark for the collector has a reference, and its owner has gone
+ * or is in no mailbox. */
+#include "vault/admin/check_impl.h"
+
+#include "base/scoped.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- pieces ---- */
+
+static void check_bytes(struct check *k, struct body_id id, const struct body_row *row)
+{
+    struct digest *d = digest_new();
+    struct cx piece_cx = {.arena = arena_new(0)};
+    char sum[SHA256_SIZE], text[ID_TEXT_SIZE];
+    enum err e = OK;
+
+    id_text(id.v, text);
+    for (uint32_t n = 0; !e && n < body_pieces(row->size); n++) {
+        struct str piece;
+
+        e = body_piece(k->v, &piece_cx, id, row->size, n, &piece);
+        if (e)
+            found(k, CHECK_UNREADABLE, "message %s: %s", text, piece_cx.cause);
+        else
+            digest_feed(d, piece);
+        arena_reset(piece_cx.arena);
+    }
+    digest_end(d, sum);
+    digest_free(&d);
+    if (!e && !str_same((struct str){sum, SHA256_SIZE}, row->sha256))
+        found(k, CHECK_BODY, "message %s: the bytes do not have the check value they were stored with",
+              text);
+    arena_free(piece_cx.arena);
+}
+
+/* Pieces behind the last body that was looked at and before this one: nobody's, unless they came ahead of a body that
+ * is still on its way. Nothing is read if there are none. */
+struct pieces {
+    uint64_t body; /* from here */
+    uint32_t n;
+    uint64_t told; /* a body whose stray pieces were named already */
+};
+
+static void look_at_stray(struct check *k, void *arg, struct str key, struct str value)
+{
+    scoped(buf_free) struct buf ahead = buf_make(32);
+    struct pieces *p = arg;
+    struct piece_key pk;
+    char text[ID_TEXT_SIZE];
+
+    (void)value;
+    if (!piece_key_unpack(key, &pk) || pk.body == p->told)
+        return;
+    p->told = pk.body;
+    ahead_key_pack(&ahead, &(struct ahead_key){.body = pk.body});
+    id_text(pk.body, text);
+    if (!row_exists(k, ahead_part(NO_ACCOUNT), &ahead, "a mark of pieces under way"))
+        found(k, CHECK_BODY, "message %s: piece %u belongs to nothing", text, pk.n);
+}
+
+static void check_strays(struct check *k, struct pieces *p, uint64_t before)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+
+    piece_key_pack(&from, &(struct piece_key){.body = p->body, .n = p->n});
+    piece_key_pack(&to, &(struct piece_key){.body = before});
+    check_walk(k, piece_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), "a piece of a message",
+               look_at_stray, p);
+}
+
+/* ---- bodies ---- */
+
+static void note_any(struct check *k, void *arg, struct str key, struct str value)
+{
+    (void)k;
+    (void)key;
+    (void)value;
+    *(bool *)arg = true;
+}
+
+static bool has_references(struct check *k, uint64_t body)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    bool any = false;
+
+    ref_key_pack(&from, &(struct ref_key){.body = body});
+    ref_key_pack(&to, &(struct ref_key){.body = body + 1});
+    check_walk(k, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), "a reference", note_any, &any);
+    return any;
+}
+
+static void look_at_body(struct check *k, void *arg, struct str key, struct str value)
+{
+    struct pieces *p = arg;
+    struct body_key bk;
+    struct body_row row;
+    char text[ID_TEXT_SIZE];
+
+    if (!body_key_unpack(key, &bk) || !body_unpack(k->row.arena, value, &row)) {
+        found(k, CHECK_UNREADABLE, "a message's row cannot be unpacked");
+        return;
+    }
+    id_text(bk.body, text);
+    check_strays(k, p, bk.body);
+    *p = (struct pieces){.body = bk.body, .n = body_pieces(row.size)};
+    if (row.pieces != body_pieces(row.size))
+        found(k, CHECK_BODY, "message %s: %u pieces for %" PRIu64 " bytes", text, row.pieces, row.size);
+    check_bytes(k, (struct body_id){bk.body}, &row);
+    if (!has_references(k, bk.body))
+        found(k, CHECK_REFERENCE, "message %s is kept for nobody", text);
+    k->r->bodies++;
+}
+
+/* ---- references and marks ---- */
+
+/* Whose a reference or a mark is, for people: "account 3, email 7". */
+static void owner_text(uint64_t part, uint64_t owner, char *out, size_t size)
+{
+    if (part == QUEUE_PART)
+        snprintf(out, size, "queue entry %" PRIu64, owner);
+    else
+        snprintf(out, size, "account %" PRIu64 ", email %" PRIu64, part, owner);
+}
+
+enum owner { OWNER_GONE, OWNER_LIVES, OWNER_WAITS /* in no mailbox, for the collector */, OWNER_OTHER };
+
+static enum owner email_owner(struct check *k, uint64_t body, uint64_t part, uint64_t email)
+{
+    struct account_id account = {part};
+    struct cold_row cold;
+    bool there;
+
+    if (cold_row_view(k->v, &k->row, account, &(struct cold_key){.email = email}, &cold, &there))
+        return OWNER_WAITS; /* the account's own walk has named it */
+    if (!there)
+        return OWNER_GONE;
+    if (cold.body.v != body)
+        return OWNER_OTHER;
+    return cold.memberships_count ? OWNER_LIVES : OWNER_WAITS;
+}
+
+static enum owner owner_of(struct check *k, uint64_t body, uint64_t part, uint64_t owner)
+{
+    scoped(buf_free) struct buf entry = buf_make(64);
+
+    if (part != QUEUE_PART)
+        return email_owner(k, body, part, owner);
+    if (owner > UINT32_MAX)
+        return OWNER_GONE;
+    entry_key_pack(&entry, &(struct entry_key){.body = body, .n = (uint32_t)owner});
+    return row_exists(k, entry_part(NO_ACCOUNT), &entry, "a queue entry") ? OWNER_LIVES : OWNER_GONE;
+}
+
+static void look_at_reference(struct check *k, void *arg, struct str key, struct str value)
+{
+    scoped(buf_free) struct buf body = buf_make(32);
+    char text[ID_TEXT_SIZE], who[80];
+    struct ref_key rk;
+    enum owner owner;
+
+    (void)arg;
+    (void)value;
+    if (!ref_key_unpack(key, &rk)) {
+        found(k, CHECK_UNREADABLE, "a reference cannot be unpacked");
+        return;
+    }
+    id_text(rk.body, text);
+    owner_text(rk.part, rk.owner, who, sizeof(who));
+    owner = owner_of(k, rk.body, rk.part, rk.owner);
+    if (owner == OWNER_OTHER)
+        found(k, CHECK_REFERENCE, "message %s is kept for %s, which has another", text, who);
+    if (owner == OWNER_GONE && !has_mark(k, (struct body_id){rk.body}, rk.part, rk.owner))
+        found(k, CHECK_REFERENCE, "message %s is kept for %s, which does not exist", text, who);
+    body_key_pack(&body, &(struct body_key){.body = rk.body});
+    if (!row_exists(k, body_part(NO_ACCOUNT), &body, "a message's row"))
+        found(k, CHECK_REFERENCE, "message %s is kept for %s, and is missing", text, who);
+}
+
+static void look_at_mark(struct check *k, void *arg, struct str key, struct str value)
+{
+    char text[ID_TEXT_SIZE], who[80];
+    struct dead_key dk;
+    struct dead_row row;
+
+    (void)arg;
+    if (!dead_key_unpack(key, &dk) || !dead_unpack(k->row.arena, value, &row)) {
+        found(k, CHECK_UNREADABLE, "a mark for the collector cannot be unpacked");
+        return;
+    }
+    id_text(dk.body, text);
+    owner_text(dk.part, dk.owner, who, sizeof(who));
+    if (owner_of(k, dk.body, dk.part, dk.owner) == OWNER_LIVES)
+        found(k, CHECK_REFERENCE, "message %s is to be collected, and %s still needs it", text, who);
+    if (!has_reference(k, (struct body_id){dk.body}, dk.part, dk.owner))
+        found(k, CHECK_REFERENCE, "message %s is to be collected for %s, which does not refer to it",
+              text, who);
+}
+
+void check_bodies(struct check *k)
+{
+    struct pieces p = {0};
+
+    check_walk(k, body_part(NO_ACCOUNT), S("b"), S("c"), "a message's row", look_at_body, &p);
+    check_strays(k, &p, UINT64_MAX);
+    check_walk(k, ref_part(NO_ACCOUNT), S("r"), S("s"), "a reference", look_at_reference, NULL);
+    check_walk(k, dead_part(NO_ACCOUNT), S("d"), S("e"), "a mark for the collector", look_at_mark,
+               NULL);
+}

@@ -1,0 +1,553 @@
+/* posthorn check: of a small store that is in order it finds nothing; then one thing at a time is broken, and it must
+ * say so. */
+#include "base/arena.h"
+#include "base/scoped.h"
+#include "config/config.h"
+#include "vault/admin/check.h"
+#include "vault/caller.h"
+#include "vault/engine/memory.h"
+#include "vault/queue/queue.h"
+#include "vault/store/body.h"
+#include "vault/store/directory.h"
+#include "vault/store/email.h"
+#include "vault/store/mailbox.h"
+#include "vault/vault.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static struct config *the_config;
+
+const struct config *settings(void)
+{
+    return the_config;
+}
+
+struct world {
+    struct caller c;
+    struct vault vault;
+    struct account_id fred, tom;
+    struct body_id first, second, queued; /* second is in Tom's and in Fred's mailbox */
+    struct txn *t;                        /* in which a row of the table breaks something */
+};
+
+static void must(struct world *w, enum err e)
+{
+    if (e)
+        fail_msg("%s: %s", err_row(e)->name, w->c.cx.cause);
+}
+
+static void durable(struct world *w, enum err e, struct ticket t)
+{
+    must(w, e);
+    must(w, engine_wait(w->vault.engine, &w->c.cx, t));
+}
+
+static struct account_id add_account(struct world *w, const char *address)
+{
+    struct credential_row credential = {.argon2 = S("?")};
+    struct new_account n = {.address = str_from_c(address), .credential = &credential};
+    struct account_id id;
+    struct ticket t;
+
+    durable(w, account_create(w->vault.store, &w->c.cx, &n, &id, &t), t);
+    return id;
+}
+
+static struct body_id put_body(struct txn *t, struct str text)
+{
+    struct new_body b = {.id = {fresh_id()}, .last = text, .size = text.n};
+
+    digest_of(text, b.sha256);
+    body_put(t, &b);
+    return b.id;
+}
+
+static void put_email(struct world *w, struct txn *t, struct account_id account, struct body_id body,
+                      uint64_t size)
+{
+    struct cold_row looks = {0};
+    struct new_email n = {
+        .body = body, .body_size = size, .prefix = S("Return-Path: <>\r\n"), .looks = &looks};
+    struct placed at;
+
+    must(w, email_add(t, &w->c.cx, account, INBOX, &n, &at));
+}
+
+/* Tom: UID 1 (removed, not collected yet), 2 and 3, which are emails 1, 2, 3. Fred: UID 1, the same message as Tom's
+ * third. And an entry in the queue. */
+static void put_mail(struct world *w)
+{
+    const struct part parts[] = {{PART_ACCOUNT, w->fred.v}, {PART_ACCOUNT, w->tom.v}};
+    scoped(txn_rollback) struct txn *t = txn_begin(w->vault.engine, parts, 2);
+    struct entry_rcpt rcpt = {.to = {S("b"), S("other.test")}, .state = RCPT_WAITING};
+    const uint32_t removed = 1;
+    struct ticket ticket;
+    struct body_id gone = put_body(t, S("Subject: gone\r\n\r\n"));
+
+    w->first = put_body(t, S("Subject: one\r\n\r\n"));
+    w->second = put_body(t, S("Subject: two\r\n\r\n"));
+    w->queued = put_body(t, S("Subject: out\r\n\r\n"));
+    put_email(w, t, w->tom, gone, 17);
+    put_email(w, t, w->tom, w->first, 16);
+    put_email(w, t, w->tom, w->second, 16);
+    put_email(w, t, w->fred, w->second, 16);
+    queue_add(t, settings(),
+              &(struct new_entry){.id = {w->queued.v, 1},
+                                  .destination = S("other.test"),
+                                  .size = 16,
+                                  .rcpts = &rcpt,
+                                  .rcpts_count = 1});
+    trace_put(t, &(struct trace_event){.kind = TRACE_QUEUED, .message = w->queued, .entry = 1});
+    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+    durable(w, mailbox_remove(w->vault.store, &w->c.cx, w->tom, INBOX, &removed, 1, &ticket), ticket);
+}
+
+static int set_up(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    struct engine_options options = {0};
+    struct target fred = {{S("fred"), S("acompany.test")}};
+    struct ticket t;
+
+    w->c = (struct caller){.cx = {.arena = arena_new(0)}, .vault = &w->vault, .room = CONTROL};
+    must(w, config_parse(&w->c.cx,
+                         S("hostname = \"mail.acompany.test\"\n"
+                           "postmaster = \"postmaster@acompany.test\"\n"),
+                         "test", w->c.cx.arena, &the_config));
+    must(w, engine_open_memory(&w->c.cx, &options, &w->vault.engine));
+    must(w, store_open(&w->c.cx, w->vault.engine, settings, &w->vault.store));
+    w->fred = add_account(w, "fred@acompany.test");
+    w->tom = add_account(w, "tom@acompany.test");
+    durable(w, alias_create(w->vault.store, &w->c.cx, S("sales@acompany.test"), &fred, 1, &t), t);
+    put_mail(w);
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+
+    store_close(w->vault.store);
+    engine_close(w->vault.engine);
+    arena_free(w->c.cx.arena);
+    free(w);
+    return 0;
+}
+
+/* Everything that check says, one disagreement a line. */
+static struct str check_text(struct world *w)
+{
+    struct check_request q = {0};
+    struct buf b = buf_make(1 << 20);
+    struct str s;
+
+    do {
+        struct check_reply r = {0};
+
+        must(w, serve_check(&w->c, &q, &r));
+        for (size_t i = 0; i < r.found_count; i++)
+            buf_printf(&b, "%.*s: %.*s\n", STR_ARG(r.found[i].address), STR_ARG(r.found[i].text));
+        q.after_account = r.next_account;
+    } while (q.after_account != UINT64_MAX);
+    s = str_copy(w->c.cx.arena, buf_str(&b));
+    buf_free(&b);
+    return s;
+}
+
+/* ---- what can be broken; each in w->t, which has every part ---- */
+
+#define AT(name, ...) (&(struct name##_key){__VA_ARGS__})
+
+/* Reads a row of Tom's or of nobody's to change it. */
+#define READ(name, account, row, ...)                                                                  \
+    struct name##_row row;                                                                             \
+    bool row##_there;                                                                                  \
+    must(w, name##_row_txn(w->t, &w->c.cx, account, AT(name, __VA_ARGS__), &row, &row##_there));       \
+    assert_true(row##_there)
+#define CHANGE(name, account, change, ...)                                                             \
+    READ(name, account, row, __VA_ARGS__);                                                             \
+    change;                                                                                            \
+    name##_row_put(w->t, account, AT(name, __VA_ARGS__), &row)
+#define BREAKS(name) static void name(struct world *w)
+
+BREAKS(exists_wrong)
+{
+    CHANGE(mailbox, w->tom, row.exists++, .mailbox = 1);
+}
+BREAKS(unseen_wrong)
+{
+    CHANGE(mailbox, w->tom, row.unseen = 0, .mailbox = 1);
+}
+BREAKS(bytes_wrong)
+{
+    CHANGE(mailbox, w->tom, row.bytes++, .mailbox = 1);
+}
+BREAKS(uid_next_low)
+{
+    CHANGE(mailbox, w->tom, row.uid_next = 3, .mailbox = 1);
+}
+BREAKS(box_modseq_low)
+{
+    CHANGE(mailbox, w->tom, row.modseq = 1, .mailbox = 1);
+}
+BREAKS(box_modseq_high)
+{
+    CHANGE(mailbox, w->tom, row.modseq = 99, .mailbox = 1);
+}
+BREAKS(no_validity)
+{
+    CHANGE(mailbox, w->tom, row.uid_validity = 0, .mailbox = 1);
+}
+BREAKS(validity_high)
+{
+    CHANGE(mailbox, w->tom, row.uid_validity++, .mailbox = 1);
+}
+BREAKS(no_inbox)
+{
+    mailbox_row_delete(w->t, w->tom, AT(mailbox, .mailbox = 1));
+}
+BREAKS(next_mailbox_low)
+{
+    CHANGE(state, w->tom, row.next_mailbox = 1, 0);
+}
+BREAKS(next_email_low)
+{
+    CHANGE(state, w->tom, row.next_email = 3, 0);
+}
+BREAKS(emails_wrong)
+{
+    CHANGE(state, w->tom, row.emails = 7, 0);
+}
+BREAKS(used_wrong)
+{
+    CHANGE(state, w->tom, row.used--, 0);
+}
+BREAKS(modseq_low)
+{
+    CHANGE(state, w->tom, row.modseq = 2, 0);
+}
+BREAKS(floor_high)
+{
+    CHANGE(state, w->tom, row.log_floor = 99, 0);
+}
+BREAKS(version_wrong)
+{
+    CHANGE(state, w->tom, row.version = 9, 0);
+}
+BREAKS(no_state)
+{
+    state_row_delete(w->t, w->tom, AT(state, 0));
+}
+BREAKS(log_gap)
+{
+    change_row_delete(w->t, w->tom, AT(change, .modseq = 3));
+}
+BREAKS(log_nonsense)
+{
+    CHANGE(change, w->tom, row.items[0].first_uid = 4, .modseq = 3);
+}
+BREAKS(log_uid_high)
+{
+    CHANGE(change, w->tom, row.items[0].last_uid = 40, .modseq = 3);
+}
+BREAKS(hot_missing)
+{
+    hot_row_delete(w->t, w->tom, AT(hot, .mailbox = 1, .uid = 2));
+}
+BREAKS(hot_size)
+{
+    CHANGE(hot, w->tom, row.size++, .mailbox = 1, .uid = 2);
+}
+BREAKS(hot_modseq)
+{
+    CHANGE(hot, w->tom, row.modseq = 90, .mailbox = 1, .uid = 2);
+}
+BREAKS(hot_twice)
+{
+    CHANGE(hot, w->tom, (void)row, .mailbox = 1, .uid = 2);
+    hot_row_put(w->t, w->tom, AT(hot, .mailbox = 1, .uid = 4), &row);
+}
+BREAKS(hot_nowhere)
+{
+    CHANGE(hot, w->tom, (void)row, .mailbox = 1, .uid = 2);
+    hot_row_put(w->t, w->tom, AT(hot, .mailbox = 5, .uid = 4), &row);
+}
+BREAKS(cold_missing)
+{
+    cold_row_delete(w->t, w->tom, AT(cold, .email = 2));
+}
+BREAKS(cold_size)
+{
+    CHANGE(cold, w->tom, row.body_size++, .email = 2);
+}
+BREAKS(part_outside)
+{
+    struct body_part part = {.body = 5, .end = 17};
+    CHANGE(cold, w->tom, (row.parts = &part, row.parts_count = 1), .email = 2);
+}
+BREAKS(cold_nowhere)
+{
+    CHANGE(cold, w->tom, row.memberships_count = 0, .email = 2);
+}
+BREAKS(cold_other_body)
+{
+    CHANGE(cold, w->tom, row.body = w->second, .email = 2);
+}
+BREAKS(body_missing)
+{
+    body_row_delete(w->t, NO_ACCOUNT, AT(body, .body = w->first.v));
+}
+BREAKS(body_size)
+{
+    CHANGE(body, NO_ACCOUNT, row.size = 15, .body = w->first.v);
+}
+BREAKS(body_pieces_wrong)
+{
+    CHANGE(body, NO_ACCOUNT, row.pieces = 2, .body = w->first.v);
+}
+BREAKS(piece_missing)
+{
+    piece_row_delete(w->t, NO_ACCOUNT, AT(piece, .body = w->first.v, .n = 0));
+}
+BREAKS(piece_changed)
+{
+    CHANGE(piece, NO_ACCOUNT, row.raw = S("Subject: uno\r\n\r\n"), .body = w->first.v, .n = 0);
+}
+BREAKS(piece_too_many)
+{
+    piece_row_put(w->t, NO_ACCOUNT, AT(piece, .body = w->first.v, .n = 1),
+                  &(struct piece_row){.raw = S("more")});
+}
+BREAKS(piece_of_nothing)
+{
+    piece_row_put(w->t, NO_ACCOUNT, AT(piece, .body = fresh_id(), .n = 0),
+                  &(struct piece_row){.raw = S("more")});
+}
+BREAKS(body_for_nobody)
+{
+    put_body(w->t, S("\r\n"));
+}
+BREAKS(reference_missing)
+{
+    ref_row_delete(w->t, NO_ACCOUNT, AT(ref, .body = w->first.v, .part = w->tom.v, .owner = 2));
+}
+BREAKS(reference_for_nobody)
+{
+    body_refer(w->t, w->first, w->tom.v, 77);
+}
+BREAKS(reference_to_another)
+{
+    body_refer(w->t, w->first, w->tom.v, 3);
+}
+BREAKS(reference_to_nothing)
+{
+    body_refer(w->t, (struct body_id){99}, QUEUE_PART, 1);
+}
+BREAKS(mark_on_the_living)
+{
+    body_release(w->t, w->first, w->tom.v, 2);
+}
+BREAKS(mark_without_reference)
+{
+    body_release(w->t, w->first, w->tom.v, 77);
+}
+BREAKS(held_and_due)
+{
+    CHANGE(entry, NO_ACCOUNT, row.held = true, .body = w->queued.v, .n = 1);
+}
+BREAKS(due_elsewhen)
+{
+    CHANGE(entry, NO_ACCOUNT, (void)row, .body = w->queued.v, .n = 1);
+    due_row_put(w->t, NO_ACCOUNT, AT(due, .due = row.due + 1, .body = w->queued.v, .n = 1),
+                &(struct due_row){0});
+}
+BREAKS(due_missing)
+{
+    CHANGE(entry, NO_ACCOUNT, row.due++, .body = w->queued.v, .n = 1);
+}
+BREAKS(entry_missing)
+{
+    entry_row_delete(w->t, NO_ACCOUNT, AT(entry, .body = w->queued.v, .n = 1));
+}
+BREAKS(entry_for_nobody)
+{
+    CHANGE(entry, NO_ACCOUNT, row.rcpts[0].state = RCPT_DONE, .body = w->queued.v, .n = 1);
+}
+BREAKS(entry_size)
+{
+    CHANGE(entry, NO_ACCOUNT, row.size++, .body = w->queued.v, .n = 1);
+}
+BREAKS(entry_reference)
+{
+    ref_row_delete(w->t, NO_ACCOUNT, AT(ref, .body = w->queued.v, .part = QUEUE_PART, .owner = 1));
+}
+BREAKS(no_format)
+{
+    format_row_delete(w->t, NO_ACCOUNT, AT(format, 0));
+}
+BREAKS(sequence_low)
+{
+    CHANGE(sequence, NO_ACCOUNT, row.next_account = w->tom.v, 0);
+}
+BREAKS(route_missing)
+{
+    route_row_delete(w->t, NO_ACCOUNT, AT(route, .address = S("tom@acompany.test")));
+}
+BREAKS(route_to_another)
+{
+    CHANGE(route, NO_ACCOUNT, row.account = w->fred, .address = S("tom@acompany.test"));
+}
+BREAKS(route_to_nobody)
+{
+    CHANGE(route, NO_ACCOUNT, row.account.v = 77, .address = S("tom@acompany.test"));
+}
+BREAKS(account_missing)
+{
+    account_row_delete(w->t, NO_ACCOUNT, AT(account, .account = w->tom.v));
+}
+BREAKS(account_part_missing)
+{
+    txn_delete_range(w->t, (struct part){PART_ACCOUNT, w->tom.v}, S(""), S("\xff"));
+}
+BREAKS(domain_missing)
+{
+    domain_row_delete(w->t, NO_ACCOUNT, AT(domain, .name = S("acompany.test")));
+}
+BREAKS(password_of_nobody)
+{
+    CHANGE(credential, NO_ACCOUNT, (void)row, .account = w->tom.v);
+    credential_row_put(w->t, NO_ACCOUNT, AT(credential, .account = 77), &row);
+}
+
+static void test_each_disagreement_is_named(void **state)
+{
+    static const struct {
+        void (*breaks)(struct world *w);
+        const char *said;
+    } rows[] = {
+        {exists_wrong, "tom@acompany.test: mailbox INBOX counts 3 messages"},
+        {unseen_wrong, "tom@acompany.test: mailbox INBOX counts 2 messages, 0 unseen"},
+        {bytes_wrong, "tom@acompany.test: mailbox INBOX counts 2 messages"},
+        {uid_next_low, "mailbox INBOX would give UID 3 next, and has 3"},
+        {box_modseq_low, "mailbox INBOX is at modseq 1, an email in it at 4"},
+        {box_modseq_high, "the account is at modseq 5, mailbox INBOX at 99"},
+        {no_validity, "mailbox INBOX has UIDVALIDITY 0"},
+        {validity_high, "the account has given up to"},
+        {no_inbox, "the account has no INBOX"},
+        {no_inbox, "UID 2 is in mailbox 1, which does not exist"},
+        {next_mailbox_low, "the account would give the id 1 next, and has mailbox 1"},
+        {next_email_low, "the account would give the id 3 next, and has email 3"},
+        {emails_wrong, "the account counts 7 emails"},
+        {used_wrong, "the account counts 2 emails of 65 bytes; there are 2 of 66"},
+        {modseq_low, "the account is at modseq 2, its change log at 5"},
+        {floor_high, "the change log begins above 99"},
+        {version_wrong, "the account's format is 9"},
+        {no_state, "the account has no counters"},
+        {no_state, "account 3 has no mailboxes"},
+        {log_gap, "the change log should have 4 entries above 0, and has 3"},
+        {log_nonsense, "change 3 makes no sense"},
+        {log_uid_high, "change 3 tells of UID 40"},
+        {hot_missing, "email 2 should be in mailbox 1 as UID 2, and is not"},
+        {hot_size, "mailbox 1 UID 2 and email 2 tell different things"},
+        {hot_modseq, "mailbox INBOX is at modseq 5, an email in it at 90"},
+        {hot_twice, "mailbox 1 UID 4: its email 2 knows nothing of it"},
+        {hot_nowhere, "UID 4 is in mailbox 5, which does not exist"},
+        {cold_missing, "mailbox 1 UID 2: its email 2 is missing"},
+        {cold_missing, "is kept for account 3, email 2, which does not exist"},
+        {cold_size, "email 2: 17 bytes, message"},
+        {part_outside, "email 2: its part 0 lies outside of its message"},
+        {cold_nowhere, "email 2 is in no mailbox, and nobody will collect it"},
+        {cold_other_body, "email 2 does not refer to its message"},
+        {cold_other_body, "is kept for account 3, email 2, which has another"},
+        {body_missing, "email 2: its message"},
+        {body_missing, "is kept for account 3, email 2, and is missing"},
+        {body_size, "has 16 bytes, of 15 in all"},
+        {body_pieces_wrong, "2 pieces for 16 bytes"},
+        {piece_missing, "has no piece 0"},
+        {piece_changed, "the bytes do not have the check value they were stored with"},
+        {piece_too_many, "piece 1 belongs to nothing"},
+        {piece_of_nothing, "piece 0 belongs to nothing"},
+        {body_for_nobody, "is kept for nobody"},
+        {reference_missing, "email 2 does not refer to its message"},
+        {reference_for_nobody, "is kept for account 3, email 77, which does not exist"},
+        {reference_to_another, "is kept for account 3, email 3, which has another"},
+        {reference_to_nothing, "is kept for queue entry 1, and is missing"},
+        {mark_on_the_living, "is to be collected, and account 3, email 2 still needs it"},
+        {mark_without_reference, "is to be collected for account 3, email 77, which does not refer"},
+        {held_and_due, "is held, and the schedule thinks otherwise"},
+        {due_elsewhen, "stands in the schedule twice, or at the wrong time"},
+        {due_missing, "is waiting, and the schedule thinks otherwise"},
+        {entry_missing, "the schedule knows an entry"},
+        {entry_missing, "is kept for queue entry 1, which does not exist"},
+        {entry_for_nobody, "waits for nobody"},
+        {entry_size, ": 17 bytes, message"},
+        {entry_reference, "does not refer to its message"},
+        {no_format, "the store does not say that it has format 1"},
+        {sequence_low, "the next account would get the id 3, and this one has 3"},
+        {route_missing, "tom@acompany.test: its address does not lead to it"},
+        {route_to_another, "leads to account 2, whose address is fred@acompany.test"},
+        {route_to_nobody, "leads to account 77, which does not exist"},
+        {account_missing, "account 3: its mail is here, and the directory does not know it"},
+        {account_missing, "there is a password for account 3, which does not exist"},
+        {account_part_missing, "account 3 has no mailboxes"},
+        {domain_missing, "sales@acompany.test: the domain of this address is not one of ours"},
+        {password_of_nobody, "there is a password for account 77"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct world *w;
+        struct str said;
+        struct ticket ticket;
+        size_t at;
+
+        set_up((void **)&w);
+        said = check_text(w);
+        if (said.n)
+            fail_msg("a store in order: %.*s", STR_ARG(said));
+        w->t = txn_begin(
+            w->vault.engine,
+            (struct part[]){{PART_DIRECTORY, 0}, {PART_ACCOUNT, w->fred.v}, {PART_ACCOUNT, w->tom.v}},
+            3);
+        rows[i].breaks(w);
+        durable(w, txn_commit(&w->t, &w->c.cx, &ticket), ticket);
+        said = check_text(w);
+        if (!str_find(said, str_from_c(rows[i].said), &at))
+            fail_msg("row %zu: \"%s\" is not among\n%.*s", i, rows[i].said, STR_ARG(said));
+        tear_down((void **)&w);
+    }
+}
+
+/* A block that cannot be read is named with the account it belongs to, and what lies behind it is still looked at. */
+static void test_damage_is_named(void **state)
+{
+    struct world *w = *state;
+    scoped(buf_free) struct buf key = buf_make(64);
+    struct str said;
+    struct ticket t;
+    size_t at;
+
+    cold_key_pack(&key, &(struct cold_key){.email = 2});
+    memory_engine_damage(w->vault.engine, (struct part){PART_ACCOUNT, w->tom.v}, buf_str(&key));
+    durable(w, domain_create(w->vault.store, &w->c.cx, S("other.test"), &t), t); /* for a newer view */
+    said = check_text(w);
+    assert_true(str_find(said, S("tom@acompany.test: an email:"), &at));
+    assert_true(str_find(said, S("tom@acompany.test: mailbox 1 UID 2: its email 2:"), &at));
+    assert_false(str_find(said, S("UID 3"), &at));
+    assert_false(str_find(said, S("fred"), &at));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_disagreement_is_named),
+        cmocka_unit_test_setup_teardown(test_damage_is_named, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
