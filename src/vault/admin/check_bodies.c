@@ -4,35 +4,78 @@
 #include "vault/admin/check_impl.h"
 
 #include "base/scoped.h"
+#include "vault/store/directory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 /* ---- pieces ---- */
 
-static void check_bytes(struct check *k, struct body_id id, const struct body_row *row)
+/* False: it cannot be read, or is not what was stored; piece_cx->cause says why. */
+static bool is_whole(struct check *k, struct cx *piece_cx, struct body_id id,
+                     const struct body_row *row)
 {
     struct digest *d = digest_new();
-    struct cx piece_cx = {.arena = arena_new(0)};
-    char sum[SHA256_SIZE], text[ID_TEXT_SIZE];
+    char sum[SHA256_SIZE];
     enum err e = OK;
 
-    id_text(id.v, text);
     for (uint32_t n = 0; !e && n < body_pieces(row->size); n++) {
         struct str piece;
 
-        e = body_piece(k->v, &piece_cx, id, row->size, n, &piece);
-        if (e)
-            found(k, CHECK_UNREADABLE, "message %s: %s", text, piece_cx.cause);
-        else
+        arena_reset(piece_cx->arena);
+        e = body_piece(k->v, piece_cx, id, row->size, n, &piece);
+        if (!e)
             digest_feed(d, piece);
-        arena_reset(piece_cx.arena);
     }
     digest_end(d, sum);
     digest_free(&d);
     if (!e && !str_same((struct str){sum, SHA256_SIZE}, row->sha256))
-        found(k, CHECK_BODY, "message %s: the bytes do not have the check value they were stored with",
-              text);
+        e = fail(piece_cx, ERR_DAMAGED, "the bytes do not have the check value they were stored with");
+    return !e;
+}
+
+struct loss {
+    const char *message, *cause;
+    size_t owners;
+};
+
+/* Whoever has the message is told of it: the postmaster wants to know whose mail was lost. */
+static void look_at_loser(struct check *k, void *arg, struct str key, struct str value)
+{
+    struct loss *l = arg;
+    struct str before = k->address;
+    struct ref_key rk;
+    struct account_row account;
+    bool there = false;
+
+    (void)value;
+    if (!ref_key_unpack(key, &rk))
+        return;
+    l->owners++;
+    if (rk.part != QUEUE_PART)
+        (void)directory_account(k->v, &k->row, (struct account_id){rk.part}, &account, &there);
+    k->address = there ? account.address : STR_NONE;
+    found(k, CHECK_BODY, "message %s, %s %" PRIu64 ": %s", l->message,
+          rk.part == QUEUE_PART ? "queue entry" : "email", rk.owner, l->cause);
+    k->address = before;
+}
+
+static void check_bytes(struct check *k, struct body_id id, const struct body_row *row)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    struct cx piece_cx = {.arena = arena_new(0)};
+    char text[ID_TEXT_SIZE];
+    struct loss l = {text, piece_cx.cause, 0};
+
+    id_text(id.v, text);
+    ref_key_pack(&from, &(struct ref_key){.body = id.v});
+    ref_key_pack(&to, &(struct ref_key){.body = id.v + 1});
+    if (!is_whole(k, &piece_cx, id, row)) {
+        check_walk(k, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), "a reference", look_at_loser,
+                   &l);
+        if (!l.owners)
+            found(k, CHECK_BODY, "message %s: %s", text, piece_cx.cause);
+    }
     arena_free(piece_cx.arena);
 }
 
