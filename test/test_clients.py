@@ -127,8 +127,8 @@ def test_fetchmail(letter, run, tmp_path, protocol):
 
 def test_mutt_collects(letter, run, tmp_path):
     url = f"pops://{TOM}@127.0.0.1:{letter.ports['pop3s']}/"
-    run("mutt", "-F", "~/muttrc", "-f", url, "-e",
-        f'push "<copy-message>{tmp_path}/saved<enter><quit>"',
+    keys = f'push "<copy-message>{tmp_path}/saved<enter><quit>"'
+    run("script", "--quiet", "--return", "--command", f"mutt -F {tmp_path}/muttrc -f {url} -e '{keys}'", "/dev/null",
         muttrc=f'set pop_pass = "{PASSWORD}"\nset ssl_verify_host = no\nset ssl_verify_dates = no\n'
                f'set certificate_file = "{letter.certificate()}"\nset confirmappend = no\nset confirmcreate = no\n'
                'set pop_delete = no\nset quit = yes\nset mbox_type = mbox\nset message_cachedir = ""\n')

@@ -376,7 +376,11 @@ def test_international_addresses(posthorn, wire):
     assert wire.say("RCPT TO:<jürgen@acompany.test>").startswith("250")
     assert wire.say("DATA").startswith("354")
     assert wire.say("Subject: grüße\r\n\r\nhallo\r\n.".encode() + b"\r\n").startswith("250")
-    assert "Subject: grüße".encode() in posthorn.inbox("jürgen@acompany.test", "pw for j")[0]
+    message = posthorn.inbox("jürgen@acompany.test", "pw for j", utf8=True)[0].decode()
+    assert message.startswith("Return-Path: <ä@other.test>\r\nDelivered-To: jürgen@acompany.test\r\n")
+    assert "with UTF8SMTP" in message and "Subject: grüße" in message
+    surrogate = posthorn.inbox("jürgen@acompany.test", "pw for j")[0]
+    assert surrogate.isascii()
 
 
 def test_international_address_needs_the_parameter(wire):

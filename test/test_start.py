@@ -198,11 +198,15 @@ def test_after_a_dead_vault_everything_goes_on(posthorn):
     with posthorn.smtp() as client:
         client.sendmail("ann@other.test", [TOM], "Subject: before\r\n\r\n")
     before = children(posthorn)
-    with SmtpWire(posthorn, "smtp") as client:
+    mark = posthorn.mark()
+    with SmtpWire(posthorn, "smtp") as client, SmtpWire(posthorn, "smtp") as idle:
         client.ehlo()
         client.begin("ann@other.test", TOM)
         os.kill(before["vault"], signal.SIGKILL)
-        assert client.say(b"Subject: x\r\n\r\n.\r\n")[:3] in ("421", "451", "(cl")
+        assert client.say(b"Subject: x\r\n\r\n.\r\n")[:3] in ("421", "451")
+        assert idle.reply().startswith("421")
+    posthorn.wait_for("room_ended", since=mark, room="mx")
+    posthorn.wait_for("room_ended", since=mark, room="users")
     with SmtpWire(posthorn, "smtp") as client:
         assert client.greeting.startswith("220")
         client.ehlo()

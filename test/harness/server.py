@@ -253,7 +253,7 @@ class Posthorn:
         client.login(user, password)
         return client
 
-    def pop3(self, user=None, password=PASSWORD, tls="stls"):
+    def pop3(self, user=None, password=PASSWORD, tls="stls", utf8=False):
         """A poplib session, signed on if a user is given; tls is "stls", "implicit" or None."""
         poplib._MAXLINE = 1 << 20  # lines of more than 998 octets are delivered as they came
         if tls == "implicit":
@@ -262,14 +262,17 @@ class Posthorn:
             client = poplib.POP3(self.address, self.ports["pop3"], timeout=DEADLINE_S)
             if tls == "stls":
                 client.stls(context=trusting_tls())
+        if utf8:
+            client.utf8()
         if user:
             client.user(user)
             client.pass_(password)
         return client
 
-    def inbox(self, user, password=PASSWORD):
-        """Every message of the account, oldest first, as POP3 gives them."""
-        client = self.pop3(user, password)
+    def inbox(self, user, password=PASSWORD, utf8=False):
+        """Every message of the account, oldest first, as POP3 gives them. Without utf8 it gives surrogates for
+        messages with such headers (RFC 6857)."""
+        client = self.pop3(user, password, utf8=utf8)
         try:
             count = client.stat()[0]
             return [b"\r\n".join(client.retr(n)[1]) + b"\r\n" for n in range(1, count + 1)]
