@@ -20,9 +20,9 @@ def run(tmp_path):
             path.write_text(content)
             path.chmod(0o600)
         words = [str(word).replace("~", str(tmp_path)) for word in command]
-        environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "dumb",
+        environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "xterm",
                        "MAILRC": str(tmp_path / "mailrc"), "FETCHMAILHOME": str(tmp_path)}
-        result = subprocess.run(words, input=text, text=True, capture_output=True, timeout=DEADLINE_S * 2,
+        result = subprocess.run(words, input=text or "", text=True, capture_output=True, timeout=DEADLINE_S * 2,
                                 cwd=tmp_path, env=environment)
         assert result.returncode == 0, f"{words}: exit {result.returncode}\n{result.stdout}\n{result.stderr}"
         return result.stdout
@@ -127,11 +127,11 @@ def test_fetchmail(letter, run, tmp_path, protocol):
 
 def test_mutt_collects(letter, run, tmp_path):
     url = f"pops://{TOM}@127.0.0.1:{letter.ports['pop3s']}/"
-    keys = f'push "<copy-message>{tmp_path}/saved<enter><quit>"'
+    keys = f'push "<copy-message><kill-line>{tmp_path}/saved<enter><quit>"'
     run("script", "--quiet", "--return", "--command", f"mutt -F {tmp_path}/muttrc -f {url} -e '{keys}'", "/dev/null",
         muttrc=f'set pop_pass = "{PASSWORD}"\nset ssl_verify_host = no\nset ssl_verify_dates = no\n'
                f'set certificate_file = "{letter.certificate()}"\nset confirmappend = no\nset confirmcreate = no\n'
-               'set pop_delete = no\nset quit = yes\nset mbox_type = mbox\nset message_cachedir = ""\n')
+               f'set pop_delete = no\nset quit = yes\nset mbox_type = mbox\nset folder = "{tmp_path}"\n')
     assert "Dear Tom" in (tmp_path / "saved").read_text()
     assert len(letter.inbox(TOM)) == 1
 
