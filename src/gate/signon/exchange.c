@@ -1,17 +1,33 @@
 #include "gate/signon/exchange.h"
 
-enum err exchange_begin(struct exchange *x, struct cx *cx, const struct exchange_with *with)
+static void note(struct exchange *x, uint32_t state, struct str to_client, struct handle session)
+{
+    x->under_way = true;
+    if (state != SIGNON_DONE)
+        return;
+    x->proven = true;
+    x->session = session;
+    x->owes_empty = to_client.n > 0;
+}
+
+enum err exchange_begin(struct exchange *x, struct cx *cx, const struct exchange_with *with,
+                        struct str said, struct str *challenge)
 {
     struct signon_begin_request q = {.protocol = with->protocol,
                                      .mechanism = with->mechanism,
                                      .client = with->client,
-                                     .tls = with->tls};
+                                     .tls = with->tls,
+                                     .has_said = true,
+                                     .said = said};
     struct signon_begin_reply r = {0};
     enum err e = vault_signon_begin(cx, &q, &r);
 
-    if (!e)
-        *x = (struct exchange){.under_way = true, .signon = r.signon};
-    return e;
+    if (e)
+        return e;
+    *x = (struct exchange){.signon = r.signon};
+    note(x, r.state, r.to_client, r.session);
+    *challenge = r.to_client;
+    return OK;
 }
 
 static enum err take_empty(struct exchange *x, struct cx *cx, struct str said)
@@ -37,11 +53,7 @@ enum err exchange_step(struct exchange *x, struct cx *cx, struct str said, struc
         *x = (struct exchange){0};
         return e;
     }
-    if (r.state == SIGNON_DONE) {
-        x->proven = true;
-        x->session = r.session;
-        x->owes_empty = r.to_client.n > 0;
-    }
+    note(x, r.state, r.to_client, r.session);
     *challenge = r.to_client;
     return OK;
 }

@@ -20,10 +20,11 @@ struct exchange_with {
     bool tls;
 };
 
-enum err exchange_begin(struct exchange *x, struct cx *cx, const struct exchange_with *with);
-
-/* The client's next bytes; empty at first if it sent no initial response. OK: either it is proven and not owing, or
- * *challenge (in cx->arena) goes to the client. An error: it is over. ERR_BAD_VALUE: an empty answer was due. */
+/* `said` is the initial response, empty if there was none. OK: either it is proven and not owing, or *challenge (in
+ * cx->arena) goes to the client. An error: it is over. */
+enum err exchange_begin(struct exchange *x, struct cx *cx, const struct exchange_with *with,
+                        struct str said, struct str *challenge);
+/* Likewise with the client's next bytes. ERR_BAD_VALUE: an empty answer was due. */
 enum err exchange_step(struct exchange *x, struct cx *cx, struct str said, struct str *challenge);
 static inline bool exchange_is_done(const struct exchange *x)
 {

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "gate/signon/exchange.h"
 #include "net/sockaddr.h"
 #include "proto/lines.h"
@@ -146,6 +147,14 @@ static void signed_on(struct pop3 *p)
     p->want = POP3_ATTACH;
 }
 
+/* It may have been a password. */
+static void wipe(struct buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->n);
+    buf_free(b);
+}
+
 /* The name is only noted: whether there is such an account is nobody's business (RFC 1939 §13). */
 static void cmd_user(struct pop3 *p, struct str name)
 {
@@ -166,7 +175,7 @@ static void cmd_user(struct pop3 *p, struct str name)
 static void cmd_pass(struct pop3 *p, struct str password)
 {
     struct exchange_with plain = with(p, S("PLAIN"));
-    struct buf said = buf_make(NAME_MAX_BYTES + COMMAND_LINE_MAX);
+    scoped(wipe) struct buf said = buf_make(NAME_MAX_BYTES + COMMAND_LINE_MAX);
     struct str challenge;
     enum err e;
 
@@ -179,9 +188,7 @@ static void cmd_pass(struct pop3 *p, struct str password)
     buf_add(&said, (struct str){p->name, p->name_size});
     buf_add_char(&said, '\0');
     buf_add(&said, password);
-    e = exchange_begin(&p->exchange, &p->cx, &plain);
-    if (!e)
-        e = exchange_step(&p->exchange, &p->cx, buf_str(&said), &challenge);
+    e = exchange_begin(&p->exchange, &p->cx, &plain, buf_str(&said), &challenge);
     if (!e && !exchange_is_done(&p->exchange)) { /* PLAIN takes one step */
         exchange_give_up(&p->exchange, &p->cx);
         e = ERR_AUTH_FAILED;
@@ -190,8 +197,6 @@ static void cmd_pass(struct pop3 *p, struct str password)
         sign_on_failed(p, e);
     else
         signed_on(p);
-    explicit_bzero(said.p, said.n);
-    buf_free(&said);
 }
 
 static void challenge_with(struct pop3 *p, struct str bytes)
@@ -201,11 +206,8 @@ static void challenge_with(struct pop3 *p, struct str bytes)
     buf_add(p->out, S("\r\n"));
 }
 
-static void step(struct pop3 *p, struct str said)
+static void after_step(struct pop3 *p, enum err e, struct str challenge)
 {
-    struct str challenge = STR_NONE;
-    enum err e = exchange_step(&p->exchange, &p->cx, said, &challenge);
-
     if (e)
         sign_on_failed(p, e);
     else if (exchange_is_done(&p->exchange))
@@ -214,30 +216,42 @@ static void step(struct pop3 *p, struct str said)
         challenge_with(p, challenge);
 }
 
-/* RFC 5034 §4: "*" gives up; what is no base 64 ends it as well. */
-static void take_answer(struct pop3 *p, enum sasl_line what, struct str said)
+/* RFC 5034 §4: "*" gives up; what is no base 64 ends it as well. False: that is what it was. */
+static bool is_answer(struct pop3 *p, enum sasl_line what)
 {
-    if (what == SASL_BYTES) {
-        step(p, said);
-        return;
-    }
+    if (what == SASL_BYTES)
+        return true;
     exchange_give_up(&p->exchange, &p->cx);
     if (what == SASL_CANCEL)
         mistake_error(p, ERR_AUTH_CANCELLED);
     else
         mistake(p, "-ERR this is no base 64");
+    return false;
 }
 
-static void take_sasl_line(struct pop3 *p, struct str line,
-                           enum sasl_line (*read)(struct buf *out, struct str line))
+static void take_answer(struct pop3 *p, struct str line)
 {
-    struct buf said = buf_make(SASL_LINE_MAX);
-    enum sasl_line what = read(&said, line);
+    scoped(wipe) struct buf said = buf_make(SASL_LINE_MAX);
+    struct str challenge = STR_NONE;
+    enum err e;
 
-    take_answer(p, what, buf_str(&said));
-    if (said.p)
-        explicit_bzero(said.p, said.n);
-    buf_free(&said);
+    if (!is_answer(p, sasl_answer(&said, line)))
+        return;
+    e = exchange_step(&p->exchange, &p->cx, buf_str(&said), &challenge);
+    after_step(p, e, challenge);
+}
+
+static void begin_exchange(struct pop3 *p, struct str mechanism, struct str initial)
+{
+    scoped(wipe) struct buf said = buf_make(SASL_LINE_MAX);
+    struct exchange_with how = with(p, mechanism);
+    struct str challenge = STR_NONE;
+    enum err e;
+
+    if (initial.n && !is_answer(p, sasl_initial(&said, initial)))
+        return;
+    e = exchange_begin(&p->exchange, &p->cx, &how, buf_str(&said), &challenge);
+    after_step(p, e, challenge);
 }
 
 static bool is_offered(const struct pop3 *p, struct str mechanism)
@@ -249,31 +263,20 @@ static bool is_offered(const struct pop3 *p, struct str mechanism)
 /* AUTH mechanism [initial-response] (RFC 5034 §4). */
 static void cmd_auth(struct pop3 *p, struct str args)
 {
-    struct str word = args, initial = args;
-    struct exchange_with how;
+    struct str word = args, initial = args, mechanism;
     char capitals[32] = "";
-    enum err e;
 
     if (!take_until(&initial, ' ', &word))
         initial = STR_NONE;
     for (size_t i = 0; i < word.n && i < sizeof(capitals); i++)
         capitals[i] = to_upper(word.p[i]);
-    how = with(p, str_upto((struct str){capitals, sizeof(capitals)}, word.n));
-    if (!is_offered(p, how.mechanism)) {
+    mechanism = str_upto((struct str){capitals, sizeof(capitals)}, word.n);
+    if (!is_offered(p, mechanism))
         mistake_error(p, ERR_NO_MECHANISM);
-        return;
-    }
-    if (!offers_passwords(p)) {
+    else if (!offers_passwords(p))
         mistake_error(p, ERR_TLS_NEEDED);
-        return;
-    }
-    e = exchange_begin(&p->exchange, &p->cx, &how);
-    if (e)
-        sign_on_failed(p, e);
-    else if (initial.n)
-        take_sasl_line(p, initial, sasl_initial);
     else
-        step(p, STR_NONE);
+        begin_exchange(p, mechanism, initial);
 }
 
 /* ---- lines ---- */
@@ -333,7 +336,7 @@ static void line_too_long(struct pop3 *p)
 static void run_line(struct pop3 *p, struct str line)
 {
     if (p->exchange.under_way)
-        take_sasl_line(p, line, sasl_answer);
+        take_answer(p, line);
     else if (line.n + 2 > COMMAND_LINE_MAX)
         line_too_long(p);
     else

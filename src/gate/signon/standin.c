@@ -48,21 +48,6 @@ void standin_keep_handle(void)
     vault.handle_is_out = false;
 }
 
-enum err vault_signon_begin(struct cx *cx, const struct signon_begin_request *q,
-                            struct signon_begin_reply *r)
-{
-    assert(!vault.under_way && !vault.handle_is_out);
-    if (vault.begin_answer)
-        return fail(cx, vault.begin_answer, "as the test says");
-    buf_printf(&vault.account, "begin %.*s %.*s%s\n", STR_ARG(q->mechanism), STR_ARG(q->client),
-               q->tls ? " tls" : "");
-    vault.mechanism = str_same(q->mechanism, S("PLAIN")) ? S("PLAIN") : S("SCRAM-SHA-256");
-    vault.under_way = true;
-    vault.step = 0;
-    r->signon = THE_SIGNON;
-    return OK;
-}
-
 static enum err step_fails(struct cx *cx, enum err e)
 {
     vault.under_way = false;
@@ -111,6 +96,35 @@ enum err vault_signon_step(struct cx *cx, const struct signon_step_request *q,
         return scram_step(cx, q->from_client, r);
     return str_same(q->from_client, S("\0fred\0secret")) ? step_succeeds(r, STR_NONE)
                                                          : step_fails(cx, ERR_AUTH_FAILED);
+}
+
+static enum err first_step(struct cx *cx, struct str said, struct signon_begin_reply *r)
+{
+    struct signon_step_request q = {.signon = THE_SIGNON, .from_client = said};
+    struct signon_step_reply done;
+    enum err e = vault_signon_step(cx, &q, &done);
+
+    if (!e)
+        *r = (struct signon_begin_reply){.signon = THE_SIGNON,
+                                         .state = done.state,
+                                         .to_client = done.to_client,
+                                         .session = done.session};
+    return e;
+}
+
+enum err vault_signon_begin(struct cx *cx, const struct signon_begin_request *q,
+                            struct signon_begin_reply *r)
+{
+    assert(!vault.under_way && !vault.handle_is_out);
+    if (vault.begin_answer)
+        return fail(cx, vault.begin_answer, "as the test says");
+    buf_printf(&vault.account, "begin %.*s %.*s%s\n", STR_ARG(q->mechanism), STR_ARG(q->client),
+               q->tls ? " tls" : "");
+    vault.mechanism = str_same(q->mechanism, S("PLAIN")) ? S("PLAIN") : S("SCRAM-SHA-256");
+    vault.under_way = true;
+    vault.step = 0;
+    *r = (struct signon_begin_reply){.signon = THE_SIGNON};
+    return q->has_said ? first_step(cx, q->said, r) : OK;
 }
 
 enum err vault_signon_cancel(struct cx *cx, const struct signon_cancel_request *q,

@@ -54,6 +54,16 @@ static void place_give_back(void)
 
 /* ---- SASLprep ---- */
 
+/* Printable ASCII comes out of SASLprep as it goes in (RFC 4013 §2), and most names and passwords are that. */
+static bool is_plain(struct str s)
+{
+    size_t n = 0;
+
+    while (n < s.n && is_printable(s.p[n]))
+        n++;
+    return n == s.n;
+}
+
 static void free_secret(char *c)
 {
     if (c)
@@ -71,6 +81,10 @@ static bool prepare(struct cx *cx, struct str typed, bool stored, struct str *ou
 
     if (!typed.n || typed.n > PASSWORD_MAX || !is_utf8(typed))
         return false;
+    if (is_plain(typed)) {
+        *out = str_copy(cx->arena, typed);
+        return true;
+    }
     c = str_to_c(cx->arena, typed);
     if (!c)
         return false;

@@ -71,7 +71,7 @@ void signons_end_gate(struct signons *s, uint64_t gate)
     conversations_end_gate(s->conversations, gate);
 }
 
-/* ---- begin ---- */
+/* ---- who asks ---- */
 
 static const char *service_name(uint32_t protocol)
 {
@@ -108,38 +108,19 @@ static bool may_send_passwords(const struct signons *s, const struct signon_begi
            (parse_ip(q->client, &peer) && endpoint_is_loopback(&peer));
 }
 
-enum err serve_signon_begin(struct caller *c, const struct signon_begin_request *q,
-                            struct signon_begin_reply *r)
-{
-    struct signons *s = c->vault->signons;
-    struct conversation v = {.gate = c->gate, .protocol = q->protocol, .tls = q->tls};
-    enum err e;
-
-    if (!service_name(q->protocol) || !note_client(&v, q->client))
-        return fail(&c->cx, ERR_BAD_CALL, "protocol %u, client %s", q->protocol, log_value(q->client));
-    if (!sasl_has(q->mechanism) || (sasl_is_scram(q->mechanism) && !s->store->config()->scram))
-        return fail(&c->cx, ERR_NO_MECHANISM, "%s", log_value(q->mechanism));
-    if (!may_send_passwords(s, q))
-        return fail(&c->cx, ERR_TLS_NEEDED, "%s without TLS", log_value(q->mechanism));
-    e = exchange_begin(&c->cx, s->sasl, q->mechanism, &v.exchange);
-    if (e)
-        return e;
-    e = conversation_begin(s->conversations, &c->cx, &v, &r->signon);
-    if (e)
-        exchange_end(&v.exchange);
-    return e;
-}
-
 /* ---- a step ---- */
 
 struct step {
     struct signons *s;
     struct caller *c;
     struct conversation *v;
-    struct signon_step_reply *r;
     struct str said;  /* by the client */
     bool takes_long;  /* to be done again in the long lane */
     enum err trouble; /* the store could not be read for SCRAM */
+    /* what comes of it: */
+    uint32_t state;
+    struct str to_client;
+    struct handle session;
 };
 
 /* The line that fail2ban and its kin read: its form is a promise. */
@@ -177,8 +158,8 @@ static enum err give_handle(struct step *p, struct account_id account, uint64_t 
     log_line(LOG_INFO, "signed-on", "address=%s service=%s name=%s account=%" PRIu64 " tls=%d",
              p->v->client, service_name(p->v->protocol), log_value(exchange_name(p->v->exchange)),
              account.v, p->v->tls);
-    p->r->state = SIGNON_DONE;
-    p->r->session = handle;
+    p->state = SIGNON_DONE;
+    p->session = handle;
     return OK;
 }
 
@@ -312,7 +293,7 @@ static enum err go_on(struct step *p, struct buf *out)
         return check_proof(p, &asks, out);
     switch (exchange_step(p->v->exchange, &asks, p->said, out)) {
     case EXCHANGE_MORE:
-        p->r->state = SIGNON_MORE;
+        p->state = SIGNON_MORE;
         return OK;
     case EXCHANGE_CLAIMED:
         p->v->claimed = true;
@@ -332,7 +313,7 @@ static enum err take_step(struct step *p)
     if (p->said.n > SASL_INPUT_MAX || ++p->v->steps > MOST_STEPS)
         return refuse(p, ERR_AUTH_FAILED, "malformed");
     e = go_on(p, &out);
-    p->r->to_client = str_copy(p->c->cx.arena, buf_str(&out));
+    p->to_client = str_copy(p->c->cx.arena, buf_str(&out));
     return e;
 }
 
@@ -340,18 +321,61 @@ enum err serve_signon_step(struct caller *c, const struct signon_step_request *q
                            struct signon_step_reply *r)
 {
     struct signons *s = c->vault->signons;
-    struct step p = {.s = s, .c = c, .r = r, .said = q->from_client};
+    struct step p = {.s = s, .c = c, .said = q->from_client};
     enum err e;
 
     p.v = conversation_take(s->conversations, q->signon, c->gate);
     if (!p.v)
         return fail(&c->cx, ERR_AUTH_CANCELLED, "there is no sign-on %" PRIu64 " under way", q->signon);
     e = take_step(&p);
-    if (!e && (p.takes_long || r->state == SIGNON_MORE))
+    if (!e && (p.takes_long || p.state == SIGNON_MORE))
         conversation_give_back(s->conversations, p.v);
     else
         conversation_end(s->conversations, p.v);
-    return p.takes_long ? caller_go_long(c) : e;
+    if (p.takes_long)
+        return caller_go_long(c);
+    *r = (struct signon_step_reply){.state = p.state, .to_client = p.to_client, .session = p.session};
+    return e;
+}
+
+/* ---- begin ---- */
+
+/* The first step, before there is anything to keep. In the long lane all of it is done once more. */
+static enum err take_first_step(struct caller *c, struct conversation *v, struct str said,
+                                struct signon_begin_reply *r, bool *goes_on)
+{
+    struct step p = {.s = c->vault->signons, .c = c, .v = v, .said = said};
+    enum err e = take_step(&p);
+
+    *goes_on = !e && !p.takes_long && p.state == SIGNON_MORE;
+    if (p.takes_long)
+        return caller_go_long(c);
+    *r = (struct signon_begin_reply){.state = p.state, .to_client = p.to_client, .session = p.session};
+    return e;
+}
+
+enum err serve_signon_begin(struct caller *c, const struct signon_begin_request *q,
+                            struct signon_begin_reply *r)
+{
+    struct signons *s = c->vault->signons;
+    struct conversation v = {.gate = c->gate, .protocol = q->protocol, .tls = q->tls};
+    bool goes_on = true;
+    enum err e;
+
+    if (!service_name(q->protocol) || !note_client(&v, q->client))
+        return fail(&c->cx, ERR_BAD_CALL, "protocol %u, client %s", q->protocol, log_value(q->client));
+    if (!sasl_has(q->mechanism) || (sasl_is_scram(q->mechanism) && !s->store->config()->scram))
+        return fail(&c->cx, ERR_NO_MECHANISM, "%s", log_value(q->mechanism));
+    if (!may_send_passwords(s, q))
+        return fail(&c->cx, ERR_TLS_NEEDED, "%s without TLS", log_value(q->mechanism));
+    e = exchange_begin(&c->cx, s->sasl, q->mechanism, &v.exchange);
+    if (!e && q->has_said)
+        e = take_first_step(c, &v, q->said, r, &goes_on);
+    if (!e && goes_on)
+        e = conversation_begin(s->conversations, &c->cx, &v, &r->signon);
+    if (e || !goes_on)
+        exchange_end(&v.exchange);
+    return e;
 }
 
 /* ---- the end ---- */
