@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define CONNECT_MS ((int64_t)30 * 1000)
+#define REMEMBERED_MS ((int64_t)60 * 1000)   /* that nobody answered */
 #define SEARCH_MS ((int64_t)10 * 60 * 1000)  /* no other host is tried after it */
 #define MESSAGE_MS ((int64_t)60 * 60 * 1000) /* and nothing of a message goes on after it */
 #define REUSE_MS ((int64_t)60 * 1000)        /* of a connection */
@@ -397,11 +398,23 @@ static void session_over(struct delivery *d)
     try_targets(d);
 }
 
+/* Shorter than any wait for the next attempt, so that a message that comes again is really tried. */
+static int64_t remembered_ms(const struct config *config)
+{
+    int64_t ms = REMEMBERED_MS;
+
+    for (size_t i = 0; i < config->queue.retry.n; i++)
+        if (config->queue.retry.v[i] / 2 < ms)
+            ms = config->queue.retry.v[i] / 2;
+    return ms;
+}
+
 static void connection_failed(struct delivery *d, const struct conn *c)
 {
     struct str why = why_refused(d, strerror(conn_errno(c)));
 
-    unreachable_note(d->o->unreachable, &target_of(d)->address, why, monotonic_ms());
+    unreachable_note(d->o->unreachable, &target_of(d)->address, why,
+                     monotonic_ms() + remembered_ms(d->config));
     note_own(d, "4.4.1", why);
     d->in_the_clear = false;
     d->target++;

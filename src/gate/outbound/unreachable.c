@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #define MOST 1024
-#define REMEMBERED_MS ((int64_t)60 * 1000)
 #define WHY_MAX 256
 
 struct note {
@@ -46,7 +45,7 @@ static struct note *find(struct unreachable *u, const struct endpoint *e)
     return NULL;
 }
 
-void unreachable_note(struct unreachable *u, const struct endpoint *e, struct str why, int64_t now_ms)
+void unreachable_note(struct unreachable *u, const struct endpoint *e, struct str why, int64_t until_ms)
 {
     HOLD(&u->lock);
     struct note *n = find(u, e);
@@ -54,7 +53,7 @@ void unreachable_note(struct unreachable *u, const struct endpoint *e, struct st
     if (!n)
         n = &u->notes[u->next++ % MOST];
     why = str_upto(why, WHY_MAX);
-    *n = (struct note){.address = *e, .until_ms = now_ms + REMEMBERED_MS, .why_length = why.n};
+    *n = (struct note){.address = *e, .until_ms = until_ms, .why_length = why.n};
     memcpy(n->why, why.p, why.n);
 }
 
