@@ -49,8 +49,8 @@ class Load:
         """Called by every client before it says something: one of these moments is the last."""
         with self.lock:
             if self.steps_left == 0:
-                self.server.kill()
                 self.dead.set()
+                self.server.kill()
             self.steps_left -= 1
         if self.dead.is_set():
             raise Crash
