@@ -152,8 +152,11 @@ static enum err begin(struct world *w, struct mail *m)
                                  .rcpts = &rcpt,
                                  .rcpts_count = 1};
     struct envelope_reply r = {0};
-    enum err e = serve_envelope(&w->c, &q, &r);
+    enum err e;
 
+    w->c.room = str_starts(q.client, S("uid:")) ? USERS : MX;
+    e = serve_envelope(&w->c, &q, &r);
+    w->c.room = MX;
     if (e || r.mail)
         return e ? e : r.mail;
     m->id = r.transaction;
@@ -262,6 +265,9 @@ static void test_rcpt_answers(void **state)
         {"fred@acompany.test", "b@other.test", NULL, true, OK, "who signed on sends onward"},
         {"fred@acompany.test", "tom", NULL, true, OK, "a bare name is completed"},
         {"fred", "tom", NULL, true, OK, "the sender's too"},
+        {"a@elsewhere.test", "tom", NULL, false, ERR_NO_SUCH_USER, "nobody's bare name but theirs"},
+        {"root", "tom", "uid:0", false, OK, "a user of this machine means the postmaster's domain"},
+        {"root", "nobody", "uid:0", false, ERR_NO_SUCH_USER, "where it is looked up as any other"},
         {"tom@acompany.test", "tom@acompany.test", NULL, true, ERR_BAD_SENDER, "not as somebody else"},
         {"a@elsewhere.test", "inside@acompany.test", NULL, false, ERR_INTERNAL_ONLY, "from outside"},
         {"fred@acompany.test", "inside@acompany.test", NULL, true, OK, "from inside"},

@@ -9,12 +9,18 @@
 
 #include <inttypes.h>
 
+static struct str domain_of(struct str address)
+{
+    size_t at;
+
+    return str_rfind_char(address, '@', &at) ? str_from(address, at + 1) : STR_NONE;
+}
+
 static enum err find_signed_on(struct caller *c, struct view *v, const struct signed_on *who,
                                struct sender *out)
 {
     struct account_row account;
     bool found;
-    size_t at;
     enum err e = directory_account(v, &c->cx, who->account, &account, &found);
 
     if (!e && !found)
@@ -26,8 +32,7 @@ static enum err find_signed_on(struct caller *c, struct view *v, const struct si
     out->account = who->account;
     out->may_relay = out->inside = true;
     out->internal_only = account.internal_only;
-    out->account_domain =
-        str_rfind_char(account.address, '@', &at) ? str_from(account.address, at + 1) : STR_NONE;
+    out->own_domain = domain_of(account.address);
     return OK;
 }
 
@@ -44,8 +49,10 @@ enum err sender_find(struct caller *c, struct view *v, struct handle session, st
         return find_signed_on(c, v, &who, out);
     }
     if (c->room == USERS &&
-        str_starts(client, S("uid:"))) /* the local socket: a user of this machine */
+        str_starts(client, S("uid:"))) { /* the local socket: a user of this machine */
         client = S("127.0.0.1");
+        out->own_domain = domain_of(settings()->postmaster);
+    }
     if (parse_network(client, &address) && config_relaying_network(settings(), address.ip))
         out->may_relay = out->inside = true;
     return OK;
@@ -70,9 +77,8 @@ struct path sender_complete(const struct sender *s, const struct path *p)
 {
     struct path whole = *p;
 
-    if (p->local_part.n && !p->domain.n && s->account.v &&
-        !str_same_nocase(p->local_part, S("postmaster")))
-        whole.domain = s->account_domain;
+    if (p->local_part.n && !p->domain.n && !str_same_nocase(p->local_part, S("postmaster")))
+        whole.domain = s->own_domain;
     return whole;
 }
 

@@ -5,11 +5,12 @@
 
 struct sender {
     struct account_id account; /* {0}: nobody signed on */
-    struct str account_domain; /* completes a bare name */
-    struct str client;         /* the address the gate tells */
-    bool may_relay;            /* to other domains: signed on, or from a network that may */
-    bool inside;               /* of our own office: signed on, or from such a network */
-    bool internal_only;        /* the account's own mail stays inside */
+    struct str
+        own_domain; /* completes a bare name: the account's; the postmaster's for a user of this machine */
+    struct str client;  /* the address the gate tells */
+    bool may_relay;     /* to other domains: signed on, or from a network that may */
+    bool inside;        /* of our own office: signed on, or from such a network */
+    bool internal_only; /* the account's own mail stays inside */
 };
 
 /* From the handle, if there is one (an unknown one is ERR_AUTH_NEEDED, a suspended account ERR_SUSPENDED), else from
@@ -19,6 +20,7 @@ enum err sender_find(struct caller *c, struct view *v, struct handle session, st
 /* A signed-on account sends under its own addresses, or under none; so does nobody else pretend. */
 enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct cx *cx,
                                    const struct sender *s, const struct path *reverse_path);
-/* "tom", said by somebody who signed on, is tom of the same domain; postmaster stays the server's. */
+/* "tom", said by somebody who signed on, is tom of the same domain, and said by a user of this machine (cron), of the
+ * postmaster's; postmaster stays the server's. */
 struct path sender_complete(const struct sender *s, const struct path *p);
 enum err sender_is_our_domain(struct view *v, struct cx *cx, struct str domain, bool *ours);

@@ -275,6 +275,8 @@ static enum err walk_to(struct walk *w, const struct path *to, unsigned depth)
 
     if (!to->domain.n && str_same_nocase(to->local_part, S("postmaster")))
         return walk_to_postmaster(w, depth);
+    if (!to->domain.n) /* nobody else's name goes without one: no other server could be asked */
+        return fail(w->cx, ERR_NO_SUCH_USER, "%s has no domain", log_value(to->local_part));
     if (!path_key(w->cx, to, &key))
         return fail(w->cx, ERR_BAD_ADDRESS, "%s@%s", log_value(to->local_part), log_value(to->domain));
     e = directory_is_ours(w->v, w->cx, key.domain, &found);

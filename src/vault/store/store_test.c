@@ -129,6 +129,7 @@ static void test_resolve(void **state)
         {"stale@acompany.test", "tom@acompany.test", OK, "a member who left costs the others nothing"},
         {"whatever@catchall.test", "tom@acompany.test", OK, "a catch-all"},
         {"postmaster", "postmaster@acompany.test", OK, "RFC 5321 4.5.1, without domain"},
+        {"tom", "", ERR_NO_SUCH_USER, "nobody else goes without one, and never to another server"},
         {"PostMaster@catchall.test", "tom@acompany.test", OK, "the catch-all has it"},
         {"postmaster@empty.test", "postmaster@acompany.test", OK, "every domain has one"},
         {"x@empty.test", "", ERR_NO_SUCH_USER, "an empty domain"},
