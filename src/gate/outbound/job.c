@@ -2,6 +2,7 @@
 #include "gate/outbound/delivery.h"
 
 #include "base/log.h"
+#include "mail/idna.h"
 
 static struct work copy_work(struct arena *arena, const struct work *work)
 {
@@ -16,10 +17,21 @@ static struct work copy_work(struct arena *arena, const struct work *work)
     return copy;
 }
 
+/* RFC 6531 §3.2: a domain in A-labels may go to a server without SMTPUTF8. RFC-GAP: §3.7 would have U-labels where
+ * it is offered; which server will take the message is not known yet, and they mean the same. */
+static void spell_domain(struct arena *arena, struct path *p)
+{
+    if (is_ascii(p->local_part) && !is_ascii(p->domain))
+        domain_to_ascii(arena, p->domain, &p->domain);
+}
+
 void job_begin(struct job *j, const struct work *work)
 {
     *j = (struct job){.arena = arena_new(0), .piece_arena = arena_new(0)};
     j->work = copy_work(j->arena, work);
+    spell_domain(j->arena, &j->work.reverse_path);
+    for (size_t i = 0; i < j->work.rcpts_count; i++)
+        spell_domain(j->arena, &j->work.rcpts[i].to);
     j->remotes = arena_array(j->arena, struct str, j->work.rcpts_count);
     j->message =
         (struct client_message){.arena = j->arena,
@@ -93,7 +105,8 @@ static bool envelope_is_ascii(const struct work *w)
 }
 
 /* RFC 6531 §3.2: a client says SMTPUTF8 if the message needs it, not because its sender could have used it. The header
- * is in the first piece, or is taken for ASCII as far as it is longer. */
+ * is in the first piece, or is taken for ASCII as far as it is longer. RFC-GAP: the headers of parts inside are not
+ * looked at. */
 void job_look_at_body(struct job *j)
 {
     struct str header = j->piece;

@@ -67,6 +67,22 @@ static const struct scene scenes[] = {
      2,
      "1.0 deferred 4.4.1 /connection to mx0 (127.0.0.9) failed: connection refused\n"
      "2.0 deferred 4.4.1 /connection to mx0 (127.0.0.9) failed: connection refused\n"},
+    {"an international domain, and a server that knows nothing of it",
+     "",
+     "xn--bcher-kva.test A 127.0.0.1\n",
+     {"1 xn--bcher-kva.test <a@us.test> <tom@b\xc3\xbc"
+      "cher.test>"},
+     {HELLO "C MAIL FROM:<a@us.test>\nC RCPT TO:<tom@xn--bcher-kva.test>\nC DATA\nS 250 ok\nS 250 "
+            "ok\nS 354 go\n" BODY BYE},
+     1,
+     "1.0 delivered 2.0.0 xn--bcher-kva.test/250 2.0.0 taken\n"},
+    {"an international local part, and such a server",
+     "",
+     "b.test MX 10 mx1\nmx1 A 127.0.0.1\n",
+     {"1 b.test <a@us.test> <t\xc3\xb6m@b.test>"},
+     {HELLO BYE},
+     1,
+     "1.0 failed 5.6.7 /the next server cannot take international addresses\n"},
     {"no such domain",
      "",
      "",
