@@ -170,9 +170,27 @@ static void test_arena(void **state)
     arena_free(a);
 }
 
+/* Wherever the byte stands: eight are looked at together. */
+static void test_is_ascii(void **state)
+{
+    char bytes[20];
+
+    (void)state;
+    for (size_t n = 0; n <= sizeof(bytes); n++) {
+        memset(bytes, 'x', sizeof(bytes));
+        assert_true(is_ascii((struct str){bytes, n}));
+        for (size_t at = 0; at < sizeof(bytes); at++) {
+            bytes[at] = '\x80';
+            assert_int_equal(is_ascii((struct str){bytes, n}), at >= n);
+            bytes[at] = '\x7f';
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_is_ascii),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_base64),

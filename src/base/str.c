@@ -243,8 +243,14 @@ bool is_utf8(struct str s)
 
 bool is_ascii(struct str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] > 127)
-            return false;
-    return true;
+    uint64_t eight, high = 0;
+    size_t i = 0;
+
+    for (; i + sizeof(eight) <= s.n; i += sizeof(eight)) {
+        memcpy(&eight, s.p + i, sizeof(eight));
+        high |= eight;
+    }
+    for (; i < s.n; i++)
+        high |= (unsigned char)s.p[i];
+    return (high & 0x8080808080808080u) == 0;
 }
