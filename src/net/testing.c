@@ -220,10 +220,13 @@ static void on_relay_ended(struct conn *c)
         conn_unrelay(c, S("ECHO early\r\n"));
 }
 
+/* Two connections of one test may close at once, on two threads. */
 static void on_closed(struct conn *c, enum conn_end end)
 {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     struct test_core *core = conn_state(c);
     char byte = (char)end;
+    HOLD(&one_at_a_time);
 
     snprintf(core->trouble, sizeof(core->trouble), "%s", conn_tls_trouble(c));
     core->error = conn_errno(c);

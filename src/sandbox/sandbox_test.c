@@ -511,13 +511,18 @@ static void *wait_for_end(void *arg)
     return arg;
 }
 
-/* Whoever closes the doors too late is told so. */
+/* Whoever closes the doors too late is told so; but ThreadSanitizer's own thread is always there, so with it nobody
+ * counts. */
 static void test_threads(void **state)
 {
-    pid_t child = fork();
+    pid_t child;
     int status;
 
     (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip();
+#endif
+    child = fork();
     if (child == 0) {
         struct sandbox spec = {SANDBOX_GATE, NULL, NULL};
         struct sandbox_layers layers;
