@@ -116,8 +116,16 @@ static void put_trace(struct txn *t, struct cx *cx, struct entry_id id, const st
     log_line(LOG_INFO, "reported", "id=%s about=%s to=%s", text, about, log_value(ev.to));
 }
 
-static void write_report(struct buf *out, struct cx *cx, const struct entry_row *entry, struct str head,
-                         struct body_id id, const struct report_recipient *recipients, size_t n)
+/* RFC 3461 §4.3: RET speaks of failures only; of other reports the header is enough. Who did not say gets the message
+ * back, as people expect when mail returns. */
+static bool returns_all(const struct entry_row *entry, enum report_about about, struct str head)
+{
+    return about == ABOUT_FAILURE && entry->params.ret != 'H' && entry->size == head.n;
+}
+
+static void write_report(struct buf *out, struct cx *cx, const struct entry_row *entry, bool full,
+                         struct str head, struct body_id id, const struct report_recipient *recipients,
+                         size_t n)
 {
     char unique[ID_TEXT_SIZE];
     struct report r = {.hostname = settings()->hostname,
@@ -127,7 +135,7 @@ static void write_report(struct buf *out, struct cx *cx, const struct entry_row 
                        .arrival_ms = (int64_t)entry->arrived,
                        .envid = entry->params.envid,
                        .original = head,
-                       .full = entry->params.ret == 'F' && entry->size == head.n,
+                       .full = full,
                        .smtputf8 = entry->params.smtputf8,
                        .recipients = recipients,
                        .recipient_count = n};
@@ -154,7 +162,7 @@ enum err report_add_from(struct vault *v, struct txn *t, struct cx *cx, struct e
     e = find_destination(v, cx, &entry->reverse_path, &destination);
     if (e)
         return e;
-    write_report(&text, cx, entry, head, report, recipients, n);
+    write_report(&text, cx, entry, returns_all(entry, about, head), head, report, recipients, n);
     if (text.full)
         return fail(cx, ERR_BUG, "a report of more than 16 MiB");
     put_body(t, report, buf_str(&text));
