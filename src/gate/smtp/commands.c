@@ -115,6 +115,7 @@ static enum err cmd_starttls(struct smtp *s, struct str args)
         mistake(s, 502, "5.5.1", "TLS is not offered here");
     } else {
         reply(s, 220, "2.0.0", "go ahead");
+        signoff(s); /* RFC 3207 §4.2: it rests on what was said in the open */
         s->want = SMTP_TLS;
     }
     return OK;

@@ -70,7 +70,7 @@ struct smtp *smtp_new(const struct smtp_settings *settings, enum smtp_role role,
     return s;
 }
 
-static void signoff(struct smtp *s)
+void signoff(struct smtp *s)
 {
     struct signon_end_request q = {.session = s->session};
     struct signon_end_reply r;
@@ -118,7 +118,7 @@ enum smtp_want smtp_wants(const struct smtp *s)
     return s->want;
 }
 
-/* RFC 3207 §4.2: what was said before is forgotten, EHLO too. */
+/* RFC 3207 §4.2: what was said before is forgotten, EHLO too. (A sign-on was by cmd_starttls().) */
 void smtp_secured(struct smtp *s, struct str version, struct str cipher)
 {
     s->tls = true;

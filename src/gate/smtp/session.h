@@ -68,6 +68,8 @@ struct smtp {
 void set_state(struct smtp *s, enum smtp_state state);
 /* A transaction is over or given up: RSET, EHLO, an end of data, a disconnect. */
 void transaction_end(struct smtp *s, bool tell_vault);
+/* Nobody is signed on any more. */
+void signoff(struct smtp *s);
 
 /* ---- reply.c ---- */
 
