@@ -28,10 +28,6 @@ struct report_recipient {
     int64_t retry_until_ms;  /* REPORT_DELAYED: when we give up */
 };
 
-/* With RET=FULL a whole message is returned up to this size, and only its header beyond (RFC 3461 §4.3 permits
- * it): a report must not be a way to multiply large mail. */
-#define REPORT_FULL_MAX (256 * 1024)
-
 struct report {
     struct str hostname; /* Reporting-MTA, and who speaks */
     struct str from;     /* an address, the postmaster's */
@@ -41,7 +37,7 @@ struct report {
     int64_t arrival_ms;  /* when the message came to us */
     struct str envid;    /* decoded; empty: not given */
     struct str original; /* the message, or its beginning with the header in it */
-    bool full;           /* RET=FULL, and original is all of it */
+    bool full;           /* the message is returned, and original is all of it; else only its header */
     bool smtputf8;       /* the message came with SMTPUTF8, so the report may go with it */
     const struct report_recipient *recipients;
     size_t recipient_count;

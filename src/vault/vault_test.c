@@ -138,7 +138,7 @@ struct mail {
     const char *from, *to, *client;
     struct handle session;
     struct str text;
-    uint32_t notify;
+    uint32_t notify, ret;
     struct body_id id;
 };
 
@@ -172,6 +172,7 @@ static enum err end(struct world *w, const struct mail *m)
                                 .client = str_from_c(m->client ? m->client : "198.51.100.1"),
                                 .helo = S("client.test"),
                                 .reverse_path = path_of(m->from),
+                                .params = {.ret = m->ret},
                                 .rcpts = &rcpt,
                                 .rcpts_count = 1,
                                 .last = m->text,
@@ -560,6 +561,59 @@ static void test_success_is_told_if_asked(void **state)
     }
 }
 
+static size_t count_of(struct str text, const char *what)
+{
+    size_t n = 0, at;
+
+    for (; str_find(text, str_from_c(what), &at); n++)
+        text = str_from(text, at + 1);
+    return n;
+}
+
+/* RFC 3461 §5.2.7.3 (c): one report for the alias, none for its members; and §6.2: RET=FULL is about failures. */
+static void test_success_of_an_alias(void **state)
+{
+    static const struct {
+        const char *to;
+        uint32_t notify;
+        const char *action, *final; /* NULL: no report */
+    } rows[] = {{"both@acompany.test", NOTIFY_SUCCESS, "Action: expanded", "both@acompany.test"},
+                {"both@acompany.test", NOTIFY_SUCCESS | NOTIFY_FAILURE, "Action: expanded",
+                 "both@acompany.test"},
+                {"one@acompany.test", NOTIFY_SUCCESS, "Action: delivered", "tom@acompany.test"},
+                {"both@acompany.test", NOTIFY_FAILURE, NULL, NULL}};
+    struct world *w = *state;
+    struct target both[] = {{path_of("tom@acompany.test")}, {path_of("inside@acompany.test")}};
+    size_t reports = 0;
+    struct ticket t;
+
+    durable(w, alias_create(w->vault.store, &w->c.cx, S("both@acompany.test"), both, 2, &t), t);
+    durable(w, alias_create(w->vault.store, &w->c.cx, S("one@acompany.test"), both, 1, &t), t);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct mail m = {.from = "fred@acompany.test",
+                         .to = rows[i].to,
+                         .session = w->fred_on,
+                         .text = S("Subject: all\r\n\r\nnot to come back\r\n"),
+                         .notify = rows[i].notify,
+                         .ret = 'F'};
+        struct str report;
+
+        must(w, send_mail(w, &m));
+        reports += rows[i].action != NULL;
+        wait_for_mail(w, w->fred, reports);
+        while (queue_now(w).entries_count)
+            engine_flush(w->vault.engine);
+        assert_int_equal(count_in(w, w->fred), reports);
+        if (!rows[i].action)
+            continue;
+        report = message_in(w, w->fred, reports - 1);
+        assert_int_equal(count_of(report, "Final-Recipient:"), 1);
+        assert_true(holds(report, rows[i].action));
+        assert_true(holds(report, rows[i].final));
+        assert_false(holds(report, "not to come back"));
+    }
+}
+
 static void test_the_postmaster_changes_entries(void **state)
 {
     struct world *w = *state;
@@ -646,6 +700,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_power_cut_while_accepting, set_up, tear_down),
     };

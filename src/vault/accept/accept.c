@@ -233,6 +233,9 @@ struct delivery {
     struct path reverse_path;
     struct cold_row looks;
     struct plan plan;
+    struct entry_rcpt
+        *expanded; /* recipients with several members, whose sender wants to hear of success */
+    size_t expanded_count;
     uint64_t size;
     struct str head; /* the first piece, or what there is */
 };
@@ -273,6 +276,19 @@ static enum err check_loops(struct delivery *d)
     return hops > MOST_RECEIVED ? fail(&d->c->cx, ERR_MAIL_LOOP, "%zu Received fields", hops) : OK;
 }
 
+/* RFC 3461 §5.2.7.3 (c): members do not report success, in the place of all of them the address does that they stand
+ * behind: "expanded". What is left of NOTIFY=SUCCESS alone is the wish to hear of nothing else. */
+static uint32_t note_expanded(struct delivery *d, const struct rcpt *r, const struct path *to)
+{
+    uint32_t rest = r->notify & ~(uint32_t)NOTIFY_SUCCESS;
+
+    if (rest == r->notify)
+        return rest;
+    d->expanded[d->expanded_count++] = (struct entry_rcpt){
+        .to = *to, .notify = r->notify, .orcpt = r->orcpt, .state = RCPT_DONE, .status = S("2.0.0")};
+    return rest ? rest : NOTIFY_NEVER;
+}
+
 /* Where all recipients lead now. An answer that was given at RCPT is not taken back for some of them: if one no longer
  * holds, the whole message is asked for again. */
 static enum err decide(struct delivery *d, struct view *v)
@@ -287,8 +303,11 @@ static enum err decide(struct delivery *d, struct view *v)
                             .sender = d->from.account,
                             .looks = &d->looks,
                             .next_entry = 1};
+    d->expanded = arena_array(cx->arena, struct entry_rcpt, d->q->rcpts_count);
+    d->expanded_count = 0;
     for (size_t i = 0; i < d->q->rcpts_count; i++) {
-        struct path to = sender_complete(&d->from, &d->q->rcpts[i].to);
+        const struct rcpt *rcpt = &d->q->rcpts[i];
+        struct path to = sender_complete(&d->from, &rcpt->to);
         struct destinations leads_to = {0};
         bool ours = true;
         enum err e = directory_resolve(d->c->vault->store, v, cx, &to, &leads_to);
@@ -298,7 +317,8 @@ static enum err decide(struct delivery *d, struct view *v)
         if (!e && !ours && (!d->from.may_relay || d->from.internal_only))
             e = fail(cx, ERR_NO_RELAY, "%s", log_value(to.domain));
         if (!e)
-            e = plan_add(&d->plan, cx, (uint32_t)i, d->q->rcpts[i].notify, d->q->rcpts[i].orcpt,
+            e = plan_add(&d->plan, cx, (uint32_t)i,
+                         leads_to.n > 1 ? note_expanded(d, rcpt, &to) : rcpt->notify, rcpt->orcpt,
                          &leads_to);
         if (e)
             return e == ERR_NO_SUCH_USER ? ERR_CHANGED : e;
@@ -364,35 +384,44 @@ static void put_trace(const struct delivery *d, struct txn *t)
     buf_free(&b);
 }
 
-/* RFC 3461 §5.2.1: who asked to hear of success hears of it, for what is in a mailbox now. */
-static enum err put_success_reports(const struct delivery *d, struct txn *t)
+static enum err put_report(const struct delivery *d, struct txn *t, enum report_about what,
+                           struct entry_rcpt *rcpts, size_t n)
 {
     struct entry_row about = {.reverse_path = d->reverse_path,
                               .params = d->q->params,
                               .size = d->size,
                               .arrived = (uint64_t)now_ms(),
-                              .rcpts =
-                                  arena_array(d->c->cx.arena, struct entry_rcpt, d->plan.local_count)};
-    bool *which = arena_array(d->c->cx.arena, bool, d->plan.local_count);
+                              .rcpts = rcpts,
+                              .rcpts_count = n};
+    bool *all = arena_array(d->c->cx.arena, bool, n);
+
+    for (size_t i = 0; i < n; i++)
+        all[i] = true;
+    return n ? report_add_from(d->c->vault, t, &d->c->cx, (struct entry_id){d->x->id.v, 0}, &about,
+                               what, all, d->head)
+             : OK;
+}
+
+/* RFC 3461 §5.2.1: who asked to hear of success hears of it, for what is in a mailbox now, or on its way to members. */
+static enum err put_success_reports(const struct delivery *d, struct txn *t)
+{
+    struct entry_rcpt *there = arena_array(d->c->cx.arena, struct entry_rcpt, d->plan.local_count);
+    size_t n = 0;
+    enum err e;
 
     for (size_t i = 0; i < d->plan.local_count; i++) {
         const struct plan_target *to = &d->plan.local[i];
 
-        if (!(to->notify & NOTIFY_SUCCESS))
-            continue;
-        which[about.rcpts_count] = true;
-        about.rcpts[about.rcpts_count++] =
-            (struct entry_rcpt){.to = to->to.delivered_to,
-                                .notify = to->notify,
-                                .orcpt = to->orcpt,
-                                .state = RCPT_DONE,
-                                .status = S("2.0.0"),
-                                .last_reply = S("delivered to the mailbox")};
+        if (to->notify & NOTIFY_SUCCESS)
+            there[n++] = (struct entry_rcpt){.to = to->to.delivered_to,
+                                             .notify = to->notify,
+                                             .orcpt = to->orcpt,
+                                             .state = RCPT_DONE,
+                                             .status = S("2.0.0"),
+                                             .last_reply = S("delivered to the mailbox")};
     }
-    return about.rcpts_count
-               ? report_add_from(d->c->vault, t, &d->c->cx, (struct entry_id){d->x->id.v, 0}, &about,
-                                 ABOUT_SUCCESS, which, d->head)
-               : OK;
+    e = put_report(d, t, ABOUT_SUCCESS, there, n);
+    return e ? e : put_report(d, t, ABOUT_EXPANSION, d->expanded, d->expanded_count);
 }
 
 /* One try: decides on durable state, locks, makes sure that nothing it rested on has changed, writes. */

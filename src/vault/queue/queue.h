@@ -63,7 +63,8 @@ enum err queue_deliver_local(struct vault *v, struct cx *cx, struct entry_id id,
 
 /* ---- reports (RFC 3464) ---- */
 
-enum report_about { ABOUT_FAILURE, ABOUT_DELAY, ABOUT_SUCCESS };
+/* ABOUT_EXPANSION: success as far as we can tell, for an address that leads to several (RFC 3461 §5.2.7.3). */
+enum report_about { ABOUT_FAILURE, ABOUT_DELAY, ABOUT_SUCCESS, ABOUT_EXPANSION };
 /* A message to the entry's reverse-path about some of its recipients, queued in this transaction. Nothing for the
  * null reverse-path, or for recipients whose NOTIFY does not ask for it: never a report about a report. */
 enum err report_add(struct vault *v, struct txn *t, struct cx *cx, struct entry_id id,

@@ -30,6 +30,8 @@ static enum report_action action_of(const struct entry_row *entry, enum report_a
         return REPORT_FAILED;
     if (about == ABOUT_DELAY)
         return REPORT_DELAYED;
+    if (about == ABOUT_EXPANSION)
+        return REPORT_EXPANDED;
     return entry->destination.n ? REPORT_RELAYED : REPORT_DELIVERED;
 }
 
