@@ -127,7 +127,8 @@ static void write_received(struct smtp *s, struct buf *out, const char *id, int6
                             .tls_version = version,
                             .tls_cipher = tls,
                             .id = str_from_c(id),
-                            .for_recipient = e->accepted == 1 ? &one : NULL,
+                            /* For = "FOR" FWS ( Path / Mailbox ), and a bare name is neither */
+                            .for_recipient = e->accepted == 1 && one.domain.n ? &one : NULL,
                             .date_ms = now,
                             .zone_minutes = zone_minutes(now),
                         });

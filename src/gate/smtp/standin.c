@@ -227,16 +227,16 @@ static struct str take_body_line(struct str *rest)
     return line;
 }
 
-/* RFC 5321 §7.2: several recipients are not told of each other. */
-static void check_for_clause(struct str received, size_t rcpts)
+/* RFC 5321 §7.2: several recipients are not told of each other. §4.4: and a bare name is no path. */
+static void check_for_clause(struct str received, const struct deliver_request *q)
 {
     size_t at;
 
-    assert(str_find(received, S(" for <"), &at) == (rcpts == 1));
+    assert(str_find(received, S(" for <"), &at) == (q->rcpts_count == 1 && q->rcpts[0].to.domain.n));
 }
 
 /* Our Received field is the first thing in the body; its folds begin with a blank or a tab. */
-static void write_body(size_t rcpts)
+static void write_body(const struct deliver_request *q)
 {
     struct str rest = buf_str(&vault.body);
     size_t received_at = vault.account.n;
@@ -248,7 +248,7 @@ static void write_body(size_t rcpts)
         buf_add_char(&vault.account, ' ');
         buf_add(&vault.account, str_trim(take_body_line(&rest)));
     }
-    check_for_clause(str_from(buf_str(&vault.account), received_at), rcpts);
+    check_for_clause(str_from(buf_str(&vault.account), received_at), q);
     buf_add_char(&vault.account, '\n');
     while (rest.n) {
         buf_add(&vault.account, S("body "));
@@ -271,7 +271,7 @@ enum err vault_deliver(struct cx *cx, const struct deliver_request *q, struct de
                q->rcpts_count, q->pieces_before, q->parts_count, vault.body.n, STR_ARG(q->helo));
     if (e)
         return fail(cx, e, "as the rule says");
-    write_body(q->rcpts_count);
+    write_body(q);
     transaction_over();
     *r = (struct deliver_reply){.local = (uint32_t)q->rcpts_count};
     return OK;
