@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With _FORTIFY_SOURCE glibc makes these macros for clang, which will not poison a macro. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat stpcpy  /* struct buf */
 #pragma GCC poison sprintf vsprintf gets /* snprintf, buf_printf */
 #pragma GCC poison strtok strtok_r       /* take_until */
