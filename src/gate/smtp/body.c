@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gate/smtp/params.h"
 #include "mail/date.h"
+#include "mail/idna.h"
 #include "mail/message_id.h"
 #include "mail/mime.h"
 #include "mail/received.h"
@@ -110,10 +111,22 @@ static int zone_minutes(int64_t ms)
     return localtime_r(&seconds, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
 }
 
+/* RFC-GAP: RFC 6531 §3.7.3 would have U-labels here (SHOULD) where MAIL said SMTPUTF8. But what goes on without it must
+ * not hold them, and our own field would be all that keeps such a message from a server without SMTPUTF8. A local part
+ * beyond ASCII does so anyway. */
+static struct mailbox for_recipient(const struct envelope *e)
+{
+    struct mailbox one = {e->rcpts[0].to.local_part, e->rcpts[0].to.domain};
+
+    if (is_ascii(one.local_part) && !is_ascii(one.domain))
+        domain_to_ascii(e->arena, one.domain, &one.domain);
+    return one;
+}
+
 static void write_received(struct smtp *s, struct buf *out, const char *id, int64_t now)
 {
     const struct envelope *e = s->envelope;
-    struct mailbox one = {e->rcpts[0].to.local_part, e->rcpts[0].to.domain};
+    struct mailbox one = for_recipient(e);
     struct str tls = str_from_c(s->tls_text), version = STR_NONE;
 
     take_until(&tls, ' ', &version);
