@@ -79,6 +79,11 @@ hear_error(cfg_t *cfg, const char *format, va_list args)
         complain_unknown(cfg, va_arg(args, const char *));
         return;
     }
+    if (!strcmp(format, "found duplicate title '%s'")) {
+        complain(cfg->line, "a second block \"%.*s\": expected another title, or one block for both",
+                 LONGEST_SHOWN, va_arg(args, const char *));
+        return;
+    }
     vsnprintf(text, sizeof(text), format, args);
     complain(cfg->line, "%s", text);
 }

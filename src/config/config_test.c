@@ -156,7 +156,7 @@ static void test_mistakes(void **state)
         {LEAST "listen { on = {\"0.0.0.0:70\"} }\n", "test.conf:2: missing title for section 'listen'"},
         {LEAST "listen smtp { }\n", "test.conf:2: on is missing in the block \"listen\""},
         {LEAST "listen smtp { on = {\"0.0.0.0:25\"} }\nlisten smtp { on = {\"[::]:25\"} }\n",
-         "test.conf:3: found duplicate title 'smtp'"},
+         "test.conf:3: a second block \"smtp\": expected another title"},
         {LEAST "listen smtp { on = {\n\"0.0.0.0:25\",\n\"mail:25\"} }\n",
          "test.conf:4: on \"mail:25\": expected an address"},
         {LEAST "listen smtp { on = {\"[::1]\"} }\n", "expected an address and a port"},

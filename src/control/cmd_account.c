@@ -52,7 +52,7 @@ enum err cmd_account_add(struct operator* op)
         (e = password_read(&op->cx, operator_option(op, "--password-stdin") != NULL, &q.password)) ||
         (e = vault_reach(op)) || (e = vault_account_add(&op->cx, &q, &r)))
         return e;
-    if (!q.password.n)
+    if (!q.password.n && !op->json)
         printf("%s has no password yet: posthorn account password %s\n", op->argv[0], op->argv[0]);
     return OK;
 }

@@ -118,6 +118,27 @@ enum err cmd_queue_show(struct operator* op)
     return OK;
 }
 
+/* Why an entry stays as it is. */
+static const char *const nothing_to_change[] = {
+    [QUEUE_RETRY] = "it is held: release it first",
+    [QUEUE_HOLD] = "it is held already",
+    [QUEUE_RELEASE] = "it is not held",
+    [QUEUE_REMOVE] = "it has gone meanwhile",
+};
+
+static void print_changed(struct operator* op, uint32_t changed)
+{
+    json_t *object;
+
+    if (op->json) {
+        object = json_pack("{s:I}", "changed", (json_int_t)changed);
+        print_object(op, object, NULL, 0);
+        json_decref(object);
+    } else if (op->argc == 0) {
+        printf("%u %s\n", changed, changed == 1 ? "entry" : "entries");
+    }
+}
+
 static enum err change(struct operator* op, uint32_t action)
 {
     const char *domain = operator_option(op, "--domain");
@@ -131,10 +152,9 @@ static enum err change(struct operator* op, uint32_t action)
     if ((op->argc && (e = take_entry_id(op, &q.entry))) || (e = vault_reach(op)) ||
         (e = vault_queue_change(&op->cx, &q, &r)))
         return e;
-    if (op->json)
-        printf("{\"changed\": %u}\n", r.changed);
-    else if (op->argc == 0)
-        printf("%u entries\n", r.changed);
+    if (op->argc && !r.changed)
+        return fail(&op->cx, ERR_BAD_VALUE, "%s", nothing_to_change[action]);
+    print_changed(op, r.changed);
     return OK;
 }
 
@@ -171,10 +191,10 @@ static const struct {
     [TRACE_DEFERRED] = {"deferred", "could not be sent yet to"},
     [TRACE_FAILED] = {"failed", "could not be delivered to"},
     [TRACE_REPORTED] = {"reported", "a report was sent to"},
-    [TRACE_HELD] = {"held", "held by the postmaster for"},
-    [TRACE_RELEASED] = {"released", "released by the postmaster for"},
-    [TRACE_RETRIED] = {"retried", "tried again at the postmaster's wish for"},
-    [TRACE_REMOVED] = {"removed", "removed by the postmaster, for"},
+    [TRACE_HELD] = {"held", "held for"},
+    [TRACE_RELEASED] = {"released", "released for"},
+    [TRACE_RETRIED] = {"retried", "to be tried again now for"},
+    [TRACE_REMOVED] = {"removed", "removed for"},
 };
 
 static size_t event_index(uint32_t event)

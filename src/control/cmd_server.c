@@ -13,27 +13,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static void free_json(json_t **value)
+{
+    json_decref(*value);
+}
+
+/* Takes the value. For people nothing is printed: they have read it already, in words. */
+static enum err print_json_of(struct operator* op, json_t *value)
+{
+    if (op->json)
+        print_object(op, value, NULL, 0);
+    json_decref(value);
+    return OK;
+}
+
 enum err cmd_serve(struct operator* op)
 {
     char rooms[PATH_MAX];
     struct supervisor_options options = {.config_path = op->config_path, .rooms = rooms};
     enum err e = room_directory(&op->cx, rooms, sizeof(rooms));
 
+    op->answered = true; /* its log is all there is to say */
     return e ? e : supervisor_run(&op->cx, &options);
 }
 
-/* Certificates are looked at as well, unless they are still to be made or belong to somebody else. */
+/* What serve would stumble over. Files are looked at as well, unless they are still to be made or belong to somebody
+ * else. */
 enum err cmd_check_config(struct operator* op)
 {
     struct certificate *certificates;
     size_t count;
     enum err e = operator_settings(op);
 
+    if (!e)
+        e = settings_check_serving(&op->cx, &op->settings);
+    if (!e && geteuid() == 0)
+        e = settings_check_files(&op->cx, &op->settings);
     if (!e && op->settings.config->tls_count && geteuid() == 0)
         e = certificates_read(&op->cx, op->settings.config, op->cx.arena, &certificates, &count);
-    if (!e)
+    if (e)
+        return e;
+    if (!op->json)
         printf("%s: good\n", op->config_path);
-    return e;
+    return print_json_of(op, json_pack("{s:s, s:b}", "file", op->config_path, "good", true));
 }
 
 static enum err help_settings(struct operator* op)
@@ -44,8 +66,9 @@ static enum err help_settings(struct operator* op)
         config_manual_roff(&text);
     else
         config_manual_text(&text);
-    fwrite(text.p, 1, text.n, stdout);
-    return OK;
+    if (!op->json)
+        fwrite(text.p, 1, text.n, stdout);
+    return print_json_of(op, json_pack("{s:o}", "text", json_text(buf_str(&text))));
 }
 
 static bool is_asked_for(const struct operator* op, const struct command *c)
@@ -57,20 +80,29 @@ static bool is_asked_for(const struct operator* op, const struct command *c)
     return str_starts(str_from_c(c->words), str_from_c(words));
 }
 
+static json_t *command_object(const struct command *c)
+{
+    return json_pack("{s:s, s:s, s:s}", "command", c->words, "usage", c->usage, "help", c->help);
+}
+
 /* "help account" explains every command that begins so. */
 enum err cmd_help(struct operator* op)
 {
-    bool found = false;
+    scoped(free_json) json_t *rows = json_array();
 
     if (op->argc > 0 && !strcmp(op->argv[0], "settings"))
         return help_settings(op);
     for (size_t i = 0; i < command_count; i++)
         if (op->argc == 0 || is_asked_for(op, &commands[i])) {
-            printf("posthorn %s%s%s\n    %s\n", commands[i].words, *commands[i].usage ? " " : "",
-                   commands[i].usage, commands[i].help);
-            found = true;
+            const struct command *c = &commands[i];
+
+            json_array_append_new(rows, command_object(c));
+            if (!op->json)
+                printf("posthorn %s%s%s\n    %s\n", c->words, *c->usage ? " " : "", c->usage, c->help);
         }
-    return found ? OK : usage_error(op, "there is no such command");
+    if (json_array_size(rows) == 0)
+        return usage_error(op, "there is no such command");
+    return print_json_of(op, json_incref(rows));
 }
 
 /* ---- status ---- */

@@ -49,6 +49,9 @@ const struct command commands[] = {
      "Tell how the running server is; the exit status serves monitors."},
     {"check", "", NULL, 0, 0, cmd_check,
      "Read the whole store and name what disagrees or cannot be read."},
+    {"sendmail", "[-t] [-i] [-f SENDER] [-F NAME] [-bm|-bs|-bp|-bi] [RECIPIENT…]", NULL, 0, -1, NULL,
+     "Hand in a message from standard input, as cron and other programs do; for every user of this "
+     "machine. Works by the names sendmail, mailq and newaliases too, and exits by sysexits.h."},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(*commands);

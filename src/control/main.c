@@ -3,6 +3,7 @@
 #include "control/operator.h"
 #include "control/sendmail.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,15 +11,38 @@
 
 #define DEFAULT_CONFIG "/etc/posthorn/posthorn.conf"
 
+static void print_command(FILE *out, const char *before, const struct command *c)
+{
+    fprintf(out, "%sposthorn %s%s%s\n", before, c->words, *c->usage ? " " : "", c->usage);
+}
+
 static void print_usage(FILE *out)
 {
     fputs("usage: posthorn [--config FILE] [--json] COMMAND …\n\n", out);
     for (size_t i = 0; i < command_count; i++)
-        fprintf(out, "    posthorn %s%s%s\n", commands[i].words, *commands[i].usage ? " " : "",
-                commands[i].usage);
-    fputs("    posthorn sendmail …\n", out);
+        print_command(out, "    ", &commands[i]);
     fputs("\n\"posthorn help COMMAND\" explains one, \"posthorn help settings\" the configuration.\n",
           out);
+}
+
+static bool is_in_group(const struct command *c, const char *group)
+{
+    size_t n = strlen(group);
+
+    return !strncmp(c->words, group, n) && c->words[n] == ' ';
+}
+
+/* "account": the commands that begin so. False: there are none. */
+static bool print_group(FILE *out, const char *group)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < command_count; i++)
+        if (is_in_group(&commands[i], group)) {
+            print_command(out, found ? "       " : "usage: ", &commands[i]);
+            found = true;
+        }
+    return found;
 }
 
 const char *operator_option(const struct operator* op, const char *name)
@@ -88,79 +112,7 @@ static bool knows_option(const struct command *c, const char *option, bool *has_
     return false;
 }
 
-/* Sorts the arguments: options to op->options, the rest stays in op->argv. "--" ends the options. */
-static enum err take_options(struct operator* op)
-{
-    int kept = 0;
-    bool has_value, ended = false;
-
-    for (int i = 0; i < op->argc; i++) {
-        char *word = op->argv[i];
-
-        if (ended || word[0] != '-' || !word[1]) {
-            op->argv[kept++] = word;
-        } else if (!strcmp(word, "--")) {
-            ended = true;
-        } else if (!knows_option(op->command, word, &has_value) ||
-                   op->option_count == MOST_OPTIONS_GIVEN) {
-            return fail(&op->cx, ERR_BAD_VALUE, "unknown option %s", word);
-        } else if (has_value && ++i == op->argc) {
-            return fail(&op->cx, ERR_BAD_VALUE, "%s needs a value", word);
-        } else {
-            op->options[op->option_count].name = word;
-            op->options[op->option_count++].value = has_value ? op->argv[i] : "";
-        }
-    }
-    op->argc = kept;
-    return OK;
-}
-
-static enum err check_count(struct operator* op)
-{
-    if (op->argc < op->command->least)
-        return fail(&op->cx, ERR_BAD_VALUE, "something is missing");
-    if (op->command->most >= 0 && op->argc > op->command->most)
-        return fail(&op->cx, ERR_BAD_VALUE, "\"%s\" is too much", op->argv[op->command->most]);
-    return OK;
-}
-
-static int wrong_usage(const struct operator* op)
-{
-    fprintf(stderr, "posthorn: %s\nusage: posthorn %s %s\n", op->cx.cause, op->command->words,
-            op->command->usage);
-    return EXIT_USAGE;
-}
-
-/* What was wanted stands before why it failed: "posthorn: account show x@y: there is no such thing". */
-static int failed(const struct operator* op, enum err e)
-{
-    const char *cause = op->cx.cause[0] ? op->cx.cause : err_row(e)->text;
-    const char *about = op->argc > 0 ? op->argv[0] : "";
-
-    fprintf(stderr, "posthorn: %s%s%s: %s\n", op->command->words, *about ? " " : "", about, cause);
-    return EXIT_FAILED;
-}
-
-static int run(struct operator* op)
-{
-    enum err e;
-
-    if (take_options(op) || check_count(op))
-        return wrong_usage(op);
-    e = op->command->run(op);
-    vault_leave(op);
-    if (op->wrong_usage)
-        return wrong_usage(op);
-    if (e)
-        return failed(op, e);
-    if (fflush(stdout) || ferror(stdout)) {
-        fprintf(stderr, "posthorn: cannot write the answer\n");
-        return EXIT_FAILED;
-    }
-    return EXIT_DONE;
-}
-
-/* Options that stand before the command. True: one was taken. */
+/* The options of every command, before it or behind. True: one was taken. */
 static bool take_global(struct operator* op, int *argc, char ***argv)
 {
     char **a = *argv;
@@ -176,20 +128,127 @@ static bool take_global(struct operator* op, int *argc, char ***argv)
     return true;
 }
 
+static enum err take_option(struct operator* op, int *argc, char ***argv)
+{
+    char *word = **argv;
+    bool has_value;
+
+    if (!strcmp(word, "--config")) /* else take_global() had taken it */
+        return fail(&op->cx, ERR_BAD_VALUE, "--config needs a file");
+    if (!knows_option(op->command, word, &has_value) || op->option_count == MOST_OPTIONS_GIVEN)
+        return fail(&op->cx, ERR_BAD_VALUE, "unknown option %s", word);
+    if (has_value && *argc == 1)
+        return fail(&op->cx, ERR_BAD_VALUE, "%s needs a value", word);
+    op->options[op->option_count].name = word;
+    op->options[op->option_count++].value = has_value ? (*argv)[1] : "";
+    *argc -= 1 + has_value;
+    *argv += 1 + has_value;
+    return OK;
+}
+
+/* Sorts the arguments: options to op->options, the rest stays in op->argv. "--" ends the options. */
+static enum err take_options(struct operator* op)
+{
+    int left = op->argc;
+    bool ended = false;
+    enum err e = OK;
+
+    op->argc = 0;
+    for (char **at = op->argv; left > 0 && !e;) {
+        bool is_option = !ended && at[0][0] == '-' && at[0][1];
+
+        if (is_option && !strcmp(*at, "--"))
+            ended = true, at++, left--;
+        else if (!is_option)
+            op->argv[op->argc++] = *at++, left--;
+        else if (!take_global(op, &left, &at))
+            e = take_option(op, &left, &at);
+    }
+    return e;
+}
+
+static enum err check_count(struct operator* op)
+{
+    if (op->argc < op->command->least)
+        return fail(&op->cx, ERR_BAD_VALUE, "an argument is missing");
+    if (op->command->most >= 0 && op->argc > op->command->most)
+        return fail(&op->cx, ERR_BAD_VALUE, "\"%s\" is too much", op->argv[op->command->most]);
+    return OK;
+}
+
+static int wrong_usage(const struct operator* op)
+{
+    fprintf(stderr, "posthorn: %s\n", op->cx.cause);
+    print_command(stderr, "usage: ", op->command);
+    return EXIT_USAGE;
+}
+
+/* What was wanted stands before why it failed: "posthorn: account show x@y: there is no such thing". */
+static int failed(const struct operator* op, enum err e)
+{
+    const char *cause = op->cx.cause[0] ? op->cx.cause : err_row(e)->text;
+    const char *about = op->argc > 0 ? op->argv[0] : "";
+
+    fprintf(stderr, "posthorn: %s%s%s: %s\n", op->command->words, *about ? " " : "", about, cause);
+    return EXIT_FAILED;
+}
+
+/* Whoever reads only the beginning (| head) knows why the rest is not there. */
+static int finish_output(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_DONE;
+    if (errno != EPIPE)
+        fprintf(stderr, "posthorn: cannot write the answer: %s\n", strerror(errno));
+    return EXIT_FAILED;
+}
+
+static int run(struct operator* op)
+{
+    enum err e;
+
+    if (take_options(op) || check_count(op))
+        return wrong_usage(op);
+    e = op->command->run(op);
+    vault_leave(op);
+    if (op->wrong_usage)
+        return wrong_usage(op);
+    if (e)
+        return failed(op, e);
+    if (op->json && !op->answered)
+        puts("{}");
+    return finish_output();
+}
+
+static int asked_about_us(const char *option)
+{
+    if (!strcmp(option, "--version"))
+        puts("posthorn " POSTHORN_VERSION);
+    else
+        print_usage(stdout);
+    return EXIT_DONE;
+}
+
+static bool is_help(const char *word)
+{
+    return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 static int no_command(int argc, char **argv)
 {
-    if (argc > 0 && !strcmp(argv[0], "--version")) {
-        puts("posthorn " POSTHORN_VERSION);
+    if (argc == 0) {
+        print_usage(stderr);
+    } else if (!strcmp(argv[0], "--version") || is_help(argv[0])) {
+        return asked_about_us(argv[0]);
+    } else if (argc > 1 && is_help(argv[1]) && print_group(stdout, argv[0])) {
         return EXIT_DONE;
+    } else if (!print_group(stderr, argv[0])) {
+        if (!strcmp(argv[0], "--config"))
+            fputs("posthorn: --config needs a file\n", stderr);
+        else
+            fprintf(stderr, "posthorn: there is no %s \"%s\", see \"posthorn help\"\n",
+                    argv[0][0] == '-' ? "option" : "command", argv[0]);
     }
-    if (argc > 0 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
-        print_usage(stdout);
-        return EXIT_DONE;
-    }
-    if (argc > 0)
-        fprintf(stderr, "posthorn: there is no command \"%s%s%s\"\n", argv[0], argc > 1 ? " " : "",
-                argc > 1 ? argv[1] : "");
-    print_usage(stderr);
     return EXIT_USAGE;
 }
 
@@ -213,6 +272,17 @@ static int run_sendmail(struct operator* op, int argc, char **argv)
     return status;
 }
 
+static int run_command(struct operator* op)
+{
+    for (int i = 0; i < op->argc; i++)
+        if (is_help(op->argv[i])) {
+            print_command(stdout, "usage: ", op->command);
+            printf("\n    %s\n", op->command->help);
+            return EXIT_DONE;
+        }
+    return run(op);
+}
+
 int main(int argc, char **argv)
 {
     const char *path = getenv("POSTHORN_CONFIG");
@@ -229,20 +299,7 @@ int main(int argc, char **argv)
         ;
     if (argc > 0 && !strcmp(argv[0], "sendmail"))
         return run_sendmail(&op, argc, argv);
-    if (!find_command(&op, argc, argv)) {
-        arena_free(op.cx.arena);
-        return no_command(argc, argv);
-    }
-    for (int i = 0; i < op.argc; i++)
-        if (!strcmp(op.argv[i], "--help"))
-            op.wrong_usage = true;
-    if (op.wrong_usage) {
-        printf("usage: posthorn %s %s\n\n    %s\n", op.command->words, op.command->usage,
-               op.command->help);
-        status = EXIT_DONE;
-    } else {
-        status = run(&op);
-    }
+    status = find_command(&op, argc, argv) ? run_command(&op) : no_command(argc, argv);
     arena_free(op.cx.arena);
     return status;
 }

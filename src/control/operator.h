@@ -16,7 +16,7 @@ struct command {
     const char *usage;   /* "ADDRESS [--password-stdin] …" */
     const char *options; /* " --password-stdin --name= ", with = those that take a value; NULL: none */
     int least, most;     /* arguments; most < 0: any number */
-    enum err (*run)(struct operator* op);
+    enum err (*run)(struct operator* op); /* NULL: main() knows how */
     const char *help;
 };
 
@@ -34,6 +34,7 @@ struct operator
         const char *name, *value;
     } options[MOST_OPTIONS_GIVEN];
     size_t option_count;
+    bool answered;            /* something was printed as JSON; else run() prints {} */
     bool wrong_usage;         /* set by usage_error() */
     struct settings settings; /* of the configuration, once operator_settings() has read it */
 };
@@ -66,10 +67,9 @@ struct column {
 };
 
 /* An array of objects: JSON as it is, or a table of these columns; nothing at all for people if it is empty. */
-void print_rows(const struct operator* op, const json_t *rows, const struct column *columns,
-                size_t count);
+void print_rows(struct operator* op, const json_t *rows, const struct column *columns, size_t count);
 /* One object: JSON, or a line for each column. */
-void print_object(const struct operator* op, const json_t *object, const struct column *columns,
+void print_object(struct operator* op, const json_t *object, const struct column *columns,
                   size_t count);
 #define COLUMNS(c) (c), sizeof(c) / sizeof(*(c))
 

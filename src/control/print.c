@@ -121,23 +121,23 @@ static size_t column_width(const json_t *rows, const struct column *c)
     return widest;
 }
 
-static void print_json(const json_t *value)
+static void print_json(struct operator* op, const json_t *value)
 {
+    op->answered = true;
     json_dumpf(value, stdout, JSON_INDENT(2));
     putchar('\n');
 }
 
 #define MOST_COLUMNS 16
 
-void print_rows(const struct operator* op, const json_t *rows, const struct column *columns,
-                size_t count)
+void print_rows(struct operator* op, const json_t *rows, const struct column *columns, size_t count)
 {
     scoped(buf_free) struct buf cell = buf_make(BUF_UNLIMITED);
     size_t wide[MOST_COLUMNS], i;
     json_t *row;
 
     if (op->json) {
-        print_json(rows);
+        print_json(op, rows);
         return;
     }
     if (json_array_size(rows) == 0)
@@ -156,14 +156,13 @@ void print_rows(const struct operator* op, const json_t *rows, const struct colu
     }
 }
 
-void print_object(const struct operator* op, const json_t *object, const struct column *columns,
-                  size_t count)
+void print_object(struct operator* op, const json_t *object, const struct column *columns, size_t count)
 {
     scoped(buf_free) struct buf cell = buf_make(BUF_UNLIMITED);
     size_t widest = 0;
 
     if (op->json) {
-        print_json(object);
+        print_json(op, object);
         return;
     }
     for (size_t c = 0; c < count; c++)

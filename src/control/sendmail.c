@@ -263,6 +263,11 @@ static int act(struct sendmail *s)
     }
 }
 
+static const char usage[] =
+    "usage: sendmail [-t] [-i] [-f SENDER] [-F NAME] [-bm|-bs|-bp|-bi] [-N NOTIFY] [-R RET] [-V ENVID] "
+    "[RECIPIENT…]\n"
+    "sendmail: the message is on standard input; -t takes the recipients from its To, Cc and Bcc\n";
+
 int sendmail_main(struct operator* op, int argc, char **argv)
 {
     const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
@@ -272,14 +277,15 @@ int sendmail_main(struct operator* op, int argc, char **argv)
                                                                : 'm'};
     int status;
 
+    if (argc > 1 && !strcmp(argv[1], "--help")) {
+        fputs(usage, stdout);
+        return EX_OK;
+    }
     take_caller(&s);
     if (take_arguments(&s, argc, argv)) {
         status = act(&s);
     } else {
-        fputs("sendmail: usage: sendmail [-t] [-i] [-f SENDER] [-F NAME] [-bm|-bs|-bp|-bi] [-N NOTIFY] "
-              "[-R RET] "
-              "[-V ENVID] [RECIPIENT…]\n",
-              stderr);
+        fputs(usage, stderr);
         status = EX_USAGE;
     }
     free(s.recipients);

@@ -36,3 +36,20 @@ enum err settings_read(struct cx *cx, const char *file_name, struct arena *arena
                              config};
     return OK;
 }
+
+enum err settings_check_serving(struct cx *cx, const struct settings *s)
+{
+    if (s->config->listen_count > 0)
+        return OK;
+    return fail(cx, ERR_CONFIG, "%s: nothing to serve: expected a block \"listen\"", s->file_name);
+}
+
+enum err settings_check_files(struct cx *cx, const struct settings *s)
+{
+    const struct str files[] = {s->config->relay.password_file, s->config->dns.trust_anchor};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        if (files[i].n && access(files[i].p, R_OK))
+            return fail(cx, ERR_SYSTEM, "%s: %s", files[i].p, strerror(errno));
+    return OK;
+}

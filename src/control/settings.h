@@ -13,3 +13,8 @@ enum err settings_read(struct cx *cx, const char *file_name, struct arena *arena
 
 /* A whole file of at most `limit` bytes. The cause names it. */
 enum err file_read(struct cx *cx, const char *path, size_t limit, struct buf *out);
+
+/* What only `posthorn serve` asks of the settings: that there is something to serve. ERR_CONFIG. */
+enum err settings_check_serving(struct cx *cx, const struct settings *s);
+/* The files that settings name and a room will read, certificates apart. ERR_SYSTEM; the cause names the file. */
+enum err settings_check_files(struct cx *cx, const struct settings *s);

@@ -52,7 +52,8 @@ static enum err read_everything(struct supervisor *s, struct arena *arena, struc
 {
     enum err e = settings_read(s->cx, s->options.config_path, arena, settings);
 
-    if (e || (e = layout_make(s->cx, settings->config)) ||
+    if (e || (e = settings_check_serving(s->cx, settings)) ||
+        (e = layout_make(s->cx, settings->config)) ||
         (s->lock < 0 && (e = layout_lock(s->cx, settings->config, &s->lock))))
         return e;
     return certificates_read(s->cx, settings->config, arena, certificates, count);

@@ -15,6 +15,17 @@ static enum err fail_errno(struct cx *cx, struct str where, const char *what)
     return fail(cx, ERR_SYSTEM, "%.*s: %s%s", STR_ARG(where), what, strerror(errno));
 }
 
+/* With what the operator may do about it. */
+static enum err fail_bind(struct cx *cx, struct str where)
+{
+    const char *remedy = errno == EADDRINUSE ? " (another program listens there: ss -ltnp tells which)"
+                         : errno == EADDRNOTAVAIL ? " (no interface of this machine has it)"
+                         : errno == EACCES ? " (ports below 1024 need root, or CAP_NET_BIND_SERVICE)"
+                                           : "";
+
+    return fail(cx, ERR_SYSTEM, "%.*s: %s%s", STR_ARG(where), strerror(errno), remedy);
+}
+
 static bool set_flag(int fd, int level, int option)
 {
     int on = 1;
@@ -40,7 +51,7 @@ enum err listen_open(struct cx *cx, struct str where, int *fd)
     if (e.any.sa_family == AF_INET6 && !set_flag(s, IPPROTO_IPV6, IPV6_V6ONLY))
         return fail_errno(cx, where, "IPV6_V6ONLY: ");
     if (bind(s, &e.any, endpoint_size(&e)) < 0 || listen(s, BACKLOG) < 0)
-        return fail_errno(cx, where, "");
+        return fail_bind(cx, where);
     *fd = s;
     s = -1;
     return OK;
