@@ -88,6 +88,24 @@ def test_first_and_second_start(demo):
     demo.stop()
 
 
+def readme_commands(passwords):
+    """The first mail of README.md, with the passwords that `make run` printed."""
+    text = (ROOT / "README.md").read_text().split("## A first mail")[1].split("\n## ")[0]
+    lines = "\n".join(line for line in text.splitlines() if line.startswith("    "))
+    for name, password in passwords.items():
+        lines = lines.replace(f"{name.upper()}S-PASSWORD", password)
+    return [line.strip() for line in lines.replace("\\\n", " ").splitlines()]
+
+
+def test_first_mail_of_the_readme(demo):
+    demo.start()
+    passwords = {name: (demo.tree / "demo" / f"{name}.password").read_text().strip() for name in ("fred", "tom")}
+    outputs = [demo.type(command) for command in readme_commands(passwords)]
+    assert len(outputs) == 4
+    assert "Hello Tom." in outputs[2] and "tom@acompany.test" in outputs[3]
+    demo.stop()
+
+
 def test_passwords_are_for_their_owner_alone(demo):
     demo.start()
     for name in ("fred", "tom"):
