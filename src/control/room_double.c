@@ -1,5 +1,5 @@
 /* Stands in for the rooms when the supervisor is tested: says on standard error what it is told, and answers OK, or
- * what the hostname asks of it ("refuse.test": the vault refuses room_start). */
+ * what the hostname asks of it ("refuse.test": the vault refuses room_start; "stubborn.test": mx does not stop). */
 #include "base/arena.h"
 #include "rpc/calls.h"
 #include "rpc/frame.h"
@@ -13,6 +13,7 @@
 #define LEASH 3
 
 static const char *who;
+static bool is_stubborn; /* stays until the leash is let go */
 
 static void answer(const struct frame *f, enum err e, const char *cause)
 {
@@ -47,6 +48,7 @@ static void hear_start(struct arena *arena, const struct frame *f, struct str pa
             "%s %d start good=%d fds=%zu sockets=%zu listeners=%zu certificates=%zu control=%d\n", who,
             (int)getpid(), unpack_done(&u), count, sockets, q.listeners_count, q.certificates_count,
             q.has_control);
+    is_stubborn = str_find(q.settings, S("stubborn.test"), &at) && !strcmp(who, "mx");
     if (str_find(q.settings, S("refuse.test"), &at) && !strcmp(who, "vault"))
         answer(f, ERR_LOCKED, "the double does not want to");
     else
@@ -60,11 +62,12 @@ static bool hear(struct arena *arena, const struct frame *f, struct str payload,
         hear_start(arena, f, payload, fds, count);
     } else {
         fprintf(stderr, "%s %d %s fds=%zu\n", who, (int)getpid(), call_name(f->call), count);
-        answer(f, OK, "");
+        if (!is_stubborn)
+            answer(f, OK, "");
     }
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
-    return f->call != CALL_room_stop;
+    return f->call != CALL_room_stop || is_stubborn;
 }
 
 int main(int argc, char **argv)

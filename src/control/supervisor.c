@@ -361,11 +361,11 @@ static void go_on_stopping(struct supervisor *s)
     bool gates_gone = true;
 
     for (enum room_kind k = ROOM_MX; k < ROOM_COUNT; k++) {
-        room_ask_to_stop(&s->rooms[k], s->result ? ORPHAN_GRACE_MS : STOP_GRACE_MS);
+        room_ask_to_stop(&s->rooms[k], s->result ? ORPHAN_GRACE_MS : s->options.grace_ms);
         gates_gone = gates_gone && s->rooms[k].state == ROOM_DOWN;
     }
     if (gates_gone)
-        room_ask_to_stop(&s->rooms[ROOM_VAULT], STOP_GRACE_MS);
+        room_ask_to_stop(&s->rooms[ROOM_VAULT], s->options.grace_ms);
 }
 
 static void kill_overdue(struct supervisor *s)
@@ -463,9 +463,6 @@ static enum err prepare(struct supervisor *s)
     if (e)
         return e;
     log_start("posthorn", s->settings.config->log_level);
-    if (s->settings.config->listen_count == 0)
-        return fail(s->cx, ERR_CONFIG, "%s: nothing to serve: expected a block \"listen\"",
-                    s->settings.file_name);
     if (nofile_raise(s->cx, WANTED_DESCRIPTORS, &descriptors) != OK)
         log_line(LOG_WARNING, "limits", "cause=%s", log_value(str_from_c(s->cx->cause)));
     if ((e = layout_control_socket(s->cx, s->settings.config, &s->control)) ||
@@ -480,6 +477,8 @@ enum err supervisor_run(struct cx *cx, const struct supervisor_options *options)
     struct supervisor s = {.options = *options, .cx = cx, .lock = -1, .control = -1, .signals = -1};
     enum err e;
 
+    if (!s.options.grace_ms)
+        s.options.grace_ms = STOP_GRACE_MS;
     s.in_force = arena_new(0);
     s.listener_texts = arena_new(0);
     for (enum room_kind k = ROOM_VAULT; k < ROOM_COUNT; k++)

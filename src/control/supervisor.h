@@ -15,6 +15,7 @@
 struct supervisor_options {
     const char *config_path;
     const char *rooms; /* the directory of the rooms' programs */
+    int64_t grace_ms;  /* what a room has to finish what is under way; 0: ten seconds */
 };
 
 /* Returns when it has been told to stop (OK), or when it could not start. Blocks signals for the whole process. */

@@ -26,6 +26,7 @@ struct server {
     uint16_t ports[3];
     pid_t pid;
     int notify; /* what systemd would hear */
+    int64_t grace_ms;
 };
 
 /* Free a moment ago, which has to do. */
@@ -122,7 +123,7 @@ static void start(struct server *s)
     assert_int_equal(pipe(out), 0);
     s->pid = fork();
     if (s->pid == 0) {
-        struct supervisor_options options = {s->config, s->rooms};
+        struct supervisor_options options = {s->config, s->rooms, s->grace_ms};
         struct cx cx = {.arena = arena_new(0)};
         enum err e;
 
@@ -254,6 +255,22 @@ static void test_gates_stop_before_the_vault(void **state)
     wait_line(s, "room_stop", "");
     assert_null(strstr(s->line, "vault"));
     wait_line(s, "vault", "room_stop");
+    assert_int_equal(wait_end(s), 0);
+}
+
+static void test_a_room_that_does_not_stop_is_killed(void **state)
+{
+    struct server *s = *state;
+
+    s->grace_ms = 1; /* of ten seconds: the double would stay for ever */
+    write_usual_config(s, "stubborn.test");
+    start(s);
+    wait_all_started(s);
+    wait_note(s, "READY=1");
+    kill(s->pid, SIGTERM);
+    wait_line(s, "room_killed", "room=mx");
+    wait_line(s, "room_ended room=mx", "killed by signal 9");
+    wait_line(s, "vault", "room_stop"); /* which has its own time */
     assert_int_equal(wait_end(s), 0);
 }
 
@@ -419,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_deaths),
         cmocka_unit_test_setup_teardown(test_start_and_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gates_stop_before_the_vault, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_room_that_does_not_stop_is_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_gate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_vault, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
