@@ -122,7 +122,8 @@ static bool connect_target(struct delivery *d)
     struct str why;
 
     name_target(d);
-    if (unreachable_find(d->o->unreachable, &t->address, monotonic_ms(), d->job.arena, &why)) {
+    if (!d->job.work.by_hand &&
+        unreachable_find(d->o->unreachable, &t->address, monotonic_ms(), d->job.arena, &why)) {
         note_own(d, "4.4.1", why);
         return false;
     }

@@ -144,6 +144,7 @@ static void apply(struct txn *t, struct entry_id id, struct entry_row *e, uint32
         return;
     }
     e->held = action == QUEUE_HOLD;
+    e->by_hand = action != QUEUE_HOLD;
     e->due = after.due = (uint64_t)now_ms();
     entry_row_put(t, NO_ACCOUNT, &key, e);
     if (!e->held)

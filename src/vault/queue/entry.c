@@ -156,6 +156,7 @@ static enum err reschedule(struct vault *v, struct txn *t, struct cx *cx, const 
 
     e->due = next_due(settings(), e, now);
     e->attempts++;
+    e->by_hand = false;
     if (!e->warned && now - e->arrived >= (uint64_t)settings()->queue.warn_after) {
         bool *waiting = arena_array(cx->arena, bool, e->rcpts_count);
 

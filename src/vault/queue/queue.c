@@ -199,6 +199,7 @@ static void work_from(struct cx *cx, struct entry_id id, const struct entry_row 
                          .reverse_path = e->reverse_path,
                          .params = e->params,
                          .attempts = e->attempts,
+                         .by_hand = e->by_hand,
                          .rcpts = arena_array(cx->arena, struct work_rcpt, e->rcpts_count)};
     out->params.size = e->size;
     for (size_t i = 0; i < e->rcpts_count && out->rcpts_count < 1000; i++)
