@@ -125,12 +125,18 @@ struct unleasing {
     struct entry_id id;
 };
 
+/* Only now is what the lines before told of this attempt true for good. */
 static void unlease_done(void *arg, enum err e)
 {
     struct unleasing *u = arg;
+    char text[ID_TEXT_SIZE];
 
-    (void)e; /* not durable: the entry is as it was, and will be due again */
+    entry_id_text(u->id, text);
     queue_unlease(u->queue, u->id);
+    if (e) /* the entry is as it was, and will be due again */
+        log_line(LOG_WARNING, "attempt-lost", "id=%s error=%s", text, err_row(e)->name);
+    else
+        log_line(LOG_INFO, "attempt-kept", "id=%s", text);
     free(u);
 }
 
