@@ -136,7 +136,7 @@ static void test_listen(void **state)
     endpoint_text(&e, where);
     assert_int_equal(listen_open(&cx, str_from_c(where), &second), ERR_SYSTEM);
     snprintf(expected, sizeof(expected), "%s: Address already in use", where);
-    assert_string_equal(cx.cause, expected);
+    assert_true(str_starts(str_from_c(cx.cause), str_from_c(expected))); /* and what to do about it */
     close_fd(&first);
     assert_int_equal(listen_open(&cx, str_from_c(where), &second), OK);
     close_fd(&second);
