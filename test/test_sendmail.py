@@ -75,6 +75,16 @@ def test_failures(shared, options, status, says):
     assert result.returncode == status and says in result.stderr and result.stdout == ""
 
 
+@pytest.mark.parametrize("relay, status", [(False, UNAVAILABLE), (True, 0)], ids=["not by default", "if the network may"])
+def test_mail_for_other_domains(make_posthorn, relay, status):
+    """This machine's users count as 127.0.0.1."""
+    settings = 'network "this machine" { from = {"127.0.0.1"} relay = true }' if relay else ""
+    server = make_posthorn(settings=settings, dns="127.0.0.1@9").with_people().start()
+    result = sendmail(server, "ann@other.test", text="Subject: x\n\n")
+    assert result.returncode == status and ("5.7.1" in result.stderr) != relay
+    assert [entry["destination"] for entry in server.cli("queue", "list")] == (["other.test"] if relay else [])
+
+
 def test_server_away_means_try_again(make_posthorn):
     server = make_posthorn().with_people()
     result = sendmail(server, TOM, text="Subject: x\n\n")

@@ -129,5 +129,5 @@ void config_manual_roff(struct buf *out)
         "is an error, told by posthorn check\\-config; the server does not start on it.\n"
         ".SH SETTINGS\n");
     add_all(out, &form);
-    buf_add_c(out, ".SH SEE ALSO\n.BR posthorn (8)\n");
+    buf_add_c(out, ".SH SEE ALSO\n.BR posthorn (1)\n");
 }
