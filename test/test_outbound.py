@@ -35,8 +35,8 @@ def send(server, *recipients, message=MESSAGE, mail_options=(), rcpt_options=())
     assert not refused
 
 
-def report_for_fred(server, count=1):
-    return Report(server.wait_inbox(FRED, count)[count - 1])
+def report_for_fred(server, **options):
+    return Report(server.wait_inbox(FRED, 1, **options)[0])
 
 
 # Where it goes
@@ -180,7 +180,14 @@ def test_refusal_comes_back_verbatim(sender, fake_smtp):
     assert ANN in "\n".join(report.text.splitlines()[:12]), "its first lines say to whom"
     assert b"Subject: Hello Ann" in report.returned
     assert report.about_message["Reporting-MTA"] == f"dns; {server.hostname}"
-    assert not report.has_only_header and b"Hello" in report.returned
+
+
+def test_whole_message_comes_back_if_asked_for(sender, fake_smtp):
+    fake_smtp("127.0.0.11", RCPT="550 5.1.1 nobody")
+    server = sender()
+    send(server, ANN, mail_options=["RET=FULL"])
+    report = report_for_fred(server)
+    assert not report.has_only_header and b"Hello\n.dot\n" in report.returned.replace(b"\r\n", b"\n")
 
 
 @pytest.mark.parametrize("replies", [
@@ -252,8 +259,9 @@ def test_international_address_to_a_server_without_smtputf8(sender, fake_smtp):
     fake_smtp("127.0.0.11", extensions=["8BITMIME"])
     server = sender()
     send(server, "änn@other.test", mail_options=["SMTPUTF8"])
-    report = report_for_fred(server)
+    report = report_for_fred(server, utf8=True)
     assert report.recipients[0]["Status"] == "5.6.7"
+    assert report.recipients[0]["Final-Recipient"].replace(" ", "") == "utf-8;änn@other.test"
 
 
 # Trying again

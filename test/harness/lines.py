@@ -79,6 +79,11 @@ class Lines:
                 if not self._changed.wait(end - time.monotonic()) and time.monotonic() >= end:
                     raise AssertionError(f"never came: {what}\n" + self.tail())
 
+    def wait_more(self, since, at_most_s):
+        """Until there is a line after number `since`, or that time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self.lines) > since, at_most_s)
+
     def mark(self):
         """The number of the next line: what is there already does not count for a wait(since=mark)."""
         with self._changed:

@@ -11,6 +11,7 @@ import smtplib
 import ssl
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from harness import BUILD, DEADLINE_S, free_port
@@ -19,6 +20,7 @@ from harness.processes import ReadySocket, kill_group, wait_exit
 
 PROTOCOLS = ("smtp", "submission", "submissions", "pop3", "pop3s")
 SANITIZER_REPORT = re.compile(r"(==\d+==ERROR: |WARNING: ThreadSanitizer|runtime error: |SUMMARY: \w+Sanitizer)")
+LOOK_AGAIN_S = 0.25
 DOMAIN = "acompany.test"
 PASSWORD = "correct horse"
 
@@ -176,18 +178,21 @@ class Posthorn:
         return self.wait_for("deferred", since, deadline_s)
 
     def wait_until(self, holds, what):
-        """Until holds() gives something true: looked at now, and whenever the log speaks of a message."""
-        while True:
+        """Until holds() gives something true. Looked at whenever the log speaks of a message; and, since a line may
+        stand there before others can see what it tells, again a moment later."""
+        end = time.monotonic() + DEADLINE_S * 2
+        while time.monotonic() < end:
             mark = self.mark()
             value = holds()
             if value:
                 return value
-            self.log.wait(lambda line: " id=" in line, what, since=mark)
+            self.log.wait_more(mark, LOOK_AGAIN_S)
+        raise AssertionError(f"never came: {what}\n{self.log.tail()}")
 
-    def wait_inbox(self, user, count):
+    def wait_inbox(self, user, count, **options):
         """The inbox, once it has so many messages."""
         def filled():
-            messages = self.inbox(user)
+            messages = self.inbox(user, **options)
             return messages if len(messages) >= count else None
         return self.wait_until(filled, f"{count} messages for {user}")
 
