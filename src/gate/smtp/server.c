@@ -219,7 +219,7 @@ static void run_command(struct smtp *s, struct str line)
         e = c->run(s, args);
     if (e)
         command_failed(s, c, e);
-    s->pause = c && c->flags & ENDS_PIPELINE;
+    s->pause = !c || c->flags & ENDS_PIPELINE; /* RFC 2920 §3.2 rules 5 and 6 */
 }
 
 /* One line, if it is there. */
@@ -239,6 +239,7 @@ static void feed_line(struct smtp *s, struct str *in)
         answer_envelope(s);
         if (s->state != STATE_ENDED)
             mistake(s, 500, "5.5.2", "line too long");
+        s->pause = true;
     } else {
         run_command(s, line);
     }

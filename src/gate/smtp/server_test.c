@@ -298,14 +298,17 @@ static void test_one_call_for_an_envelope(void **state)
     }
 }
 
-/* RFC 2920 §3.2 rule 5: these replies are on their way before the next command is looked at. */
+/* RFC 2920 §3.2 rules 5 and 6: these replies are on their way before the next command is looked at. */
 static void test_replies_that_do_not_wait(void **state)
 {
-    static const char *const rows[] = {"EHLO a", "HELO a", "NOOP", "VRFY a", "EXPN a", "HELP"};
+    static char too_long[4096];
+    static const char *const rows[] = {"EHLO a", "HELO a", "NOOP", "VRFY a", "EXPN a",
+                                       "HELP",   "TURN",   "",     "\x80",   too_long};
 
     (void)state;
+    memset(too_long, 'x', sizeof(too_long) - 1);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct buf said = buf_make(100), heard = buf_make(1000);
+        struct buf said = buf_make(5000), heard = buf_make(1000);
         struct str in;
 
         begin();
@@ -313,7 +316,7 @@ static void test_replies_that_do_not_wait(void **state)
         in = buf_str(&said);
         feed(&in, &heard);
         if (!str_same(in, S("RSET\r\n")))
-            fail_msg("%s: %zu bytes are left", rows[i], in.n);
+            fail_msg("%.20s: %zu bytes are left", rows[i], in.n);
         assert_true(end());
         buf_free(&said);
         buf_free(&heard);
