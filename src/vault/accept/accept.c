@@ -70,6 +70,17 @@ static enum err check_local(struct caller *c, struct view *v, const struct sende
     return e ? e : check_quota(c, v, id, account);
 }
 
+/* RFC 6409 §4.2: what leaves by submission has whole domains. A name without a dot is a host of somebody's office, and
+ * who typed it learns so at once. */
+static bool is_whole_domain(struct cx *cx, struct str domain)
+{
+    struct str ascii;
+    size_t dot;
+
+    return domain.p[0] == '[' || !domain_to_ascii(cx->arena, domain, &ascii) ||
+           str_find_char(ascii, '.', &dot);
+}
+
 /* One recipient: where it leads, and whether this sender may send there. A list is not refused because one of its
  * members is full: that one's copy waits in the queue. */
 static enum err check_rcpt(struct caller *c, struct view *v, const struct sender *from,
@@ -86,6 +97,8 @@ static enum err check_rcpt(struct caller *c, struct view *v, const struct sender
     if (!e && to->domain.n && !ours && from->internal_only)
         return fail(&c->cx, ERR_INTERNAL_ONLY, "account %" PRIu64 " may not send outside",
                     from->account.v);
+    if (!e && to->domain.n && !ours && from->account.v && !is_whole_domain(&c->cx, to->domain))
+        return fail(&c->cx, ERR_BAD_ADDRESS, "%s is not fully qualified", log_value(to->domain));
     for (size_t i = 0; !e && i < leads_to.n; i++) {
         struct account_row account;
 
