@@ -78,7 +78,7 @@ static bool tell_start(struct supervisor *s, struct room_process *r, const int *
         .settings = s->settings.text,
         .settings_name = str_from_c(s->settings.file_name),
         .listeners = told,
-        .keep_wal_in_process = test_switch("POSTHORN_TEST_KEEP_WAL"),
+        .write_each_commit = test_switch("POSTHORN_TEST_WRITE_EACH"),
         .skip_flush = test_switch("POSTHORN_TEST_SKIP_FLUSH"),
     };
 
