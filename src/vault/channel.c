@@ -298,7 +298,12 @@ static void run_job(void *arg)
 {
     struct job *j = arg;
 
-    run_call(j->ch, LONG, &j->frame, buf_str(&j->payload), j->fds, &j->fd_count);
+    if (loop_is_stopping(j->ch->all->loop)) { /* thousands may wait, and the supervisor does not */
+        answer(j->ch, j->frame.call, j->frame.id, ERR_STOPPING, S("the server is stopping"));
+        close_fds(j->fds, &j->fd_count);
+    } else {
+        run_call(j->ch, LONG, &j->frame, buf_str(&j->payload), j->fds, &j->fd_count);
+    }
     atomic_fetch_sub(&j->ch->pending, 1);
     channel_release(j->ch);
     buf_free(&j->payload);
@@ -526,6 +531,8 @@ void channels_free(struct channels *c)
     if (!c)
         return;
     lane_free(c->long_lane);
+    engine_flush(
+        c->vault->engine); /* the last answers leave, and with them what holds their channels */
     free(c);
 }
 
