@@ -45,9 +45,13 @@ static void say(struct pop3 *p, const char *text)
     buf_add(p->out, S("\r\n"));
 }
 
+/* RFC 3206 §4: [AUTH] is about the name and the password, and a client may ask its user for others. What has nothing to
+ * do with them has no code. */
 static void say_error(struct pop3 *p, enum err e)
 {
-    buf_printf(p->out, "-ERR [%s] %s\r\n", err_row(e)->pop3, err_row(e)->text);
+    const struct err_row *row = err_row(e);
+
+    buf_printf(p->out, *row->pop3 ? "-ERR [%s] %s\r\n" : "-ERR %s%s\r\n", row->pop3, row->text);
 }
 
 static bool one_too_many(struct pop3 *p)
