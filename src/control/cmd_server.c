@@ -1,4 +1,4 @@
-/* The commands that concern the server itself: serve, check-config, help, status, check. */
+/* The commands that concern the server itself: serve, check-config, help, status. */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/scoped.h"
@@ -171,50 +171,4 @@ enum err cmd_status(struct operator* op)
     print_object(op, object, COLUMNS(columns));
     json_decref(object);
     return judge_status(op, &r);
-}
-
-/* ---- check ---- */
-
-#define CHECK_DONE UINT64_MAX /* as next_account: there is no other account */
-
-static void add_disagreements(json_t *rows, const struct check_reply *r)
-{
-    for (size_t i = 0; i < r->found_count; i++) {
-        json_t *o = json_object();
-
-        json_object_set_new(o, "address", json_text(r->found[i].address));
-        json_object_set_new(o, "text", json_text(r->found[i].text));
-        json_array_append_new(rows, o);
-    }
-}
-
-enum err cmd_check(struct operator* op)
-{
-    static const struct column columns[] = {{"address", "ACCOUNT", TEXT},
-                                            {"text", "WHAT DISAGREES", TEXT}};
-    struct check_request q = {0};
-    struct check_reply r = {0};
-    uint64_t accounts = 0, emails = 0, bodies = 0, more = 0;
-    json_t *rows = json_array();
-    size_t found;
-    enum err e = vault_reach(op);
-
-    do {
-        q.after_account = r.next_account;
-        r = (struct check_reply){0};
-        if (!e && !(e = vault_check(&op->cx, &q, &r))) {
-            add_disagreements(rows, &r);
-            accounts += r.accounts, emails += r.emails, bodies += r.bodies, more += r.more;
-        }
-    } while (!e && r.next_account != CHECK_DONE);
-    found = json_array_size(rows);
-    if (!e)
-        print_rows(op, rows, COLUMNS(columns));
-    if (!e && !op->json)
-        printf("%llu accounts, %llu emails, %llu bodies read\n", (unsigned long long)accounts,
-               (unsigned long long)emails, (unsigned long long)bodies);
-    json_decref(rows);
-    if (!e && found)
-        return fail(&op->cx, ERR_DAMAGED, "%llu disagreements", (unsigned long long)(found + more));
-    return e;
 }

@@ -47,8 +47,10 @@ const struct command commands[] = {
      "Tell what happened to a queue id, Message-ID or address, in order."},
     {"status", "", NULL, 0, 0, cmd_status,
      "Tell how the running server is; the exit status serves monitors."},
-    {"check", "", NULL, 0, 0, cmd_check,
-     "Read the whole store and name what disagrees or cannot be read."},
+    {"check", "[--repair DIR]", " --repair= ", 0, 0, cmd_check,
+     "Read the whole store and name what disagrees or cannot be read. With --repair, while no server "
+     "runs, write what can be read into a new data directory, and name what was left out or made anew; "
+     "the old one stays as it is."},
     {"sendmail", "[-t] [-i] [-f SENDER] [-F NAME] [-bm|-bs|-bp|-bi] [RECIPIENT…]", NULL, 0, -1, NULL,
      "Hand in a message from standard input, as cron and other programs do; for every user of this "
      "machine. Works by the names sendmail, mailq and newaliases too, and exits by sysexits.h."},

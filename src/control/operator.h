@@ -51,6 +51,9 @@ extern const size_t command_count;
 
 /* After that the stubs vault_NAME work. */
 enum err vault_reach(struct operator* op);
+/* For check and repair, however damaged the store is: the running server's vault, or one of our own that changes
+ * nothing in its store. alone: ERR_LOCKED if a server runs. */
+enum err vault_examine(struct operator* op, bool alone);
 /* Only a running server: ERR_VAULT_AWAY if there is none. */
 enum err vault_reach_running(struct operator* op);
 /* Our own vault has finished and let go of the store when this returns; nothing to do for a server's. */

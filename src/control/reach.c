@@ -87,12 +87,13 @@ static enum err fail_with_log(struct cx *cx)
 }
 
 /* Waits for the answer. */
-static enum err start_own(struct operator* op, int control)
+static enum err start_own(struct operator* op, int control, bool examine)
 {
     scoped(buf_free) struct buf b = buf_make(BUF_UNLIMITED);
     struct room_start_request q = {.settings = op->settings.text,
                                    .settings_name = str_from_c(op->settings.file_name),
-                                   .has_control = true};
+                                   .has_control = true,
+                                   .examine = examine};
     char rooms[PATH_MAX];
     enum err e;
 
@@ -109,19 +110,34 @@ static enum err start_own(struct operator* op, int control)
     return e == ERR_VAULT_AWAY ? fail_with_log(&op->cx) : e;
 }
 
-enum err vault_reach(struct operator* op)
+static enum err reach_own(struct operator* op, bool examine)
 {
     scoped(close_fd) int control = -1;
     struct sockaddr_un at;
     socklen_t size;
-    enum err e = vault_reach_running(op);
+    enum err e;
 
-    if (e != ERR_VAULT_AWAY)
-        return e;
     op->cx.cause[0] = '\0';
-    if ((e = make_control(&op->cx, &control, &at, &size)) || (e = start_own(op, control)))
+    if ((e = make_control(&op->cx, &control, &at, &size)) || (e = start_own(op, control, examine)))
         return e;
     return connect_to(&op->cx, &at, size, "the vault's control socket");
+}
+
+enum err vault_reach(struct operator* op)
+{
+    enum err e = vault_reach_running(op);
+
+    return e == ERR_VAULT_AWAY ? reach_own(op, false) : e;
+}
+
+enum err vault_examine(struct operator* op, bool alone)
+{
+    enum err e = vault_reach_running(op);
+
+    if (!e && alone)
+        return fail(&op->cx, ERR_LOCKED,
+                    "a server is running on this store: stop \"posthorn serve\" first");
+    return e == ERR_VAULT_AWAY ? reach_own(op, true) : e;
 }
 
 /* Waits until it has closed the store, so that the next command finds it free. */

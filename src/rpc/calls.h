@@ -22,7 +22,13 @@ enum { QUEUE_RETRY = 1, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE };
 #define BODY_PIECE (256 * 1024) /* bytes of a body that travel, are stored and are read at once */
 
 /* Who may call: a channel is one of these, from the moment it was made. */
-enum room { MX = 1, USERS = 2, CONTROL = 4, SUPERVISOR = 8 };
+enum room {
+    MX = 1,
+    USERS = 2,
+    CONTROL = 4,
+    SUPERVISOR = 8,
+    EXAMINER = 16 /* the command line, at a vault that was started for check and repair alone */
+};
 enum lane { SHORT, LONG, OPEN };
 
 /* Structs. An empty request still has a byte, for C has no empty structs. */

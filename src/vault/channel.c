@@ -53,6 +53,7 @@ struct listener_watch {
     struct watch watch; /* first */
     struct channels *all;
     int fd;
+    enum room room;
     uid_t user;
     gid_t group;
 };
@@ -142,7 +143,7 @@ static void put_answer(struct buf *out, const struct channel *ch, uint16_t call,
 {
     size_t begun = frame_begin(out, call, (uint16_t)e, id);
 
-    if (!e || ch->life->room == CONTROL || ch->life->room == SUPERVISOR)
+    if (!e || (ch->life->room & (CONTROL | EXAMINER | SUPERVISOR)))
         buf_add(out, payload);
     frame_end(out, begun);
 }
@@ -488,18 +489,23 @@ static bool run_listening(struct watch *w, unsigned what)
     while ((fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
         if (!may_control(l, fd))
             close(fd);
-        else if (channel_add(l->all, &cx, fd, CONTROL, &gate))
+        else if (channel_add(l->all, &cx, fd, l->room, &gate))
             log_line(LOG_WARNING, "control", "error=%s", log_value(str_from_c(cx.cause)));
     return true;
 }
 
-enum err channels_listen(struct channels *c, struct cx *cx, int fd, uid_t user, gid_t group)
+enum err channels_listen(struct channels *c, struct cx *cx, int fd, enum room room, uid_t user,
+                         gid_t group)
 {
     struct listener_watch *l = must_alloc(sizeof(*l));
     enum err e;
 
-    *l = (struct listener_watch){
-        .watch = watch_make(run_listening, fd), .all = c, .fd = fd, .user = user, .group = group};
+    *l = (struct listener_watch){.watch = watch_make(run_listening, fd),
+                                 .all = c,
+                                 .fd = fd,
+                                 .room = room,
+                                 .user = user,
+                                 .group = group};
     l->watch.want = WATCH_READ;
     l->watch.background = true;
     e = watch_open(cx, c->loop, &l->watch);

@@ -8,6 +8,7 @@
 #include "rpc/frame.h"
 #include "sandbox/sandbox.h"
 #include "vault/accept/transactions.h"
+#include "vault/admin/admin.h"
 #include "vault/attached.h"
 #include "vault/channel.h"
 #include "vault/queue/queue.h"
@@ -188,30 +189,39 @@ static void do_idle_work(void *arg)
     pool_blocking_end();
 }
 
+/* What a vault needs that takes and gives out mail; one that only examines leaves the store as it is. */
+static enum err open_service(struct start *s)
+{
+    enum err e = store_open(&s->cx, vault.engine, settings, &vault.store);
+
+    if (e)
+        return e;
+    vault.handles = handles_new(MOST_HANDLES);
+    vault.transactions = transactions_new(MOST_TRANSACTIONS);
+    return signons_open(&s->cx, vault.store, vault.handles, monotonic_ms, &vault.signons);
+}
+
 static enum err open_parts(struct start *s)
 {
     struct engine_options options = {.path = ".",
                                      .disk_reserve = settings()->limits.disk_reserve,
                                      .linger_us = FLUSH_LINGER_US,
                                      .keep_wal_in_process = !s->request.write_each_commit,
-                                     .skip_flush = s->request.skip_flush};
+                                     .skip_flush = s->request.skip_flush,
+                                     .keep_files = s->request.examine};
     enum err e = engine_open_rocksdb(&s->cx, &options, &vault.engine);
     struct loop_settings loop = {
         .has_idle_work = has_idle_work, .idle_work = do_idle_work, .idle_arg = vault.engine};
 
-    if (!e)
-        e = store_open(&s->cx, vault.engine, settings, &vault.store);
+    if (!e && !s->request.examine)
+        e = open_service(s);
     if (!e)
         e = loop_open(&s->cx, &loop, &vault.loop);
     if (e)
         return e;
     vault.started_ms = now_ms();
-    vault.handles = handles_new(MOST_HANDLES);
-    vault.transactions = transactions_new(MOST_TRANSACTIONS);
-    e = signons_open(&s->cx, vault.store, vault.handles, monotonic_ms, &vault.signons);
-    if (e)
-        return e;
-    vault.queue = queue_open(&vault);
+    if (!s->request.examine)
+        vault.queue = queue_open(&vault);
     channels = channels_new(&vault, vault.loop, gate_ended);
     return OK;
 }
@@ -231,7 +241,8 @@ static enum err open_channels(struct start *s)
     if (!e && q->has_users)
         e = channel_add(channels, &s->cx, s->fds[i++], USERS, &gate);
     if (!e && q->has_control)
-        e = channels_listen(channels, &s->cx, s->fds[i++], s->user, s->group);
+        e = channels_listen(channels, &s->cx, s->fds[i++], q->examine ? EXAMINER : CONTROL, s->user,
+                            s->group);
     return e ? e : channel_add(channels, &s->cx, LEASH, SUPERVISOR, &gate);
 }
 
@@ -242,6 +253,15 @@ static void find_operators(struct start *s)
 
     s->user = getuid();
     s->group = g ? g->gr_gid : (gid_t)-1;
+}
+
+static enum err tell_remedy(struct cx *cx)
+{
+    struct str cause = str_copy(cx->arena, str_from_c(cx->cause));
+
+    return fail(cx, ERR_DAMAGED,
+                "%.*s: \"posthorn check --repair DIR\" writes what can be read into a new store",
+                STR_ARG(str_upto(cause, 160)));
 }
 
 static enum err start(struct start *s)
@@ -255,14 +275,18 @@ static enum err start(struct start *s)
     }
     if (!e)
         e = open_parts(s);
-    return e;
+    return e == ERR_DAMAGED ? tell_remedy(&s->cx) : e;
 }
 
+/* Whatever was never made is NULL. */
 static void stop(void)
 {
-    queue_close(vault.queue);
+    if (vault.queue)
+        queue_close(vault.queue);
     channels_free(channels);
-    signons_close(vault.signons);
+    repair_end(&vault);
+    if (vault.signons)
+        signons_close(vault.signons);
     transactions_free(vault.transactions);
     handles_free(vault.handles);
     store_close(vault.store);
@@ -273,7 +297,7 @@ static void stop(void)
 int main(void)
 {
     struct start s = {.cx = {.arena = arena_new(0)}, .in = buf_make(FRAME_LIMIT)};
-    struct upkeep *upkeep;
+    struct upkeep *upkeep = NULL;
     uint64_t descriptors;
     enum err e;
 
@@ -297,9 +321,11 @@ int main(void)
     }
     buf_free(&s.in);
     arena_free(s.cx.arena);
-    upkeep = upkeep_start(&vault);
+    if (!s.request.examine)
+        upkeep = upkeep_start(&vault);
     loop_run(vault.loop);
-    upkeep_stop(upkeep);
+    if (upkeep)
+        upkeep_stop(upkeep);
     stop();
     return 0;
 }

@@ -20,6 +20,8 @@ struct vault {
     struct loop *loop;
     int64_t started_ms;
     _Atomic uint64_t delivered; /* into mailboxes, since the start */
+    struct repair *repair;      /* under way, in a vault that only examines; and its new store */
+    struct engine *repaired;
 };
 
 /* The settings in force; they change at SIGHUP, and the old ones stay readable, as a command may still use them. */

@@ -1,9 +1,12 @@
 /* vault/admin/admin.h: what the postmaster's commands ask: the serve_ functions of calls.def's last section. They are
- * implemented here (directory.c, queue.c, status.c, check.c) and declared in rpc/calls.h. */
+ * implemented here (directory.c, queue.c, status.c, check.c, repair_call.c) and declared in rpc/calls.h. */
 #pragma once
 #include "vault/caller.h"
 
 #define PAGE 1000 /* rows of a list in one answer */
+
+struct vault;
+void repair_end(struct vault *v); /* one that is under way, when the vault ends */
 
 /* A path from what somebody typed: "fred@acompany.test", "fred", "@acompany.test". */
 enum err parse_typed_path(struct cx *cx, struct str text, struct path *out);

@@ -1,179 +1,12 @@
 /* posthorn check: of a small store that is in order it finds nothing; then one thing at a time is broken, and it must
  * say so. */
-#include "base/arena.h"
+#include "vault/admin/test_world.h"
+
 #include "base/scoped.h"
-#include "config/config.h"
-#include "vault/admin/check.h"
-#include "vault/caller.h"
-#include "vault/engine/memory.h"
-#include "vault/queue/queue.h"
-#include "vault/store/body.h"
 #include "vault/store/directory.h"
-#include "vault/store/email.h"
-#include "vault/store/mailbox.h"
-#include "vault/vault.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-static struct config *the_config;
-
-const struct config *settings(void)
-{
-    return the_config;
-}
-
-struct world {
-    struct caller c;
-    struct vault vault;
-    struct account_id fred, tom;
-    struct body_id first, second, queued; /* second is in Tom's and in Fred's mailbox */
-    struct txn *t;                        /* in which a row of the table breaks something */
-};
-
-static void must(struct world *w, enum err e)
-{
-    if (e)
-        fail_msg("%s: %s", err_row(e)->name, w->c.cx.cause);
-}
-
-static void durable(struct world *w, enum err e, struct ticket t)
-{
-    must(w, e);
-    must(w, engine_wait(w->vault.engine, &w->c.cx, t));
-}
-
-static struct account_id add_account(struct world *w, const char *address)
-{
-    struct credential_row credential = {.argon2 = S("?")};
-    struct new_account n = {.address = str_from_c(address), .credential = &credential};
-    struct account_id id;
-    struct ticket t;
-
-    durable(w, account_create(w->vault.store, &w->c.cx, &n, &id, &t), t);
-    return id;
-}
-
-static struct body_id put_body(struct txn *t, struct str text)
-{
-    struct new_body b = {.id = {fresh_id()}, .last = text, .size = text.n};
-
-    digest_of(text, b.sha256);
-    body_put(t, &b);
-    return b.id;
-}
-
-static void put_email(struct world *w, struct txn *t, struct account_id account, struct body_id body,
-                      uint64_t size)
-{
-    struct cold_row looks = {0};
-    struct new_email n = {
-        .body = body, .body_size = size, .prefix = S("Return-Path: <>\r\n"), .looks = &looks};
-    struct placed at;
-
-    must(w, email_add(t, &w->c.cx, account, INBOX, &n, &at));
-}
-
-/* Tom: UID 1 (removed, not collected yet), 2 and 3, which are emails 1, 2, 3. Fred: UID 1, the same message as Tom's
- * third. And an entry in the queue. */
-static void put_mail(struct world *w)
-{
-    const struct part parts[] = {{PART_ACCOUNT, w->fred.v}, {PART_ACCOUNT, w->tom.v}};
-    scoped(txn_rollback) struct txn *t = txn_begin(w->vault.engine, parts, 2);
-    struct entry_rcpt rcpt = {.to = {S("b"), S("other.test")}, .state = RCPT_WAITING};
-    const uint32_t removed = 1;
-    struct ticket ticket;
-    struct body_id gone = put_body(t, S("Subject: gone\r\n\r\n"));
-
-    w->first = put_body(t, S("Subject: one\r\n\r\n"));
-    w->second = put_body(t, S("Subject: two\r\n\r\n"));
-    w->queued = put_body(t, S("Subject: out\r\n\r\n"));
-    put_email(w, t, w->tom, gone, 17);
-    put_email(w, t, w->tom, w->first, 16);
-    put_email(w, t, w->tom, w->second, 16);
-    put_email(w, t, w->fred, w->second, 16);
-    queue_add(t, settings(),
-              &(struct new_entry){.id = {w->queued.v, 1},
-                                  .destination = S("other.test"),
-                                  .size = 16,
-                                  .rcpts = &rcpt,
-                                  .rcpts_count = 1});
-    trace_put(t, &(struct trace_event){.kind = TRACE_QUEUED, .message = w->queued, .entry = 1});
-    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
-    durable(w, mailbox_remove(w->vault.store, &w->c.cx, w->tom, INBOX, &removed, 1, &ticket), ticket);
-}
-
-static int set_up(void **state)
-{
-    struct world *w = calloc(1, sizeof(*w));
-    struct engine_options options = {0};
-    struct target fred = {{S("fred"), S("acompany.test")}};
-    struct ticket t;
-
-    w->c = (struct caller){.cx = {.arena = arena_new(0)}, .vault = &w->vault, .room = CONTROL};
-    must(w, config_parse(&w->c.cx,
-                         S("hostname = \"mail.acompany.test\"\n"
-                           "postmaster = \"postmaster@acompany.test\"\n"),
-                         "test", w->c.cx.arena, &the_config));
-    must(w, engine_open_memory(&w->c.cx, &options, &w->vault.engine));
-    must(w, store_open(&w->c.cx, w->vault.engine, settings, &w->vault.store));
-    durable(w, domain_create(w->vault.store, &w->c.cx, S("acompany.test"), &t), t);
-    w->fred = add_account(w, "fred@acompany.test");
-    w->tom = add_account(w, "tom@acompany.test");
-    durable(w, alias_create(w->vault.store, &w->c.cx, S("sales@acompany.test"), &fred, 1, &t), t);
-    put_mail(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *w = *state;
-
-    store_close(w->vault.store);
-    engine_close(w->vault.engine);
-    arena_free(w->c.cx.arena);
-    free(w);
-    return 0;
-}
-
-/* Everything that check says, one disagreement a line. */
-static struct str check_text(struct world *w)
-{
-    struct check_request q = {0};
-    struct buf b = buf_make(1 << 20);
-    struct str s;
-
-    do {
-        struct check_reply r = {0};
-
-        must(w, serve_check(&w->c, &q, &r));
-        for (size_t i = 0; i < r.found_count; i++)
-            buf_printf(&b, "%.*s: %.*s\n", STR_ARG(r.found[i].address), STR_ARG(r.found[i].text));
-        q.after_account = r.next_account;
-    } while (q.after_account != UINT64_MAX);
-    s = str_copy(w->c.cx.arena, buf_str(&b));
-    buf_free(&b);
-    return s;
-}
 
 /* ---- what can be broken; each in w->t, which has every part ---- */
 
-#define AT(name, ...) (&(struct name##_key){__VA_ARGS__})
-
-/* Reads a row of Tom's or of nobody's to change it. */
-#define READ(name, account, row, ...)                                                                  \
-    struct name##_row row;                                                                             \
-    bool row##_there;                                                                                  \
-    must(w, name##_row_txn(w->t, &w->c.cx, account, AT(name, __VA_ARGS__), &row, &row##_there));       \
-    assert_true(row##_there)
-#define CHANGE(name, account, change, ...)                                                             \
-    READ(name, account, row, __VA_ARGS__);                                                             \
-    change;                                                                                            \
-    name##_row_put(w->t, account, AT(name, __VA_ARGS__), &row)
 #define BREAKS(name) static void name(struct world *w)
 
 BREAKS(exists_wrong)
@@ -508,7 +341,7 @@ static void test_each_disagreement_is_named(void **state)
         struct ticket ticket;
         size_t at;
 
-        set_up((void **)&w);
+        world_open((void **)&w);
         said = check_text(w);
         if (said.n)
             fail_msg("a store in order: %.*s", STR_ARG(said));
@@ -521,7 +354,7 @@ static void test_each_disagreement_is_named(void **state)
         said = check_text(w);
         if (!str_find(said, str_from_c(rows[i].said), &at))
             fail_msg("row %zu: \"%s\" is not among\n%.*s", i, rows[i].said, STR_ARG(said));
-        tear_down((void **)&w);
+        world_close((void **)&w);
     }
 }
 
@@ -548,7 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_disagreement_is_named),
-        cmocka_unit_test_setup_teardown(test_damage_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damage_is_named, world_open, world_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,7 @@ static rocksdb_options_t *options_of_family(struct rocks *r, enum family family)
     rocksdb_options_set_target_file_size_base(o, 16 * MIB);
     if (family == FAMILY_BODY)
         set_bodies(o);
-    if (rocks_is_damaged(r))
+    if (r->options.keep_files || rocks_is_damaged(r))
         set_frozen(o);
     return o;
 }

@@ -1,0 +1,143 @@
+/* Everything that is written goes through here: a transaction is committed when it has grown, and nothing is flushed
+ * before the end, for a repair that was cut short is begun anew. */
+#include "vault/admin/repair_impl.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+
+#include <inttypes.h>
+
+#define WRITTEN_AT_ONCE (2 * 1024 * 1024)
+
+struct txn *repair_out(struct repair *r, size_t bytes)
+{
+    const struct part parts[] = {{PART_DIRECTORY, 0}, {PART_ACCOUNT, r->account.v}};
+
+    if (r->waiting + bytes > WRITTEN_AT_ONCE)
+        repair_commit(r);
+    if (!r->t)
+        r->t = txn_begin(r->to, parts, r->account.v ? 2 : 1);
+    r->waiting += bytes;
+    return r->t;
+}
+
+void repair_commit(struct repair *r)
+{
+    struct ticket ticket;
+    enum err e;
+
+    r->waiting = 0;
+    if (!r->t)
+        return;
+    e = txn_commit(&r->t, r->cx, &ticket);
+    if (!r->failed)
+        r->failed = e;
+}
+
+void repair_for(struct repair *r, struct account_id account)
+{
+    repair_commit(r);
+    r->account = account;
+}
+
+/* ---- bodies ---- */
+
+/* The size by the body's own row, else as expected; *sum is empty when that row is lost. */
+static bool find_body(struct repair *r, struct body_id id, uint64_t *size, struct str *sum)
+{
+    struct body_row row;
+    bool there = false;
+    char text[ID_TEXT_SIZE];
+    enum err e = body_find(r->v, &r->row, id, &row, &there);
+
+    id_text(id.v, text);
+    *sum = STR_NONE;
+    if (!e && there) {
+        *sum = row.sha256;
+        if (*size != SIZE_UNKNOWN && *size != row.size)
+            return fail(&r->row, ERR_DAMAGED, "%" PRIu64 " bytes are stored, %" PRIu64 " expected",
+                        row.size, *size),
+                   false;
+        *size = row.size;
+        return true;
+    }
+    if (*size == SIZE_UNKNOWN)
+        return fail(&r->row, ERR_DAMAGED, "how long message %s is cannot be read", text), false;
+    tell(r, CHECK_BODY, "message %s: its check value was lost, and made anew from the bytes", text);
+    return true;
+}
+
+/* Reads all pieces; with `write` they go into the new store. */
+static enum err read_pieces(struct repair *r, struct body_id id, uint64_t size, struct digest *d,
+                            bool write)
+{
+    struct cx cx = {.arena = arena_new(0)};
+    enum err e = OK;
+
+    for (uint32_t n = 0; !e && n < body_pieces(size); n++) {
+        struct str piece;
+
+        arena_reset(cx.arena);
+        e = body_piece(r->v, &cx, id, size, n, &piece);
+        if (!e && d)
+            digest_feed(d, piece);
+        if (!e && write)
+            piece_row_put(repair_out(r, piece.n), NO_ACCOUNT, &(struct piece_key){.body = id.v, .n = n},
+                          &(struct piece_row){.raw = piece});
+    }
+    if (e)
+        fail(&r->row, e, "%s", cx.cause);
+    arena_free(cx.arena);
+    return e;
+}
+
+static bool copy_body(struct repair *r, struct body_id id, uint64_t size, struct str sum)
+{
+    struct digest *d = digest_new();
+    char is[SHA256_SIZE];
+    enum err e = read_pieces(r, id, size, d, false);
+
+    digest_end(d, is);
+    digest_free(&d);
+    if (!e && sum.n && !str_same(sum, (struct str){is, SHA256_SIZE}))
+        e = fail(&r->row, ERR_DAMAGED, "the bytes do not have the check value they were stored with");
+    if (!e)
+        e = read_pieces(r, id, size, NULL, true);
+    if (e)
+        return false;
+    body_row_put(
+        repair_out(r, 100), NO_ACCOUNT, &(struct body_key){.body = id.v},
+        &(struct body_row){.size = size, .pieces = body_pieces(size), .sha256 = {is, SHA256_SIZE}});
+    r->reply->bodies++;
+    return true;
+}
+
+bool repair_body(struct repair *r, struct body_id id, uint64_t *size)
+{
+    struct body_row row;
+    struct str sum;
+    bool done = false;
+
+    if (body_row_txn(repair_out(r, 0), &r->row, NO_ACCOUNT, &(struct body_key){.body = id.v}, &row,
+                     &done))
+        return false;
+    if (!done)
+        return find_body(r, id, size, &sum) && copy_body(r, id, *size, sum);
+    if (*size != SIZE_UNKNOWN && *size != row.size)
+        return fail(&r->row, ERR_DAMAGED, "%" PRIu64 " bytes are stored, %" PRIu64 " expected",
+                    row.size, *size),
+               false;
+    *size = row.size;
+    return true;
+}
+
+bool repair_is_released(struct repair *r, struct body_id body, uint64_t part, uint64_t owner)
+{
+    struct dead_row row;
+    bool there = false;
+
+    return !dead_row_view(r->v, &r->row, NO_ACCOUNT,
+                          &(struct dead_key){.body = body.v, .part = part, .owner = owner}, &row,
+                          &there) &&
+           there;
+}

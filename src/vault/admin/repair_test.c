@@ -1,0 +1,340 @@
+/* check --repair: of a store in order everything is there again; then rows are damaged, one table row after another, and
+ * what is made of it passes `check`, holds what can be read, and what it tells names the rest. */
+#include "vault/admin/test_world.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+#include "vault/admin/repair.h"
+#include "vault/store/directory.h"
+#include "vault/store/mailbox.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- what a store holds, as text ---- */
+
+static void write_message(struct world *w, struct view *v, struct account_id id, const struct listed *l,
+                          struct buf *out)
+{
+    struct message m;
+    struct str piece;
+
+    must(w, message_find(v, &w->c.cx, id, l->email, &m));
+    must(w, message_piece(v, &w->c.cx, &m, 0, &piece));
+    assert_int_equal(l->size, m.prefix.n + m.body_size);
+    buf_printf(out, " %u=%.*s%s", l->uid, STR_ARG(str_upto(str_from(piece, 9), 3)),
+               m.prefix.n ? "" : "!");
+}
+
+static void write_inbox(struct world *w, struct engine *e, struct str address, struct buf *out)
+{
+    struct view *v = view_open(e);
+    struct account_row row;
+    struct account_id id;
+    struct listed *l;
+    size_t n, damaged;
+    bool found;
+
+    must(w, directory_find_account(w->vault.store, v, &w->c.cx, address, &id, &row, &found));
+    buf_printf(out, "%.*s:", STR_ARG(address));
+    if (found) {
+        must(w, mailbox_list(v, &w->c.cx, id, INBOX, 0, &l, &n, &damaged));
+        for (size_t i = 0; i < n; i++)
+            write_message(w, v, id, &l[i], out);
+        free(l);
+    } else {
+        buf_add_c(out, " nobody");
+    }
+    buf_add_c(out, "; ");
+    view_close(&v);
+}
+
+/* "fred…: 1=two; tom…: 2=one 3=two!; queue 1": UID=subject, ! without its prefix. */
+static struct str contents(struct world *w, struct engine *e, struct str third)
+{
+    scoped(buf_free) struct buf b = buf_make(10000);
+    struct view *v;
+    struct entry_row entry;
+    bool queued;
+
+    write_inbox(w, e, S("fred@acompany.test"), &b);
+    write_inbox(w, e, S("tom@acompany.test"), &b);
+    if (third.n)
+        write_inbox(w, e, third, &b);
+    v = view_open(e);
+    must(w, entry_read(v, &w->c.cx, (struct entry_id){w->queued.v, 1}, &entry, &queued));
+    view_close(&v);
+    buf_printf(&b, "queue %d", queued);
+    return str_copy(w->c.cx.arena, buf_str(&b));
+}
+
+/* ---- repairing ---- */
+
+struct repaired {
+    struct engine *engine;
+    struct str told; /* a line each */
+    struct repair_reply sums;
+};
+
+static void repair(struct world *w, struct repaired *out)
+{
+    scoped(buf_free) struct buf told = buf_make(1 << 20);
+    struct engine_options options = {0};
+    struct repair *r;
+    bool done = false;
+
+    *out = (struct repaired){0};
+    must(w, engine_open_memory(&w->c.cx, &options, &out->engine));
+    r = repair_open(w->vault.engine, out->engine, S("postmaster@acompany.test"));
+    while (!done) {
+        struct repair_reply reply = {0};
+
+        must(w, repair_step(r, &w->c.cx, &reply));
+        for (size_t i = 0; i < reply.found_count; i++)
+            buf_printf(&told, "%.*s: %.*s\n", STR_ARG(reply.found[i].address),
+                       STR_ARG(reply.found[i].text));
+        out->sums.accounts += reply.accounts;
+        out->sums.emails += reply.emails;
+        out->sums.bodies += reply.bodies;
+        out->sums.entries += reply.entries;
+        done = reply.done;
+    }
+    repair_close(&r);
+    out->told = str_copy(w->c.cx.arena, buf_str(&told));
+}
+
+/* What check says of the new store. */
+static struct str check_repaired(struct world *w, struct repaired *r)
+{
+    struct engine *before = w->vault.engine;
+    struct str said;
+
+    w->vault.engine = r->engine;
+    said = check_text(w);
+    w->vault.engine = before;
+    return said;
+}
+
+static struct state_row state_in(struct world *w, struct engine *e, struct account_id account)
+{
+    struct view *v = view_open(e);
+    struct state_row row;
+    bool found;
+
+    must(w, state_row_view(v, &w->c.cx, account, &(struct state_key){0}, &row, &found));
+    assert_true(found);
+    view_close(&v);
+    return row;
+}
+
+static struct mailbox_row inbox_in(struct world *w, struct engine *e, struct account_id account)
+{
+    struct view *v = view_open(e);
+    struct mailbox_row row;
+
+    must(w, mailbox_state(v, &w->c.cx, account, INBOX, &row));
+    view_close(&v);
+    return row;
+}
+
+static void test_a_store_in_order(void **state)
+{
+    struct world *w = *state;
+    struct mailbox_row before = inbox_in(w, w->vault.engine, w->tom), after;
+    struct state_row counters = state_in(w, w->vault.engine, w->tom);
+    struct repaired r;
+
+    repair(w, &r);
+    assert_int_equal(r.told.n, 0);
+    assert_int_equal(check_repaired(w, &r).n, 0);
+    assert_true(str_same(contents(w, r.engine, STR_NONE), contents(w, w->vault.engine, STR_NONE)));
+    assert_int_equal(r.sums.accounts, 2);
+    assert_int_equal(r.sums.emails, 3);
+    assert_int_equal(r.sums.bodies, 3);
+    assert_int_equal(r.sums.entries, 1);
+    after = inbox_in(w, r.engine, w->tom);
+    assert_int_equal(after.uid_validity, before.uid_validity);
+    assert_int_equal(after.uid_next, before.uid_next);
+    assert_int_equal(after.unseen, before.unseen);
+    assert_true(state_in(w, r.engine, w->tom).modseq > counters.modseq);
+    assert_true(state_in(w, r.engine, w->tom).next_email >= counters.next_email);
+    engine_close(r.engine);
+}
+
+/* ---- damage ---- */
+
+#define DAMAGES(name) static void name(struct world *w)
+#define DAMAGE(row, account, ...)                                                                      \
+    do {                                                                                               \
+        scoped(buf_free) struct buf key = buf_make(512);                                               \
+        row##_key_pack(&key, &(struct row##_key){__VA_ARGS__});                                        \
+        memory_engine_damage(w->vault.engine, row##_part(account), buf_str(&key));                     \
+    } while (0)
+
+/* clang-format off */
+DAMAGES(a_hot_row) { DAMAGE(hot, w->tom, .mailbox = 1, .uid = 2); }
+DAMAGES(a_cold_row) { DAMAGE(cold, w->tom, .email = 2); }
+DAMAGES(both_rows) { a_hot_row(w); a_cold_row(w); }
+DAMAGES(a_removed_one) { DAMAGE(cold, w->tom, .email = 1); }
+DAMAGES(a_mailbox) { DAMAGE(mailbox, w->tom, .mailbox = 1); }
+DAMAGES(counters) { DAMAGE(state, w->tom, 0); }
+DAMAGES(a_change) { DAMAGE(change, w->tom, .modseq = 3); }
+DAMAGES(a_whole_account)
+{
+    for (uint32_t n = 1; n < 4; n++) {
+        DAMAGE(hot, w->tom, .mailbox = 1, .uid = n);
+        DAMAGE(cold, w->tom, .email = n);
+    }
+    a_mailbox(w);
+    counters(w);
+}
+DAMAGES(a_piece) { DAMAGE(piece, NO_ACCOUNT, .body = w->first.v, .n = 0); }
+DAMAGES(a_shared_piece) { DAMAGE(piece, NO_ACCOUNT, .body = w->second.v, .n = 0); }
+DAMAGES(a_check_value) { DAMAGE(body, NO_ACCOUNT, .body = w->first.v); }
+DAMAGES(a_reference) { DAMAGE(ref, NO_ACCOUNT, .body = w->first.v, .part = w->tom.v, .owner = 2); }
+DAMAGES(a_mark) { DAMAGE(dead, NO_ACCOUNT, .body = w->first.v - 1, .part = w->tom.v, .owner = 1); }
+DAMAGES(an_entry) { DAMAGE(entry, NO_ACCOUNT, .body = w->queued.v, .n = 1); }
+DAMAGES(its_message) { DAMAGE(piece, NO_ACCOUNT, .body = w->queued.v, .n = 0); }
+DAMAGES(an_account) { DAMAGE(account, NO_ACCOUNT, .account = w->tom.v); }
+DAMAGES(an_address) { DAMAGE(route, NO_ACCOUNT, .address = S("tom@acompany.test")); }
+DAMAGES(account_and_address) { an_account(w); an_address(w); }
+DAMAGES(a_domain) { DAMAGE(domain, NO_ACCOUNT, .name = S("acompany.test")); }
+DAMAGES(a_password) { DAMAGE(credential, NO_ACCOUNT, .account = w->tom.v); }
+DAMAGES(the_sequence) { DAMAGE(sequence, NO_ACCOUNT, 0); }
+DAMAGES(the_format) { DAMAGE(format, NO_ACCOUNT, 0); }
+/* clang-format on */
+
+static void test_damage(void **state)
+{
+    static const struct {
+        void (*damage)(struct world *w);
+        const char *contents, *told;
+        const char *third; /* an account to look at */
+    } rows[] = {
+        {a_hot_row, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "mailbox INBOX UID 2, email 2: its flags were lost; it is UID 2 now"},
+        {a_cold_row, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1",
+         "tom@acompany.test: email 2 was made again from its message"},
+        {both_rows, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1",
+         "tom@acompany.test: email 2 was made again from message"},
+        {a_removed_one, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "an email: "},
+        {a_mailbox, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "mailbox 1 was lost: it is INBOX now, with a new UIDVALIDITY"},
+        {counters, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "tom@acompany.test: the account's counters were lost"},
+        {a_change, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "the change log: "},
+        {a_whole_account, "fred@acompany.test: 1=two; tom@acompany.test: 1=one! 2=two!; queue 1",
+         "email 3 was made again from message"},
+        {a_piece, "fred@acompany.test: 1=two; tom@acompany.test: 3=two; queue 1",
+         "tom@acompany.test: email 2 is lost, message"},
+        {a_shared_piece, "fred@acompany.test:; tom@acompany.test: 2=one; queue 1",
+         "fred@acompany.test: email 1 is lost, message"},
+        {a_check_value, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "its check value was lost"},
+        {a_reference, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "a reference: "},
+        {a_mark, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+        {an_entry, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 0",
+         ".1 of the queue is lost, and with it to whom"},
+        {its_message, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 0",
+         ".1 of the queue is lost: "},
+        {an_account, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "tom@acompany.test: its entry in the directory was lost"},
+        {an_address, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "the directory: "},
+        {account_and_address,
+         "fred@acompany.test: 1=two; tom@acompany.test: nobody; lost-2@acompany.test: 2=one 3=two; "
+         "queue 1",
+         "lost-2@acompany.test: the address of account 2 was lost", "lost-2@acompany.test"},
+        {a_domain, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "the directory: "},
+        {a_password, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "tom@acompany.test: its password was lost"},
+        {the_sequence, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "the next account's id was lost"},
+        {the_format, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct world *w;
+        struct repaired r;
+        struct str holds, said;
+        struct ticket t;
+        size_t at;
+
+        world_open((void **)&w);
+        rows[i].damage(w);
+        w->t = txn_begin(w->vault.engine, NULL, 0); /* for a newer view */
+        trace_put(w->t, &(struct trace_event){.kind = TRACE_RETRIED});
+        durable(w, txn_commit(&w->t, &w->c.cx, &t), t);
+        repair(w, &r);
+        holds = contents(w, r.engine, str_from_c(rows[i].third ? rows[i].third : ""));
+        said = check_repaired(w, &r);
+        if (!str_same(holds, str_from_c(rows[i].contents)) || said.n ||
+            !str_find(r.told, str_from_c(rows[i].told), &at))
+            fail_msg("row %zu: %.*s\ntold:\n%.*scheck says:\n%.*s", i, STR_ARG(holds), STR_ARG(r.told),
+                     STR_ARG(said));
+        engine_close(r.engine);
+        world_close((void **)&w);
+    }
+}
+
+/* What clients were shown stays true: nothing that was given out is given again. */
+static void test_counters_only_grow(void **state)
+{
+    struct world *w = *state;
+    struct mailbox_row before = inbox_in(w, w->vault.engine, w->tom);
+    struct state_row counters_before = state_in(w, w->vault.engine, w->tom);
+    struct repaired r;
+    struct ticket t;
+
+    counters(w);
+    a_mailbox(w);
+    durable(w, domain_create(w->vault.store, &w->c.cx, S("other.test"), &t), t);
+    repair(w, &r);
+    assert_true(inbox_in(w, r.engine, w->tom).uid_validity > before.uid_validity);
+    assert_true(state_in(w, r.engine, w->tom).modseq > counters_before.modseq);
+    assert_true(state_in(w, r.engine, w->tom).next_email > counters_before.next_email);
+    assert_true(state_in(w, r.engine, w->tom).uid_validity >=
+                inbox_in(w, r.engine, w->tom).uid_validity);
+    engine_close(r.engine);
+}
+
+/* A new store that cannot be written ends it with an error, not with half a store. */
+static void test_a_full_disk(void **state)
+{
+    struct world *w = *state;
+    struct engine_options options = {0};
+    struct engine *to;
+    struct repair *r;
+    enum err e = OK;
+
+    must(w, engine_open_memory(&w->c.cx, &options, &to));
+    r = repair_open(w->vault.engine, to, S("postmaster@acompany.test"));
+    memory_engine_fail_next_write(to);
+    for (int i = 0; i < 10 && !e; i++) {
+        struct repair_reply reply = {0};
+
+        e = repair_step(r, &w->c.cx, &reply);
+        assert_false(reply.done && !e);
+    }
+    assert_true(e != OK);
+    repair_close(&r);
+    engine_close(to);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_store_in_order, world_open, world_close),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test_setup_teardown(test_counters_only_grow, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_a_full_disk, world_open, world_close),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
