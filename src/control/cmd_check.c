@@ -136,6 +136,9 @@ static enum err repair_into(struct operator* op, struct arena *arena, const char
         arena_reset(arena);
         show_progress(&f, r.done);
     }
+    if (!e && !f.accounts && json_array_size(rows))
+        e = fail(&op->cx, ERR_DAMAGED, "of no account could anything be read: %s",
+                 json_string_value(json_object_get(json_array_get(rows, 0), "text")));
     vault_leave(op); /* it has let go of both stores */
     if (!e)
         e = renewal_finish(&op->cx, op->settings.config, directory);

@@ -208,7 +208,7 @@ static enum err open_parts(struct start *s)
                                      .linger_us = FLUSH_LINGER_US,
                                      .keep_wal_in_process = !s->request.write_each_commit,
                                      .skip_flush = s->request.skip_flush,
-                                     .keep_files = s->request.examine};
+                                     .read_only = s->request.examine};
     enum err e = engine_open_rocksdb(&s->cx, &options, &vault.engine);
     struct loop_settings loop = {
         .has_idle_work = has_idle_work, .idle_work = do_idle_work, .idle_arg = vault.engine};

@@ -54,7 +54,9 @@ struct engine_options {
     /* manual_wal_flush: saves a write(2) a commit, and what was not flushed dies with the process, which no view
      * has shown. So it is right for production, and makes SIGKILL a crash test worth the name. */
     bool keep_wal_in_process;
-    bool keep_files; /* nothing is compacted: for looking at a damaged store */
+    bool
+        read_only; /* for looking at a damaged store: no file of it changes, and one that cannot be opened costs
+                       the rows in it. A commit fails */
     bool skip_flush; /* only for tests that must fail: says "durable" of what is not */
 };
 

@@ -70,11 +70,45 @@ static enum err open_directory(struct rocks *r, struct cx *cx)
     return OK;
 }
 
+/* The lock that RocksDB takes of a store it writes to: nobody may change it while we look. */
+static enum err take_lock(struct rocks *r, struct cx *cx)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (faccessat(r->dir, "CURRENT", F_OK, 0))
+        return fail(cx, ERR_STORE, "%s: there is no store yet", r->path);
+    r->lock = openat(r->dir, "LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (r->lock >= 0 && fcntl(r->lock, F_SETLK, &whole) == 0)
+        return OK;
+    return fail(cx, errno == EAGAIN || errno == EACCES ? ERR_LOCKED : ERR_SYSTEM, "%s/LOCK: %s",
+                r->path, strerror(errno));
+}
+
+static enum err open_to_read(struct rocks *r, struct cx *cx)
+{
+    char *error = NULL;
+    enum err e = take_lock(r, cx);
+
+    if (e)
+        return e;
+    rocks_options_make(r);
+    r->db = rocksdb_open_for_read_only_column_families(
+        r->db_options, r->path, FAMILY_COUNT, family_names,
+        (const rocksdb_options_t *const *)r->family_options, r->families, 0, &error);
+    if (!error)
+        return OK;
+    r->db = NULL;
+    rocks_options_free(r);
+    return rocks_error(cx, r->path, error);
+}
+
 static enum err rocks_open(struct backend *b, struct cx *cx)
 {
     struct rocks *r = rocks_of(b);
     char *error = NULL;
 
+    if (r->options.read_only)
+        return open_to_read(r, cx);
     rocks_damage_read(r);
     rocks_options_make(r);
     r->db = rocksdb_open_column_families(r->db_options, r->path, FAMILY_COUNT, family_names,
@@ -107,6 +141,7 @@ static void rocks_free(struct backend *b)
 {
     struct rocks *r = rocks_of(b);
 
+    close_fd(&r->lock);
     close_fd(&r->dir);
     buf_free(&r->damaged);
     pthread_mutex_destroy(&r->damage_lock);
@@ -251,7 +286,7 @@ enum err engine_open_rocksdb(struct cx *cx, const struct engine_options *options
     r->backend.ops = &rocks_ops;
     r->options = *options;
     r->path = strdup(options->path);
-    r->dir = -1;
+    r->dir = r->lock = -1;
     r->damaged = buf_make(DAMAGED_MOST);
     pthread_mutex_init(&r->damage_lock, NULL);
     err = open_directory(r, cx);

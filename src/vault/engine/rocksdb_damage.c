@@ -141,7 +141,7 @@ void rocks_damage_thaw(struct rocks *r)
 {
     const rocksdb_livefiles_t *files;
 
-    if (r->options.keep_files || !rocks_is_damaged(r))
+    if (!rocks_is_damaged(r))
         return;
     files = rocksdb_livefiles(r->db);
     for (enum family f = 0; f < FAMILY_COUNT; f++) {

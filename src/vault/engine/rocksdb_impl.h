@@ -13,7 +13,8 @@ struct rocks {
     struct backend backend;
     struct engine_options options;
     char *path;
-    int dir; /* of the path: for sizes, and for free space inside a sandbox */
+    int lock; /* read_only: RocksDB takes its lock only to write */
+    int dir;  /* of the path: for sizes, and for free space inside a sandbox */
 
     rocksdb_cache_t *cache;
     rocksdb_options_t *db_options;

@@ -38,7 +38,9 @@ static void set_log_and_recovery(const struct rocks *r, rocksdb_options_t *o)
     rocksdb_options_set_max_total_wal_size(o, WAL_MOST);
     rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
     /* Without it recovery would skip a damaged record of the log and go on with later ones. */
-    rocksdb_options_set_paranoid_checks(o, 1);
+    /* Without it, recovery would skip a damaged record of the log and go on with later ones. For looking at what is left
+     * of a damaged store that is right, and also that a table without its index is met only when it is read. */
+    rocksdb_options_set_paranoid_checks(o, !r->options.read_only);
 }
 
 static rocksdb_options_t *database_options(const struct rocks *r)
@@ -108,7 +110,7 @@ static rocksdb_options_t *options_of_family(struct rocks *r, enum family family)
     rocksdb_options_set_target_file_size_base(o, 16 * MIB);
     if (family == FAMILY_BODY)
         set_bodies(o);
-    if (r->options.keep_files || rocks_is_damaged(r))
+    if (rocks_is_damaged(r))
         set_frozen(o);
     return o;
 }
