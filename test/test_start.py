@@ -205,8 +205,8 @@ def test_after_a_dead_vault_everything_goes_on(posthorn):
         os.kill(before["vault"], signal.SIGKILL)
         assert client.say(b"Subject: x\r\n\r\n.\r\n")[:3] in ("421", "451")
         assert idle.reply().startswith("421")
-    posthorn.wait_for("room_ended", since=mark, room="mx")
-    posthorn.wait_for("room_ended", since=mark, room="users")
+    posthorn.wait_for("room-ended", since=mark, room="mx")
+    posthorn.wait_for("room-ended", since=mark, room="users")
     with SmtpWire(posthorn, "smtp") as client:
         assert client.greeting.startswith("220")
         client.ehlo()

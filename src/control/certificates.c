@@ -118,7 +118,7 @@ static enum err make_own(struct cx *cx, const struct config *config, const char 
         return e;
     e = write_file(cx, chain_file, 0644, buf_str(&chain));
     if (!e)
-        log_line(LOG_INFO, "certificate_made", "file=%s name=%s", log_value(str_from_c(chain_file)),
+        log_line(LOG_INFO, "certificate-made", "file=%s name=%s", log_value(str_from_c(chain_file)),
                  log_value(config->hostname));
     return e;
 }

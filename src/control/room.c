@@ -83,7 +83,7 @@ static void become_room(const struct room_process *r, const char *path, int leas
     if (leash == LEASH_FD ? fcntl(leash, F_SETFD, 0) : dup2(leash, LEASH_FD) < 0)
         _exit(1);
     execv(path, argv);
-    log_line(LOG_ERROR, "exec_failed", "program=%s cause=%s", log_value(str_from_c(path)),
+    log_line(LOG_ERROR, "exec-failed", "program=%s cause=%s", log_value(str_from_c(path)),
              log_value(str_from_c(strerror(errno))));
     _exit(127);
 }

@@ -208,7 +208,7 @@ static void start_missing(struct supervisor *s)
         stop_because(s, e);
         return;
     }
-    log_line(LOG_ERROR, "start_failed", "cause=%s", log_value(str_from_c(s->cx->cause)));
+    log_line(LOG_ERROR, "start-failed", "cause=%s", log_value(str_from_c(s->cx->cause)));
     s->start_at_ms = monotonic_ms() + 1000;
 }
 
@@ -234,11 +234,11 @@ static void hear_end(struct supervisor *s, struct room_process *r, int status, b
     note_reloaded(s, r); /* the next one begins with the new settings */
     room_end_text(status, text, sizeof(text));
     if (was_asked || s->stopping) {
-        log_line(LOG_INFO, "room_ended", "room=%s how=%s", room_name(r->kind),
+        log_line(LOG_INFO, "room-ended", "room=%s how=%s", room_name(r->kind),
                  log_value(str_from_c(text)));
         return;
     }
-    log_line(LOG_ERROR, "room_died", "room=%s how=%s", room_name(r->kind), log_value(str_from_c(text)));
+    log_line(LOG_ERROR, "room-died", "room=%s how=%s", room_name(r->kind), log_value(str_from_c(text)));
     if (!s->was_up) {
         stop_because(
             s, fail(s->cx, ERR_SYSTEM, "the %s ended while starting: %s", room_name(r->kind), text));
@@ -247,7 +247,7 @@ static void hear_end(struct supervisor *s, struct room_process *r, int status, b
     pause = deaths_note(&s->deaths, monotonic_ms());
     s->start_at_ms = monotonic_ms() + pause;
     if (pause)
-        log_line(LOG_ERROR, "restart_delayed",
+        log_line(LOG_ERROR, "restart-delayed",
                  "wait=%" PRId64 "s cause=\"more than %d deaths in a minute\"", pause / 1000,
                  MOST_DEATHS);
     if (r->kind == ROOM_VAULT)
@@ -269,7 +269,7 @@ static void reap(struct supervisor *s)
 static void hear_started(struct supervisor *s, struct room_process *r, enum err e)
 {
     if (e) {
-        log_line(LOG_ERROR, "start_refused", "room=%s cause=%s", room_name(r->kind),
+        log_line(LOG_ERROR, "start-refused", "room=%s cause=%s", room_name(r->kind),
                  log_value(str_from_c(s->cx->cause)));
         if (!s->was_up)
             stop_because(s, e);
@@ -294,7 +294,7 @@ static void hear_answer(struct supervisor *s, struct room_process *r, enum call 
         return;
     }
     if (e)
-        log_line(LOG_ERROR, "room_refused", "room=%s call=%s cause=%s", room_name(r->kind),
+        log_line(LOG_ERROR, "room-refused", "room=%s call=%s cause=%s", room_name(r->kind),
                  call_name(call), log_value(str_from_c(s->cx->cause)));
     if (call == CALL_room_reload)
         note_reloaded(s, r);
@@ -323,13 +323,13 @@ static void reload(struct supervisor *s)
 
     notify_reloading();
     if (read_everything(s, arena, &settings, &certificates, &count) != OK) {
-        log_line(LOG_ERROR, "reload_failed", "cause=%s", log_value(str_from_c(s->cx->cause)));
+        log_line(LOG_ERROR, "reload-failed", "cause=%s", log_value(str_from_c(s->cx->cause)));
         arena_free(arena);
         notify_system("READY=1");
         return;
     }
     if (!listeners_fit(&s->listeners, settings.config))
-        log_line(LOG_WARNING, "reload_incomplete",
+        log_line(LOG_WARNING, "reload-incomplete",
                  "cause=\"changes of listen take effect at the next start\"");
     arena_free(s->in_force);
     s->in_force = arena;
@@ -372,7 +372,7 @@ static void kill_overdue(struct supervisor *s)
 {
     for (enum room_kind k = ROOM_VAULT; k < ROOM_COUNT; k++)
         if (s->rooms[k].kill_at_ms && monotonic_ms() >= s->rooms[k].kill_at_ms) {
-            log_line(LOG_WARNING, "room_killed", "room=%s cause=\"did not stop in time\"",
+            log_line(LOG_WARNING, "room-killed", "room=%s cause=\"did not stop in time\"",
                      room_name(k));
             room_kill(&s->rooms[k]);
         }
