@@ -109,7 +109,7 @@ static void gate_ended(struct vault *v, uint64_t gate)
         loop_stop(v->loop, 0);
         return;
     }
-    log_line(LOG_WARNING, "gate-ended", "gate=%llu", (unsigned long long)gate);
+    log_line(LOG_INFO, "gate-ended", "gate=%llu", (unsigned long long)gate);
     handles_end_gate(v->handles, gate);
     signons_end_gate(v->signons, gate);
     transactions_end_gate(v->transactions, gate);
