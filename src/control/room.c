@@ -41,16 +41,29 @@ static bool has_rooms(const char *directory)
     return n > 0 && (size_t)n < sizeof(path) && access(path, X_OK) == 0;
 }
 
+/* Cuts a path's last part off. */
+static void go_up(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash)
+        *slash = '\0';
+}
+
+/* Beside posthorn, as they are built; in the libexec of the tree that it stands in, wherever that was moved; where the
+ * installation was told to put them. */
 enum err room_directory(struct cx *cx, char *out, size_t size)
 {
-    ssize_t n = readlink("/proc/self/exe", out, size - 1);
-    char *slash;
+    static const char in_tree[] = "/libexec/posthorn";
+    ssize_t n = readlink("/proc/self/exe", out, size - sizeof(in_tree));
 
     if (n > 0) {
         out[n] = '\0';
-        slash = strrchr(out, '/');
-        if (slash)
-            *slash = '\0';
+        go_up(out);
+        if (has_rooms(out))
+            return OK;
+        go_up(out);
+        memcpy(out + strlen(out), in_tree, sizeof(in_tree));
         if (has_rooms(out))
             return OK;
     }
