@@ -81,23 +81,28 @@ static bool is_whole_domain(struct cx *cx, struct str domain)
            str_find_char(ascii, '.', &dot);
 }
 
+/* An address of somebody else's domain is its own destination; one of ours never leads to its own domain outside. */
+static bool is_outside(const struct path *to, const struct destinations *leads_to)
+{
+    return leads_to->n == 1 && leads_to->v[0].kind == TARGET_REMOTE && to->domain.n &&
+           str_same_nocase(leads_to->v[0].remote.domain, to->domain);
+}
+
 /* One recipient: where it leads, and whether this sender may send there. A list is not refused because one of its
  * members is full: that one's copy waits in the queue. */
 static enum err check_rcpt(struct caller *c, struct view *v, const struct sender *from,
                            const struct path *to, struct transaction *x, uint64_t size)
 {
     struct destinations leads_to = {0};
-    bool ours = false;
     enum err e = directory_resolve(c->vault->store, v, &c->cx, to, &leads_to);
+    bool outside = !e && is_outside(to, &leads_to);
 
-    if (!e && to->domain.n)
-        e = sender_is_our_domain(v, &c->cx, to->domain, &ours);
-    if (!e && to->domain.n && !ours && !from->may_relay)
+    if (outside && !from->may_relay)
         return fail(&c->cx, ERR_NO_RELAY, "%s from %s", log_value(to->domain), log_value(from->client));
-    if (!e && to->domain.n && !ours && from->internal_only)
+    if (outside && from->internal_only)
         return fail(&c->cx, ERR_INTERNAL_ONLY, "account %" PRIu64 " may not send outside",
                     from->account.v);
-    if (!e && to->domain.n && !ours && from->account.v && !is_whole_domain(&c->cx, to->domain))
+    if (outside && from->account.v && !is_whole_domain(&c->cx, to->domain))
         return fail(&c->cx, ERR_BAD_ADDRESS, "%s is not fully qualified", log_value(to->domain));
     for (size_t i = 0; !e && i < leads_to.n; i++) {
         struct account_row account;
@@ -322,12 +327,9 @@ static enum err decide(struct delivery *d, struct view *v)
         const struct rcpt *rcpt = &d->q->rcpts[i];
         struct path to = sender_complete(&d->from, &rcpt->to);
         struct destinations leads_to = {0};
-        bool ours = true;
         enum err e = directory_resolve(d->c->vault->store, v, cx, &to, &leads_to);
 
-        if (!e && to.domain.n)
-            e = sender_is_our_domain(v, cx, to.domain, &ours);
-        if (!e && !ours && (!d->from.may_relay || d->from.internal_only))
+        if (!e && is_outside(&to, &leads_to) && (!d->from.may_relay || d->from.internal_only))
             e = fail(cx, ERR_NO_RELAY, "%s", log_value(to.domain));
         if (!e)
             e = plan_add(&d->plan, cx, (uint32_t)i,

@@ -81,11 +81,3 @@ struct path sender_complete(const struct sender *s, const struct path *p)
         whole.domain = s->own_domain;
     return whole;
 }
-
-enum err sender_is_our_domain(struct view *v, struct cx *cx, struct str domain, bool *ours)
-{
-    struct str ascii;
-
-    *ours = false;
-    return domain_to_ascii(cx->arena, domain, &ascii) ? directory_is_ours(v, cx, ascii, ours) : OK;
-}

@@ -23,4 +23,3 @@ enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct c
 /* "tom", said by somebody who signed on, is tom of the same domain, and said by a user of this machine (cron), of the
  * postmaster's; postmaster stays the server's. */
 struct path sender_complete(const struct sender *s, const struct path *p);
-enum err sender_is_our_domain(struct view *v, struct cx *cx, struct str domain, bool *ours);
