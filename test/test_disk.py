@@ -152,7 +152,7 @@ def test_full_at_a_table_file(disk):
         if not answer.startswith("250"):
             break
         accepted.append(n)
-    assert re.match(r"4\d\d 4\.3\.1", answer), answer
+    assert re.match(r"4\d\d 4\.3\.[01]", answer), answer
     assert accepted and numbers(server) == accepted
     small.empty()
     accepted += until(server, "250", itertools.count(1_000_000))
