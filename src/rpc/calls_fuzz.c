@@ -7,31 +7,31 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define TRY(name)                                                                                        \
-    {                                                                                                    \
-        struct unpack u = unpack_begin(in);                                                              \
-        struct name m = {0}, again = {0};                                                                \
-                                                                                                         \
-        unpack_##name(arena, &u, &m);                                                                    \
-        if (unpack_done(&u)) {                                                                           \
-            struct buf first = buf_make(BUF_UNLIMITED), second = buf_make(BUF_UNLIMITED);                \
-                                                                                                         \
-            pack_##name(&first, &m);                                                                     \
-            u = unpack_begin(buf_str(&first));                                                           \
-            unpack_##name(arena, &u, &again);                                                            \
-            assert(unpack_done(&u));                                                                     \
-            pack_##name(&second, &again);                                                                \
-            assert(str_same(buf_str(&first), buf_str(&second)));                                         \
-            buf_free(&first);                                                                            \
-            buf_free(&second);                                                                           \
-        }                                                                                                \
+#define TRY(name)                                                                                      \
+    {                                                                                                  \
+        struct unpack u = unpack_begin(in);                                                            \
+        struct name m = {0}, again = {0};                                                              \
+                                                                                                       \
+        unpack_##name(arena, &u, &m);                                                                  \
+        if (unpack_done(&u)) {                                                                         \
+            struct buf first = buf_make(BUF_UNLIMITED), second = buf_make(BUF_UNLIMITED);              \
+                                                                                                       \
+            pack_##name(&first, &m);                                                                   \
+            u = unpack_begin(buf_str(&first));                                                         \
+            unpack_##name(arena, &u, &again);                                                          \
+            assert(unpack_done(&u));                                                                   \
+            pack_##name(&second, &again);                                                              \
+            assert(str_same(buf_str(&first), buf_str(&second)));                                       \
+            buf_free(&first);                                                                          \
+            buf_free(&second);                                                                         \
+        }                                                                                              \
     }
 
 #define RECORD(name, fields)
-#define CALL(name, from, lane, request, reply)                                                           \
-    case CALL_##name:                                                                                    \
-        TRY(name##_request)                                                                              \
-        TRY(name##_reply)                                                                                \
+#define CALL(name, from, lane, request, reply)                                                         \
+    case CALL_##name:                                                                                  \
+        TRY(name##_request)                                                                            \
+        TRY(name##_reply)                                                                              \
         break;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
