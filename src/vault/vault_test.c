@@ -642,6 +642,26 @@ static void test_the_postmaster_changes_entries(void **state)
     assert_int_equal(queue_now(w).entries_count, 0);
 }
 
+static void test_an_unreadable_entry_can_be_removed(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    struct queue_change_request q = {.action = QUEUE_HOLD, .entry = id};
+    struct queue_change_reply r = {0};
+    struct buf key = buf_make(64);
+
+    entry_key_pack(&key, &(struct entry_key){.body = id.body, .n = id.n});
+    memory_engine_damage(w->vault.engine, entry_part(NO_ACCOUNT), buf_str(&key));
+    add_account(w, "later@acompany.test", 0, false); /* a flush, after which views see the damage */
+    buf_free(&key);
+    assert_int_equal(serve_queue_change(&w->c, &q, &r), ERR_DAMAGED);
+    q.action = QUEUE_REMOVE;
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_int_equal(r.changed, 1);
+    assert_int_equal(queue_now(w).entries_count, 0);
+}
+
 /* ---- everything agrees ---- */
 
 static void check_all(struct world *w)
@@ -707,6 +727,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_power_cut_while_accepting, set_up, tear_down),
     };
 

@@ -151,6 +151,28 @@ static void apply(struct txn *t, struct entry_id id, struct entry_row *e, uint32
         due_row_put(t, NO_ACCOUNT, &after, &(struct due_row){0});
 }
 
+/* An entry that cannot be read can still be removed, by its key; its place in the schedule is found by looking. */
+static enum err remove_unreadable(struct caller *c, struct txn *t, struct entry_id id)
+{
+    scoped(scan_close) struct scan *scan = NULL;
+    struct entry_key key = {.body = id.body, .n = id.n};
+    struct due_key due;
+    bool is_due = false;
+    struct str k, value;
+    enum err e = txn_scan(t, &c->cx, due_part(NO_ACCOUNT), S("d"), S("e"), false, &scan);
+
+    while (!e && !is_due && scan_next(scan, &k, &value))
+        is_due = due_key_unpack(k, &due) && due.body == id.body && due.n == id.n;
+    if (!e && !is_due)
+        e = scan_error(scan, &c->cx);
+    scan_close(&scan);
+    if (is_due)
+        due_row_delete(t, NO_ACCOUNT, &due);
+    entry_row_delete(t, NO_ACCOUNT, &key);
+    body_release(t, (struct body_id){id.body}, QUEUE_PART, id.n);
+    return e;
+}
+
 /* With the lease. Not OK only if the store fails. */
 static enum err change_leased(struct caller *c, struct entry_id id, const struct change *change,
                               bool *changed)
@@ -162,11 +184,17 @@ static enum err change_leased(struct caller *c, struct entry_id id, const struct
     enum err e = read_entry(c, id, &row);
 
     *changed = false;
-    if (e || !change->applies(&row))
+    if (e == ERR_DAMAGED && change->action == QUEUE_REMOVE) {
+        e = remove_unreadable(c, t, id);
+        if (e)
+            return e;
+    } else if (e || !change->applies(&row)) {
         return e == ERR_NOT_FOUND ? OK : e;
-    apply(t, id, &row, change->action);
-    ev.from = path_text(&c->cx, &row.reverse_path);
-    ev.to = row.rcpts_count ? path_text(&c->cx, &row.rcpts[0].to) : STR_NONE;
+    } else {
+        apply(t, id, &row, change->action);
+        ev.from = path_text(&c->cx, &row.reverse_path);
+        ev.to = row.rcpts_count ? path_text(&c->cx, &row.rcpts[0].to) : STR_NONE;
+    }
     ev.text = S("by the postmaster");
     trace_put(t, &ev);
     e = txn_commit(&t, &c->cx, &ticket);
@@ -230,6 +258,8 @@ enum err serve_queue_change(struct caller *c, const struct queue_change_request 
         return fail(&c->cx, ERR_BAD_CALL, "action %u", q->action);
     if (!q->all && !q->domain.n) {
         e = read_entry(c, q->entry, &row);
+        if (e == ERR_DAMAGED && q->action == QUEUE_REMOVE)
+            e = OK;
         e = e ? e : change_one(c, q->entry, change, &r->changed);
         queue_hint(c->vault->queue);
         return e;
