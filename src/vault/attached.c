@@ -22,7 +22,8 @@ struct attached {
     struct attached *next, **at;
     struct watch_id id;     /* of conn; guarded by the list's lock until it is listed */
     enum session_wish wish; /* what follows when `out` has been passed on */
-    bool opened, signed_off;
+    struct buf left;        /* with SESSION_SIGN_OFF: input that the gate is to have back */
+    bool opened, relayed, signed_off;
     atomic_bool must_end; /* set by others, who then wake the connection */
     _Atomic int durable;  /* 0: no wait; 1: waiting; 2: durable; 3: lost */
     atomic_uint holders;  /* the connection, and a wait for the disk */
@@ -97,6 +98,7 @@ static void release(struct attached *a)
     if (atomic_fetch_sub(&a->holders, 1) != 1)
         return;
     buf_free(&a->s.out);
+    buf_free(&a->left);
     arena_free(a->s.cx.arena);
     free(a);
 }
@@ -120,14 +122,12 @@ static void pass_on(struct attached *a)
         conn_abort(a->conn); /* more than a session may say at once: our own mistake */
     buf_add(conn_out(a->conn), buf_str(&a->s.out));
     buf_clear(&a->s.out);
-    if (a->wish == SESSION_WRITE) {
+    if (a->wish == SESSION_WRITE || a->wish == SESSION_SIGN_OFF) {
         conn_want_drained(a->conn);
         conn_pause(
             a->conn); /* so that input the core left comes again when it has said what it has to say */
     }
-    if (a->wish == SESSION_SIGN_OFF)
-        a->signed_off = true;
-    if (a->wish == SESSION_CLOSE || a->wish == SESSION_SIGN_OFF)
+    if (a->wish == SESSION_CLOSE)
         conn_close(a->conn);
 }
 
@@ -175,12 +175,9 @@ static void on_opened(struct conn *c)
     a->conn = c;
     list_add(a);
     conn_set_idle(c, a->ops->idle_ms);
-    if (a->ops->open(&a->s)) {
-        after_step(a, SESSION_CLOSE); /* with its last words */
-        return;
-    }
-    a->opened = true;
-    after_step(a, SESSION_MORE);
+    a->opened = a->ops->open(&a->s) == OK;
+    a->s.tag = STR_NONE;
+    after_step(a, a->opened ? SESSION_MORE : SESSION_CLOSE); /* with its last words */
 }
 
 static void on_input(struct conn *c, struct str *bytes)
@@ -189,14 +186,41 @@ static void on_input(struct conn *c, struct str *bytes)
 
     if (!a->opened || a->wish == SESSION_WRITE || atomic_load(&a->durable) != NOT_WAITING)
         return; /* comes again */
-    if (bytes->n)
+    if (bytes->n && a->wish == SESSION_MORE)
         after_step(a, a->ops->feed(&a->s, bytes));
+    if (a->wish == SESSION_SIGN_OFF) {
+        buf_add(&a->left, *bytes);
+        *bytes = STR_NONE;
+    }
+}
+
+/* The gate has a copy of the socket, which must not be shut. Of a pair it has the other end, and may be writing to it at
+ * this moment: once we read no more that fails there, and its bytes stay with it; what it had written before is read
+ * here. So no byte is lost, and none comes twice. */
+static void give_back(struct attached *a)
+{
+    struct str more = {loop_scratch(), 0};
+    ssize_t n = 0;
+
+    if (a->relayed) {
+        shutdown(conn_fd(a->conn), SHUT_RD);
+        while ((n = recv(conn_fd(a->conn), loop_scratch(), LOOP_SCRATCH_SIZE, MSG_DONTWAIT)) > 0) {
+            more.n = (size_t)n;
+            buf_add(&a->left, more);
+        }
+    }
+    a->signed_off = !a->left.full;
+    conn_abort(a->conn);
 }
 
 static void on_drained(struct conn *c)
 {
     struct attached *a = conn_state(c);
 
+    if (a->wish == SESSION_SIGN_OFF) {
+        give_back(a);
+        return;
+    }
     conn_resume(c, STR_NONE);
     after_step(a, a->ops->more(&a->s));
 }
@@ -213,7 +237,10 @@ static void on_timed_out(struct conn *c)
 static void answer_attach(struct attached *a)
 {
     struct attach_reply reply = {.signed_off = a->signed_off};
-    struct buf b = buf_make(64 * 1024);
+    struct buf b = buf_make(CONN_INPUT_LIMIT + 64);
+
+    if (a->signed_off)
+        reply.left = buf_str(&a->left);
 
     pack_attach_reply(&b, &reply);
     later_answer(&a->later, OK, buf_str(&b));
@@ -268,7 +295,30 @@ static struct attached *make(struct caller *c, const struct attach_request *q,
                             .handle = q->session,
                             .modes = q->modes,
                             .out = buf_make(OUT_LIMIT)};
+    if (q->tag.n)
+        a->s.tag = str_copy(a->s.cx.arena, q->tag);
+    a->left = buf_make(CONN_INPUT_LIMIT);
+    a->relayed = q->tls;
     return a;
+}
+
+#define TAG_MAX 256 /* longer than any client's; the gate takes no longer command of that kind either */
+
+/* 1*<any ASTRING-CHAR except "+"> (RFC 9051 §9) */
+static bool is_tag(struct str s)
+{
+    bool good = s.n > 0 && s.n <= TAG_MAX;
+
+    for (size_t i = 0; i < s.n && good; i++)
+        good = is_printable(s.p[i]) && s.p[i] != ' ' && !strchr("(){%*\"\\+", s.p[i]);
+    return good;
+}
+
+static bool is_served(const struct attach_request *q, const struct signed_on *who)
+{
+    const struct session_ops *ops = find_protocol(q->protocol);
+
+    return ops && who->protocol == q->protocol && (ops->has_tags ? is_tag(q->tag) : q->tag.n == 0);
 }
 
 enum err serve_attach(struct caller *c, const struct attach_request *q, struct attach_reply *r)
@@ -282,9 +332,12 @@ enum err serve_attach(struct caller *c, const struct attach_request *q, struct a
         return fail(&c->cx, ERR_BAD_CALL, "attach without a connected stream");
     if (!handle_attach(c->vault->handles, q->session, c->gate, &who))
         return fail(&c->cx, ERR_AUTH_NEEDED, "this handle cannot be attached");
-    if (who.protocol != q->protocol || !find_protocol(q->protocol))
-        return fail(&c->cx, ERR_BAD_CALL, "signed on for protocol %u, attached to %u", who.protocol,
-                    q->protocol);
+    if (!is_served(q, &who)) {
+        handle_end(c->vault->handles, q->session);
+        return fail(&c->cx, ERR_BAD_CALL,
+                    "signed on for protocol %u, attached to %u with a tag of %zu bytes", who.protocol,
+                    q->protocol, q->tag.n);
+    }
     a = make(c, q, &who);
     caller_answer_later(c, &a->later);
     e = conn_adopt(&c->cx, c->vault->loop, c->fds[0], q->unused, &conn_ops, a);

@@ -8,10 +8,11 @@
 #include "vault/store/store.h"
 
 enum session_wish {
-    SESSION_MORE,     /* feed me when bytes come */
-    SESSION_WRITE,    /* I have more to say: call `more` as soon as what is in `out` has been sent */
-    SESSION_CLOSE,    /* send what is in `out`, then close */
-    SESSION_SIGN_OFF, /* send it, then give the connection back to the gate, unauthenticated */
+    SESSION_MORE,  /* feed me when bytes come */
+    SESSION_WRITE, /* I have more to say: call `more` as soon as what is in `out` has been sent */
+    SESSION_CLOSE, /* send what is in `out`, then close */
+    SESSION_SIGN_OFF, /* send it, then give the connection back to the gate, unauthenticated, together with what feed
+                       * left of its input and whatever comes behind */
 };
 
 struct session {
@@ -21,6 +22,7 @@ struct session {
     struct signed_on who;
     struct handle handle;
     uint32_t modes; /* MODE_ bits of attach */
+    struct str tag; /* of the command that signed on, which `open` answers; only until that returns */
     struct buf
         out; /* replies; the driver sends and empties it. Stop producing above SESSION_OUT bytes: return
                             * SESSION_WRITE and go on in `more` */
@@ -32,7 +34,8 @@ struct session {
 
 struct session_ops {
     uint32_t protocol;
-    int64_t idle_ms;                     /* RFC's least idle time */
+    bool has_tags;   /* IMAP: an attach without a tag, or elsewhere with one, is refused */
+    int64_t idle_ms; /* RFC's least idle time */
     enum err (*open)(struct session *s); /* sets core, may greet; an error closes */
     enum session_wish (*feed)(struct session *s, struct str *in); /* moves *in past what it took */
     enum session_wish (*more)(struct session *s);
