@@ -1,13 +1,9 @@
-/* Days are counted in the proleptic Gregorian calendar with years that begin in March, so that the leap day is
- * the last one (the algorithm is H. Hinnant's, "chrono-compatible low-level date algorithms"). */
+/* The date as it is written, then the time in its zone, then both as one number. */
 #include "mail/date.h"
 
+#include "base/calendar.h"
 #include "mail/token.h"
 
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
-
-static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 static const char weekdays[7][4] = {"Thu", "Fri", "Sat", "Sun",
                                     "Mon", "Tue", "Wed"}; /* 1970 began on a Thursday */
 
@@ -18,37 +14,6 @@ static const struct {
 } zones[] = {{"EDT", -4 * 60}, {"EST", -5 * 60}, {"CDT", -5 * 60}, {"CST", -6 * 60},
              {"MDT", -6 * 60}, {"MST", -7 * 60}, {"PDT", -7 * 60}, {"PST", -8 * 60}};
 
-struct day {
-    int64_t year;
-    int month; /* 1 to 12 */
-    int day;
-};
-
-static int64_t days_from_civil(struct day d)
-{
-    int64_t y = d.year - (d.month <= 2);
-    int64_t era = (y >= 0 ? y : y - 399) / 400;
-    int64_t year_of_era = y - era * 400;
-    int64_t day_of_year = (153 * (d.month + (d.month > 2 ? -3 : 9)) + 2) / 5 + d.day - 1;
-
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-           719468;
-}
-
-static struct day civil_from_days(int64_t days)
-{
-    int64_t z = days + 719468;
-    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-    int64_t day_of_era = z - era * 146097;
-    int64_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-    int64_t shifted = (5 * day_of_year + 2) / 153;
-    int month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
-
-    return (struct day){year + era * 400 + (month <= 2), month,
-                        (int)(day_of_year - (153 * shifted + 2) / 5 + 1)};
-}
-
 static int64_t floor_div(int64_t a, int64_t b)
 {
     return a / b - (a % b < 0);
@@ -57,13 +22,13 @@ static int64_t floor_div(int64_t a, int64_t b)
 void date_write(struct buf *out, int64_t ms, int zone_minutes)
 {
     int64_t local = ms + (int64_t)zone_minutes * 60 * 1000;
-    int64_t days = floor_div(local, DAY_MS);
+    int64_t days = days_from_ms(local);
     int64_t seconds = (local - days * DAY_MS) / 1000;
     struct day d = civil_from_days(days);
     int east = zone_minutes < 0 ? -zone_minutes : zone_minutes;
 
     buf_printf(out, "%s, %02d %s %04d %02d:%02d:%02d %c%02d%02d",
-               weekdays[days - floor_div(days, 7) * 7], d.day, months[d.month - 1], (int)d.year,
+               weekdays[days - floor_div(days, 7) * 7], d.day, month_names[d.month - 1], (int)d.year,
                (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60),
                zone_minutes < 0 ? '-' : '+', east / 60, east % 60);
 }
@@ -110,7 +75,7 @@ static bool take_month(struct str *in, int *out)
     if (!take_word(&s, &word) || word.n < 3)
         return false;
     for (int i = 0; i < 12; i++)
-        if (str_same_nocase(str_upto(word, 3), str_from_c(months[i]))) {
+        if (str_same_nocase(str_upto(word, 3), str_from_c(month_names[i]))) {
             *out = i + 1;
             *in = s;
             return true;
@@ -134,14 +99,6 @@ static bool take_year(struct str *in, int64_t *out)
     skip_cfws(&s);
     *in = s;
     return true;
-}
-
-static bool is_day_of_month(struct day d)
-{
-    static const int lengths[12] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (d.year % 4 == 0 && d.year % 100 != 0) || d.year % 400 == 0;
-
-    return d.day >= 1 && d.day <= lengths[d.month - 1] && (leap || d.month != 2 || d.day < 29);
 }
 
 /* date = day month year; some write hyphens between them */

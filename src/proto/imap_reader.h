@@ -35,6 +35,9 @@ struct imap_limits {
 #define IMAP_LINE_MAX (64 * 1024)
 #define IMAP_RAW_MAX 12288 /* a line that is no command: RFC 4954 §4's bound for SASL, and DONE */
 
+#define IMAP_TAG_MAX 64          /* a longer tag of a command that is refused is not repeated */
+#define IMAP_LITERAL_SPEC_MAX 26 /* "~{", 20 digits, "+}", CRLF */
+
 extern const struct imap_limits imap_limits_signed_off; /* before sign-on: 8 KiB in all, few literals */
 extern const struct imap_limits imap_limits_signed_on;
 
@@ -64,15 +67,18 @@ struct imap_reader {
     const char *why; /* with IMAP_REFUSED and IMAP_HANG_UP */
 
     const struct imap_limits *limits; /* private, from here on */
-    struct buf gathered;
-    struct str whole;
-    uint64_t left;
-    size_t line_bytes, literal_bytes, literal_count, kept;
+    struct buf gathered;              /* the command so far, if it did not come whole; or a raw line */
+    size_t line_at;                   /* where in gathered its last line begins */
+    size_t line_bytes; /* of the command's lines so far, literals and line ends not counted */
+    size_t inline_bytes, literal_count;
     uint32_t bulk_count;
-    unsigned char state, last[24], last_count;
-    bool cr, given, raw_too_long;
-    char tag_bytes[64];
-    unsigned char tag_size;
+    uint64_t left; /* bytes of the literal that are still to come */
+    unsigned char state;
+    bool cr;    /* the last byte of the line so far is a CR */
+    bool given; /* gathered was the last result */
+    unsigned char tail_size, tag_size;
+    char tail[IMAP_LITERAL_SPEC_MAX]; /* the end of a line that is skipped */
+    char tag_bytes[IMAP_TAG_MAX];
 };
 
 struct imap_reader imap_reader_make(const struct imap_limits *limits); /* takes no memory yet */
@@ -82,7 +88,7 @@ void imap_reader_limit(struct imap_reader *r, const struct imap_limits *limits);
 enum imap_event imap_read(struct imap_reader *r, struct str *in);
 
 /* After IMAP_LITERAL. If the client waits, "+ OK" CRLF is appended to `out`. An inline literal beyond the limits is
- * refused by the reader itself, before IMAP_LITERAL is said. */
+ * refused instead, with BAD [TOOBIG] (RFC 7888 §5): the caller need not know them. */
 void imap_literal_inline(struct imap_reader *r, struct buf *out);
 void imap_literal_bulk(struct imap_reader *r, struct buf *out);
 /* After IMAP_LITERAL, IMAP_DATA or IMAP_DATA_END: this command will not do. `why` is the whole answer behind the tag
@@ -100,10 +106,7 @@ enum imap_raw {
 };
 enum imap_raw imap_read_raw(struct imap_reader *r, struct str *in, struct str *line);
 
-/* Nothing of a command has come: the session may be handed over, compressed, or left alone. */
+/* Nothing of a next command has come: all that did is in the caller's hands, and the session may be passed on. */
 bool imap_reader_is_between(const struct imap_reader *r);
-/* The beginning of a command whose rest has not come, to be fed to another reader before the unread input. Only while
- * no literal is under way. */
-struct str imap_reader_waiting(const struct imap_reader *r);
-/* Forgets it: what came before STARTTLS must not be read after it (RFC 9051 §6.2.1). */
+/* Forgets the beginning of one: what came before STARTTLS must not be read after it (RFC 9051 §6.2.1). */
 void imap_reader_forget(struct imap_reader *r);

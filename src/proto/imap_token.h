@@ -36,9 +36,9 @@ bool take_imap_sp(struct str *in); /* exactly one space (§9, note 2) */
 bool take_imap_atom(struct str *in, struct str *out);
 /* The word, and then no further ATOM-CHAR: "NOT" is not in "NOTE". Case does not matter. */
 bool take_imap_word(struct str *in, struct str word);
-/* A word out of a list that ends in an empty row; *index is its row. */
+/* One out of a table, which ends in {NULL, 0}. */
 struct imap_word {
-    struct str word;
+    const char *word;
     unsigned value;
 };
 bool take_imap_word_of(struct str *in, const struct imap_word *words, unsigned *value);
@@ -78,7 +78,7 @@ enum {
     IMAP_DRAFT = 16,
 };
 #define IMAP_SYSTEM_FLAGS 31
-#define IMAP_KEYWORD_MAX 100  /* bytes of one; also the column's width in nobody's way */
+#define IMAP_KEYWORD_MAX 100  /* bytes of one: room for every label that people think of */
 #define IMAP_KEYWORDS_MAX 128 /* in one list of a command */
 
 struct imap_flags {
@@ -102,9 +102,6 @@ bool take_imap_date_time(struct str *in, int64_t *ms, int *zone_minutes);
 
 /* base64, up to a space or the end, "=" alone for none (initial-resp): decoded into the arena. */
 bool take_imap_base64(struct imap_parse *p, struct str *in, struct str *out);
-
-/* tagged-ext-val (RFC 4466 §3): skipped, for what is not known but well-formed. Lists nest 20 deep at most. */
-bool take_imap_tagged_ext_val(struct imap_parse *p, struct str *in);
 
 /* charset = atom / quoted */
 bool take_imap_charset(struct imap_parse *p, struct str *in, struct str *out);
