@@ -109,7 +109,7 @@ def test_starttls_where_offered(sender, fake_smtp):
     other = fake_smtp("127.0.0.11", extensions=["STARTTLS", *EXTENSIONS])
     send(sender(), ANN)
     message = other.wait_message()
-    assert message.session.connection.version().startswith("TLSv1.")
+    assert message.tls_version.startswith("TLSv1.")
     assert [c.split()[0] for c in other.commands[:4]] == ["CONNECT", "EHLO", "STARTTLS", "EHLO"]
 
 

@@ -35,6 +35,9 @@ class Message:
 
     def __init__(self, session, mail, rcpts, data):
         self.session, self.mail, self.rcpts, self.data = session, mail, rcpts, data
+        # Asked now: the session may have ended, and its TLS with it, when the test looks.
+        connection = session.connection
+        self.tls_version = connection.version() if isinstance(connection, ssl.SSLSocket) else None
 
     @property
     def sender(self):
