@@ -1,5 +1,7 @@
 #include "proto/pop3_capa.h"
 
+#include "proto/sasl_mechanisms.h"
+
 static bool always(const struct pop3_offer *o)
 {
     (void)o;
@@ -16,25 +18,21 @@ static bool passwords(const struct pop3_offer *o)
     return o->passwords;
 }
 
-static bool scram(const struct pop3_offer *o)
+static void mechanisms(const struct pop3_offer *o, struct buf *out)
 {
-    return o->passwords && o->scram;
-}
-
-static bool no_scram(const struct pop3_offer *o)
-{
-    return o->passwords && !o->scram;
+    sasl_offer_write(out, &(struct sasl_offer){.scram = o->scram, .binding = o->binding});
 }
 
 static const struct {
     const char *line;
     bool (*is_offered)(const struct pop3_offer *o);
+    void (*arguments)(const struct pop3_offer *o,
+                      struct buf *out); /* each with the blank before it; NULL: none */
 } capabilities[] = {
     {"TOP", always},                     /* RFC 1939 */
     {"UIDL", always},                    /* RFC 1939 */
     {"USER", passwords},                 /* RFC 1939 */
-    {"SASL PLAIN SCRAM-SHA-256", scram}, /* RFC 5034 */
-    {"SASL PLAIN", no_scram},            /* RFC 5034 */
+    {"SASL", passwords, mechanisms},     /* RFC 5034 */
     {"STLS", stls},                      /* RFC 2595 */
     {"RESP-CODES", always},              /* RFC 2449 §6.4 */
     {"AUTH-RESP-CODE", always},          /* RFC 3206 */
@@ -49,6 +47,8 @@ void pop3_capa_write(struct buf *out, const struct pop3_offer *offer)
     for (size_t i = 0; i < sizeof(capabilities) / sizeof(*capabilities); i++)
         if (capabilities[i].is_offered(offer)) {
             buf_add_c(out, capabilities[i].line);
+            if (capabilities[i].arguments)
+                capabilities[i].arguments(offer, out);
             buf_add(out, S("\r\n"));
         }
     buf_add(out, S(".\r\n"));

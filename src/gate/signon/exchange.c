@@ -13,10 +13,13 @@ static void note(struct exchange *x, uint32_t state, struct str to_client, struc
 enum err exchange_begin(struct exchange *x, struct cx *cx, const struct exchange_with *with,
                         struct str said, struct str *challenge)
 {
+    struct binding bindings[BINDINGS_MOST];
     struct signon_begin_request q = {.protocol = with->protocol,
                                      .mechanism = with->mechanism,
                                      .client = with->client,
                                      .tls = with->tls,
+                                     .bindings = bindings,
+                                     .bindings_count = bindings_list(with->bindings, bindings),
                                      .has_said = true,
                                      .said = said};
     struct signon_begin_reply r = {0};

@@ -3,7 +3,7 @@
  * The bytes are the mechanism's own: base 64, "+" and "*" are the protocol's. The functions wait for the vault. One
  * thread at a time. */
 #pragma once
-#include "rpc/calls.h"
+#include "gate/signon/bindings.h"
 
 struct exchange {
     bool under_way; /* begun, and neither refused nor given up nor taken */
@@ -18,6 +18,7 @@ struct exchange_with {
     uint32_t protocol;
     struct str mechanism, client;
     bool tls;
+    const struct bindings *bindings;
 };
 
 /* `said` is the initial response, empty if there was none. OK: either it is proven and not owing, or *challenge (in
@@ -26,6 +27,10 @@ enum err exchange_begin(struct exchange *x, struct cx *cx, const struct exchange
                         struct str said, struct str *challenge);
 /* Likewise with the client's next bytes. ERR_BAD_VALUE: an empty answer was due. */
 enum err exchange_step(struct exchange *x, struct cx *cx, struct str said, struct str *challenge);
+static inline bool exchange_owes_empty(const struct exchange *x)
+{
+    return x->owes_empty;
+}
 static inline bool exchange_is_done(const struct exchange *x)
 {
     return x->proven && !x->owes_empty;

@@ -14,6 +14,7 @@
 #include "proto/lines.h"
 #include "proto/pop3_capa.h"
 #include "proto/sasl_line.h"
+#include "proto/sasl_mechanisms.h"
 
 #include <stdlib.h>
 
@@ -31,6 +32,7 @@ struct pop3 {
     struct exchange exchange;
     struct handle session; /* with POP3_ATTACH, until it is taken */
     bool is_loopback, tls, utf8, has_name;
+    struct bindings bindings;
     unsigned mistakes;
     char client[ENDPOINT_TEXT_SIZE];
     char name[NAME_MAX_BYTES]; /* of USER, if has_name */
@@ -89,8 +91,10 @@ static bool offers_passwords(const struct pop3 *p)
 
 static void cmd_capa(struct pop3 *p, struct str args)
 {
-    struct pop3_offer offer = {
-        .stls = offers_stls(p), .passwords = offers_passwords(p), .scram = p->settings->scram};
+    struct pop3_offer offer = {.stls = offers_stls(p),
+                               .passwords = offers_passwords(p),
+                               .scram = p->settings->scram,
+                               .binding = bindings_any(&p->bindings)};
 
     (void)args;
     say(p, "+OK");
@@ -133,7 +137,8 @@ static void cmd_quit(struct pop3 *p, struct str args)
 
 static struct exchange_with with(const struct pop3 *p, struct str mechanism)
 {
-    return (struct exchange_with){PROTOCOL_POP3, mechanism, str_from_c(p->client), p->tls};
+    return (struct exchange_with){PROTOCOL_POP3, mechanism, str_from_c(p->client), p->tls,
+                                  &p->bindings};
 }
 
 /* The vault logs each refusal; what goes wrong beside that is logged here. */
@@ -258,24 +263,16 @@ static void begin_exchange(struct pop3 *p, struct str mechanism, struct str init
     after_step(p, e, challenge);
 }
 
-static bool is_offered(const struct pop3 *p, struct str mechanism)
-{
-    return str_same(mechanism, S("PLAIN")) ||
-           (p->settings->scram && str_same(mechanism, S("SCRAM-SHA-256")));
-}
-
 /* AUTH mechanism [initial-response] (RFC 5034 §4). */
 static void cmd_auth(struct pop3 *p, struct str args)
 {
+    struct sasl_offer offer = {.scram = p->settings->scram, .binding = bindings_any(&p->bindings)};
     struct str word = args, initial = args, mechanism;
-    char capitals[32] = "";
 
     if (!take_until(&initial, ' ', &word))
         initial = STR_NONE;
-    for (size_t i = 0; i < word.n && i < sizeof(capitals); i++)
-        capitals[i] = to_upper(word.p[i]);
-    mechanism = str_upto((struct str){capitals, sizeof(capitals)}, word.n);
-    if (!is_offered(p, mechanism))
+    mechanism = sasl_offered(&offer, word);
+    if (!mechanism.n)
         mistake_error(p, ERR_NO_MECHANISM);
     else if (!offers_passwords(p))
         mistake_error(p, ERR_TLS_NEEDED);
@@ -410,10 +407,11 @@ enum pop3_want pop3_wants(const struct pop3 *p)
     return p->want;
 }
 
-void pop3_secured(struct pop3 *p)
+void pop3_secured(struct pop3 *p, const struct bindings *bindings)
 {
     lines_forget(&p->lines);
     p->tls = true;
+    p->bindings = *bindings;
     p->want = POP3_INPUT;
 }
 

@@ -14,9 +14,7 @@
  * It asks the vault in the plain way, so pop3_feed() and pop3_free() may wait. A session belongs to one thread at a
  * time. */
 #pragma once
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/ids.h"
+#include "gate/signon/bindings.h"
 
 /* What the operator decides; stays as long as the sessions that were made with it. */
 struct pop3_settings {
@@ -45,7 +43,8 @@ enum pop3_want {
 };
 enum pop3_want pop3_wants(const struct pop3 *p);
 
-void pop3_secured(struct pop3 *p); /* TLS has begun, be it by STLS or from the first byte */
+/* TLS has begun, be it by STLS or from the first byte. */
+void pop3_secured(struct pop3 *p, const struct bindings *bindings);
 
 /* With POP3_ATTACH, once. *modes: MODE_ bits for the call. From here on the handle is the caller's to end. */
 struct handle pop3_take_session(struct pop3 *p, uint32_t *modes);

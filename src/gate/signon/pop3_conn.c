@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "gate/gate.h"
+#include "gate/secure.h"
 #include "gate/services.h"
 #include "gate/signon/attach.h"
 #include "gate/signon/pop3.h"
@@ -15,17 +16,6 @@ struct pop3_conn {
     struct buf unused;             /* read before the hand-over, and the vault's to use */
     bool tls_first;
 };
-
-static void start_tls(struct conn *c)
-{
-    struct tls_server *server = tls_current_get(gate.tls);
-
-    if (server)
-        conn_start_tls(c, server);
-    else
-        conn_close(c);
-    tls_server_drop(server);
-}
 
 static struct pop3 *make_core(struct conn *c)
 {
@@ -54,8 +44,9 @@ static void opened(struct conn *c)
 static void secured(struct conn *c)
 {
     struct pop3_conn *p = conn_state(c);
+    struct bindings b = bindings_of(c);
 
-    pop3_secured(p->core);
+    pop3_secured(p->core, &b);
     if (p->tls_first)
         pop3_greet(p->core);
 }
@@ -117,11 +108,14 @@ static void input(struct conn *c, struct str *bytes)
 static void begin_anew(struct conn *c)
 {
     struct pop3_conn *p = conn_state(c);
+    struct bindings b;
 
     pop3_free(p->core);
     p->core = make_core(c);
-    if (conn_tls(c))
-        pop3_secured(p->core);
+    if (!conn_tls(c))
+        return;
+    b = bindings_of(c);
+    pop3_secured(p->core, &b);
 }
 
 static void look(struct conn *c, bool relay_ended)

@@ -8,6 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const struct bindings bindings = {.exporter_size = 32};
+
 /* Every line is a reply, a challenge, or a capability. */
 static void take_out(struct buf *out)
 {
@@ -32,7 +34,7 @@ static void feed_all(struct pop3 *p, struct str in, size_t step, struct buf *out
             take_out(out);
         }
         if (pop3_wants(p) == POP3_TLS)
-            pop3_secured(p);
+            pop3_secured(p, &bindings);
         else if (pop3_wants(p) != POP3_INPUT)
             return;
     }

@@ -1,6 +1,6 @@
 /* POP3 up to the sign-on. All of it is in conversations/; their own words:
  *
- *   set: errors 3             a setting: errors, plaintext-auth, certificate, scram
+ *   set: errors 3             a setting: errors, plaintext-auth, certificate, scram, binding (of TLS)
  *   client: 127.0.0.1         the peer; 192.0.2.1 if nothing is said
  *   vault: begin AUTH_BUSY    what the vault answers from now on to signon_begin, or to: step STORE
  *   tls:                      TLS from the first byte; later: the core wants a handshake, and it succeeds
@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 static struct pop3_settings settings;
+static struct bindings bindings;
 static struct pop3 *core;
 static struct buf out, left; /* left: of the input, when the core wanted to be attached */
 static char client[64];
@@ -34,6 +35,7 @@ static void begin(void)
 {
     settings = (struct pop3_settings){
         .hostname = S("mail.acompany.test"), .errors = 20, .has_certificate = true, .scram = true};
+    bindings = (struct bindings){0};
     standin_reset();
     account_read = 0;
     out = buf_make(1 << 20);
@@ -47,7 +49,7 @@ static void session_open(bool tls)
         return;
     core = pop3_new(&settings, str_from_c(client), &out);
     if (tls)
-        pop3_secured(core);
+        pop3_secured(core, &bindings);
     pop3_greet(core);
 }
 
@@ -99,6 +101,8 @@ static bool do_set(struct str value)
         settings.has_certificate = v;
     else if (str_same(name, S("scram")))
         settings.scram = v;
+    else if (str_same(name, S("binding")))
+        bindings.exporter_size = v ? sizeof(bindings.exporter) : 0;
     else
         return false;
     return true;
@@ -131,7 +135,7 @@ static bool do_tls(void)
     }
     if (pop3_wants(core) != POP3_TLS)
         return false;
-    pop3_secured(core);
+    pop3_secured(core, &bindings);
     return true;
 }
 

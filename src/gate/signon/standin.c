@@ -118,8 +118,12 @@ enum err vault_signon_begin(struct cx *cx, const struct signon_begin_request *q,
     assert(!vault.under_way && !vault.handle_is_out);
     if (vault.begin_answer)
         return fail(cx, vault.begin_answer, "as the test says");
-    buf_printf(&vault.account, "begin %.*s %.*s%s\n", STR_ARG(q->mechanism), STR_ARG(q->client),
+    buf_printf(&vault.account, "begin %.*s %.*s%s", STR_ARG(q->mechanism), STR_ARG(q->client),
                q->tls ? " tls" : "");
+    for (size_t i = 0; i < q->bindings_count; i++)
+        buf_printf(&vault.account, " %.*s", STR_ARG(q->bindings[i].type));
+    buf_add_char(&vault.account, '\n');
+    assert(!str_same(q->mechanism, S("SCRAM-SHA-256-PLUS")) || q->bindings_count);
     vault.mechanism = str_same(q->mechanism, S("PLAIN")) ? S("PLAIN") : S("SCRAM-SHA-256");
     vault.under_way = true;
     vault.step = 0;

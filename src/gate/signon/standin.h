@@ -1,7 +1,7 @@
 /* gate/signon/standin.h: a vault for the tests of sign-on: fred's password is secret; SCRAM-SHA-256 is the exchange of
  * RFC 7677 §3. It keeps an account of what it was asked, one line each:
  *
- *     begin PLAIN 192.0.2.1 tls · cancel · end
+ *     begin PLAIN 192.0.2.1 tls tls-exporter · cancel · end
  *
  * What a gate must never do (a step of a sign-on that is over, two at once) ends the process by assert. One thread. */
 #pragma once

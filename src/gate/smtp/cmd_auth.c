@@ -6,118 +6,65 @@
 #include "base/codec.h"
 #include "gate/smtp/params.h"
 #include "proto/sasl_line.h"
+#include "proto/sasl_mechanisms.h"
 
-#include <stdlib.h>
-
-static const struct mechanism {
-    const char *name;
-    bool client_first; /* RFC 4422 §5: it begins with what the client says */
-    bool needs_keys;
-} mechanisms[] = {
-    {"PLAIN", true, false},
-    {"LOGIN", false, false},
-    {"SCRAM-SHA-256", true, true},
-};
-#define MECHANISMS (sizeof(mechanisms) / sizeof(*mechanisms))
-
-struct signon {
-    uint64_t id;
-    const struct mechanism *mechanism;
-    bool done;            /* the last challenge is out: an empty answer is all that is missing */
-    struct handle handle; /* if done */
-};
-
-static bool is_offered(const struct smtp *s, const struct mechanism *m)
+static struct sasl_offer offer_of(const struct smtp *s)
 {
-    return !m->needs_keys || s->settings->scram;
+    return (struct sasl_offer){
+        .scram = s->settings->scram, .binding = bindings_any(&s->bindings), .login = true};
 }
 
 void write_mechanisms(const struct smtp *s, struct buf *out)
 {
-    for (size_t i = 0; i < MECHANISMS; i++)
-        if (is_offered(s, &mechanisms[i]))
-            buf_printf(out, " %s", mechanisms[i].name);
-}
+    struct sasl_offer offer = offer_of(s);
 
-static const struct mechanism *find_mechanism(const struct smtp *s, struct str name)
-{
-    for (size_t i = 0; i < MECHANISMS; i++)
-        if (is_offered(s, &mechanisms[i]) && str_same_nocase(name, str_from_c(mechanisms[i].name)))
-            return &mechanisms[i];
-    return NULL;
+    sasl_offer_write(out, &offer);
 }
 
 /* ---- its ends ---- */
 
-static void signon_close(struct smtp *s)
+static void leave_auth(struct smtp *s)
 {
-    free(s->signon);
-    s->signon = NULL;
     if (s->state == STATE_IN_AUTH)
         set_state(s, STATE_READY);
 }
 
 void signon_give_up(struct smtp *s)
 {
-    struct signon *a = s->signon;
-
-    if (!a)
-        return;
-    if (a->done) {
-        struct signon_end_request q = {.session = a->handle};
-        struct signon_end_reply r;
-
-        vault_signon_end(&s->cx, &q, &r);
-    } else {
-        struct signon_cancel_request q = {.signon = a->id};
-        struct signon_cancel_reply r;
-
-        vault_signon_cancel(&s->cx, &q, &r);
-    }
-    signon_close(s);
+    exchange_give_up(&s->exchange, &s->cx);
+    leave_auth(s);
 }
 
 static void signon_refused(struct smtp *s, enum err e)
 {
-    signon_close(s);
+    leave_auth(s);
     mistake_error(s, e);
 }
 
 static void signon_succeeded(struct smtp *s)
 {
-    s->session = s->signon->handle;
+    s->session = exchange_take(&s->exchange);
     s->signed_on = true;
-    signon_close(s);
+    leave_auth(s);
     reply(s, 235, "2.7.0", "signed on");
 }
 
 /* ---- its steps ---- */
 
-static void challenge(struct smtp *s, struct str bytes)
-{
-    buf_add(s->out, S("334 "));
-    base64_encode(s->out, bytes);
-    buf_add(s->out, S("\r\n"));
-}
-
 /* A mechanism's last word has no place beside 235, so it goes as a challenge that wants an empty answer
  * (RFC 4954 §4). */
-static void step(struct smtp *s, struct str bytes)
+static void after_step(struct smtp *s, enum err e, struct str challenge)
 {
-    struct signon_step_request q = {.signon = s->signon->id, .from_client = bytes};
-    struct signon_step_reply r = {0};
-    enum err e = vault_signon_step(&s->cx, &q, &r);
-
     if (e) {
         signon_refused(s, e);
-        return;
-    }
-    s->signon->done = r.state == SIGNON_DONE;
-    s->signon->handle = r.session;
-    if (s->signon->done && r.to_client.n == 0)
+    } else if (exchange_is_done(&s->exchange)) {
         signon_succeeded(s);
-    else
-        challenge(s, r.to_client);
+    } else {
+        set_state(s, STATE_IN_AUTH);
+        buf_add(s->out, S("334 "));
+        base64_encode(s->out, challenge);
+        buf_add(s->out, S("\r\n"));
+    }
 }
 
 /* An answer that is none: RFC 4954 §4 wants the exchange ended. */
@@ -127,21 +74,28 @@ static void answer_refused(struct smtp *s, int code, const char *enhanced, const
     mistake(s, code, enhanced, "%s", text);
 }
 
-static void take_answer(struct smtp *s, enum sasl_line what, struct str bytes)
+static bool is_answer(struct smtp *s, enum sasl_line what)
 {
     if (what == SASL_CANCEL) {
         signon_give_up(s);
         mistake_error(s, ERR_AUTH_CANCELLED);
     } else if (what == SASL_BAD) {
         answer_refused(s, 501, "5.5.2", "this is no base 64");
-    } else if (s->signon->done) {
-        if (bytes.n)
-            answer_refused(s, 501, "5.5.2", "an empty answer was due");
-        else
-            signon_succeeded(s);
-    } else {
-        step(s, bytes);
     }
+    return what == SASL_BYTES;
+}
+
+static void take_answer(struct smtp *s, struct str said)
+{
+    struct str challenge = STR_NONE;
+    enum err e;
+
+    if (exchange_owes_empty(&s->exchange) && said.n) {
+        answer_refused(s, 501, "5.5.2", "an empty answer was due");
+        return;
+    }
+    e = exchange_step(&s->exchange, &s->cx, said, &challenge);
+    after_step(s, e, challenge);
 }
 
 /* It may have been a password. */
@@ -155,9 +109,9 @@ static void wipe(struct buf *b)
 void feed_auth_line(struct smtp *s, struct str line)
 {
     struct buf b = buf_make(SASL_LINE_MAX);
-    enum sasl_line what = sasl_answer(&b, line);
 
-    take_answer(s, what, buf_str(&b));
+    if (is_answer(s, sasl_answer(&b, line)))
+        take_answer(s, buf_str(&b));
     wipe(&b);
     s->pause = true;
 }
@@ -168,22 +122,6 @@ void auth_line_too_long(struct smtp *s)
 }
 
 /* ---- AUTH ---- */
-
-/* LOGIN asks before the client speaks, yet many clients (Python's smtplib among them) send the name along: the vault
- * knows what to do with it. */
-static void first_step(struct smtp *s, struct str initial)
-{
-    struct buf b = buf_make(SASL_LINE_MAX);
-    enum sasl_line what = initial.n ? sasl_initial(&b, initial) : SASL_BYTES;
-
-    if (initial.n)
-        take_answer(s, what, buf_str(&b));
-    else if (s->signon->mechanism->client_first)
-        challenge(s, STR_NONE);
-    else
-        step(s, STR_NONE);
-    wipe(&b);
-}
 
 static bool may_sign_on(struct smtp *s)
 {
@@ -198,14 +136,26 @@ static bool may_sign_on(struct smtp *s)
     return false;
 }
 
+/* LOGIN asks before the client speaks, yet many clients (Python's smtplib among them) send the name along: the vault
+ * knows what to do with it. */
+static void begin(struct smtp *s, struct str mechanism, struct str initial)
+{
+    struct exchange_with with = {PROTOCOL_SMTP, mechanism, str_from_c(s->client), s->tls, &s->bindings};
+    struct buf said = buf_make(SASL_LINE_MAX);
+    struct str challenge = STR_NONE;
+    enum err e;
+
+    if (initial.n == 0 || is_answer(s, sasl_initial(&said, initial))) {
+        e = exchange_begin(&s->exchange, &s->cx, &with, buf_str(&said), &challenge);
+        after_step(s, e, challenge);
+    }
+    wipe(&said);
+}
+
 enum err cmd_auth(struct smtp *s, struct str args)
 {
-    struct signon_begin_request q = {
-        .protocol = PROTOCOL_SMTP, .client = str_from_c(s->client), .tls = s->tls};
-    struct signon_begin_reply r;
-    const struct mechanism *m;
-    struct str name;
-    enum err e;
+    struct sasl_offer offer = offer_of(s);
+    struct str name, mechanism;
 
     if (!may_sign_on(s))
         return OK;
@@ -213,16 +163,9 @@ enum err cmd_auth(struct smtp *s, struct str args)
         mistake(s, 501, "5.5.4", "say AUTH and a mechanism");
         return OK;
     }
-    m = find_mechanism(s, name);
-    if (!m)
+    mechanism = sasl_offered(&offer, name);
+    if (!mechanism.n)
         return fail(&s->cx, ERR_NO_MECHANISM, "%.*s", STR_ARG(name));
-    q.mechanism = str_from_c(m->name);
-    e = vault_signon_begin(&s->cx, &q, &r);
-    if (e)
-        return e;
-    s->signon = must_alloc(sizeof(*s->signon));
-    *s->signon = (struct signon){.id = r.signon, .mechanism = m};
-    set_state(s, STATE_IN_AUTH);
-    first_step(s, args);
+    begin(s, mechanism, args);
     return OK;
 }

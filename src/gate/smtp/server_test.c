@@ -3,7 +3,7 @@
  *
  *   service: mx            mx, submission, local; the default is mx
  *   client: 192.0.2.1      the default
- *   set: errors 3          a setting: message-size, recipients, errors, plaintext-auth, certificate, scram, budget
+ *   set: errors 3          a setting: message-size, recipients, errors, plaintext-auth, certificate, scram, binding, budget
  *   vault: rcpt x@* answers NO_SUCH_USER         see standin.h
  *   R: 250                 the next reply, of however many lines
  *   tls:                   the server wants a handshake, and it succeeds
@@ -26,6 +26,7 @@ static struct {
     struct smtp_settings settings;
     enum smtp_role role;
     struct str client;
+    struct bindings bindings;
     struct smtp *s;
     struct buf out;
     size_t account; /* how much of the vault's account was expected */
@@ -142,6 +143,8 @@ static bool do_set(struct str value, struct buf *replies)
         run.settings.has_certificate = v;
     else if (str_same(name, S("scram")))
         run.settings.scram = v;
+    else if (str_same(name, S("binding")))
+        run.bindings.exporter_size = v ? sizeof(run.bindings.exporter) : 0;
     else if (str_same(name, S("budget")))
         smtp_set_body_budget((size_t)v);
     else
@@ -205,7 +208,7 @@ static bool do_tls(struct str value, struct buf *replies)
         open_session();
     else if (smtp_wants(run.s) != SMTP_TLS)
         return false;
-    smtp_secured(run.s, S("TLSv1.3"), S("TLS_AES_256_GCM_SHA384"));
+    smtp_secured(run.s, S("TLSv1.3"), S("TLS_AES_256_GCM_SHA384"), &run.bindings);
     if (first)
         smtp_greet(run.s);
     take_out(replies);

@@ -9,6 +9,7 @@
  * body.c       DATA and BDAT
  * cmd_auth.c   AUTH */
 #pragma once
+#include "gate/signon/exchange.h"
 #include "gate/smtp/server.h"
 #include "mail/address.h"
 #include "proto/lines.h"
@@ -34,7 +35,6 @@ enum smtp_state {
 
 struct envelope; /* envelope.c */
 struct body;     /* body.c */
-struct signon;   /* cmd_auth.c */
 
 struct smtp {
     const struct smtp_settings *settings;
@@ -56,8 +56,9 @@ struct smtp {
     struct handle session;
     struct envelope *envelope; /* from MAIL to the end of the transaction */
     struct body *body;         /* from DATA or the first BDAT to the end of the message */
-    struct signon *signon;     /* while in STATE_IN_AUTH */
-    uint64_t chunk_left;       /* of BDAT, in STATE_IN_CHUNK */
+    struct exchange exchange;  /* under way in STATE_IN_AUTH */
+    struct bindings bindings;
+    uint64_t chunk_left; /* of BDAT, in STATE_IN_CHUNK */
     bool chunk_last;
     enum smtp_state chunk_from; /* the state that BDAT was said in */
     char client[64];

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "gate/gate.h"
+#include "gate/secure.h"
 #include "gate/services.h"
 
 #include <stdio.h>
@@ -9,17 +10,6 @@
 
 _Static_assert(SMTP_OUT_HIGH == CONN_OUTPUT_HIGH,
                "what the core leaves untaken comes again once the peer has read");
-
-static void start_tls(struct conn *c)
-{
-    struct tls_server *server = tls_current_get(gate.tls);
-
-    if (server)
-        conn_start_tls(c, server);
-    else
-        conn_close(c);
-    tls_server_drop(server);
-}
 
 /* How the vault knows a peer: by its address, or "uid:1000", which the kernel vouches for. */
 static void write_client(struct conn *c, char out[ENDPOINT_TEXT_SIZE])
@@ -56,8 +46,9 @@ static void secured(struct conn *c)
 {
     struct smtp *s = conn_state(c);
     bool was_asked = smtp_wants(s) == SMTP_TLS; /* by STARTTLS; else it is TLS from the first byte */
+    struct bindings b = bindings_of(c);
 
-    smtp_secured(s, str_from_c(tls_version(conn_tls(c))), str_from_c(tls_cipher(conn_tls(c))));
+    smtp_secured(s, str_from_c(tls_version(conn_tls(c))), str_from_c(tls_cipher(conn_tls(c))), &b);
     if (!was_asked)
         smtp_greet(s);
 }

@@ -279,21 +279,6 @@ enum err vault_deliver(struct cx *cx, const struct deliver_request *q, struct de
 
 /* ---- sign-on: fred's password is "secret"; SCRAM is the conversation of RFC 7677 §3 ---- */
 
-enum err vault_signon_begin(struct cx *cx, const struct signon_begin_request *q,
-                            struct signon_begin_reply *r)
-{
-    enum err e = answer_to(S("signon_begin"), STR_NONE);
-
-    assert(!vault.signon && !vault.signed_on && q->protocol == PROTOCOL_SMTP);
-    if (e)
-        return fail(cx, e, "as the rule says");
-    buf_printf(&vault.account, "signon %.*s\n", STR_ARG(q->mechanism));
-    vault.mechanism = q->mechanism;
-    vault.step = 0;
-    *r = (struct signon_begin_reply){.signon = vault.signon = 77};
-    return OK;
-}
-
 static enum err signon_done(struct signon_step_reply *r, struct str last_word)
 {
     vault.signon = 0;
@@ -353,11 +338,40 @@ enum err vault_signon_step(struct cx *cx, const struct signon_step_request *q,
     assert(q->signon == 77 && vault.signon == 77);
     if (str_same(vault.mechanism, S("LOGIN")))
         return login_step(cx, q->from_client, r);
-    if (str_same(vault.mechanism, S("SCRAM-SHA-256")))
+    if (q->from_client.n == 0)
+        return signon_more(r, STR_NONE);
+    if (str_starts(vault.mechanism, S("SCRAM-SHA-256")))
         return scram_step(cx, q->from_client, r);
     if (str_same(q->from_client, S("\0fred\0secret")))
         return signon_done(r, STR_NONE);
     return signon_fails(cx);
+}
+
+static enum err first_step(struct cx *cx, struct str said, struct signon_begin_reply *r)
+{
+    struct signon_step_request q = {.signon = 77, .from_client = said};
+    struct signon_step_reply done;
+    enum err e = vault_signon_step(cx, &q, &done);
+
+    if (!e)
+        *r = (struct signon_begin_reply){
+            .signon = 77, .state = done.state, .to_client = done.to_client, .session = done.session};
+    return e;
+}
+
+enum err vault_signon_begin(struct cx *cx, const struct signon_begin_request *q,
+                            struct signon_begin_reply *r)
+{
+    enum err e = answer_to(S("signon_begin"), STR_NONE);
+
+    assert(!vault.signon && !vault.signed_on && q->protocol == PROTOCOL_SMTP);
+    if (e)
+        return fail(cx, e, "as the rule says");
+    buf_printf(&vault.account, "signon %.*s\n", STR_ARG(q->mechanism));
+    vault.mechanism = q->mechanism;
+    vault.step = 0;
+    *r = (struct signon_begin_reply){.signon = vault.signon = 77};
+    return q->has_said ? first_step(cx, q->said, r) : OK;
 }
 
 enum err vault_signon_cancel(struct cx *cx, const struct signon_cancel_request *q,

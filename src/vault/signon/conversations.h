@@ -12,7 +12,7 @@
 struct conversation {
     uint64_t gate;
     uint32_t protocol;
-    bool tls;
+    bool tls, bound;
     char client[48];  /* as text, canonical */
     char network[24]; /* whom the client's limits count for: 16 bytes and a length, as bytes */
     struct exchange *exchange;

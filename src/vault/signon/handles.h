@@ -13,6 +13,7 @@ struct signed_on {
     uint64_t gate;     /* the life of the users gate it was given to: no other may use it */
     uint32_t protocol; /* PROTOCOL_… it was made for */
     bool tls;
+    bool bound;      /* its TLS has a channel binding, so that -PLUS was offered */
     char client[48]; /* the peer's address as text */
 };
 

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/codec.h"
 #include "base/scoped.h"
+#include "rpc/calls.h"
 
 #include <gsasl.h>
 #include <openssl/crypto.h>
@@ -11,14 +12,26 @@
 struct mechanism {
     struct str name;
     const char *gsasl;
-    bool is_scram, server_speaks_first;
+    bool is_scram, is_bound, server_speaks_first;
 };
 
 static const struct mechanism mechanisms[] = {
-    {{"PLAIN", 5}, "PLAIN", false, false},                 /* RFC 4616 */
-    {{"LOGIN", 5}, "LOGIN", false, true},                  /* never standardized, and everywhere */
-    {{"SCRAM-SHA-256", 13}, "SCRAM-SHA-256", true, false}, /* RFC 5802, RFC 7677 */
+    {{"PLAIN", 5}, "PLAIN", false, false, false}, /* RFC 4616 */
+    {{"LOGIN", 5}, "LOGIN", false, false, true},  /* never standardized, and everywhere */
+    {{"SCRAM-SHA-256", 13}, "SCRAM-SHA-256", true, false, false}, /* RFC 5802, RFC 7677 */
+    {{"SCRAM-SHA-256-PLUS", 18}, "SCRAM-SHA-256-PLUS", true, true, false},
 };
+
+/* RFC 9266 for TLS 1.3, RFC 5929 §3 before it. RFC-GAP: no tls-server-end-point (RFC 5929 §4), which libgsasl does not
+ * know; a client that has only that one signs on without -PLUS. */
+static const struct {
+    struct str type;
+    Gsasl_property property;
+} binding_types[] = {
+    {{"tls-exporter", 12}, GSASL_CB_TLS_EXPORTER},
+    {{"tls-unique", 10}, GSASL_CB_TLS_UNIQUE},
+};
+#define BINDING_TYPES (sizeof(binding_types) / sizeof(*binding_types))
 
 struct sasl {
     Gsasl *gsasl; /* never changed once it is open: safe from any thread */
@@ -50,6 +63,21 @@ bool sasl_is_scram(struct str mechanism)
     const struct mechanism *m = mechanism_find(mechanism);
 
     return m && m->is_scram;
+}
+
+bool sasl_is_bound(struct str mechanism)
+{
+    const struct mechanism *m = mechanism_find(mechanism);
+
+    return m && m->is_bound;
+}
+
+bool sasl_knows_binding(struct str type)
+{
+    for (size_t i = 0; i < BINDING_TYPES; i++)
+        if (str_same(type, binding_types[i].type))
+            return true;
+    return false;
 }
 
 /* ---- what libgsasl asks back ---- */
@@ -94,7 +122,7 @@ static int answer(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
     case GSASL_SCRAM_STOREDKEY:
     case GSASL_SCRAM_SERVERKEY:
         return give_keys(x, property);
-    default: /* no channel binding: the -PLUS mechanisms are not offered */
+    default: /* bindings among them: those that there are were set when it began */
         return GSASL_NO_CALLBACK;
     }
 }
@@ -123,7 +151,15 @@ void sasl_close(struct sasl **s)
 
 /* ---- an exchange ---- */
 
-enum err exchange_begin(struct cx *cx, struct sasl *s, struct str mechanism, struct exchange **out)
+static void set_binding(Gsasl_session *session, const struct binding *b)
+{
+    for (size_t i = 0; i < BINDING_TYPES; i++)
+        if (b->value.n && str_same(b->type, binding_types[i].type))
+            set_base64(session, binding_types[i].property, b->value);
+}
+
+enum err exchange_begin(struct cx *cx, struct sasl *s, struct str mechanism,
+                        const struct binding *bindings, size_t count, struct exchange **out)
 {
     const struct mechanism *m = mechanism_find(mechanism);
     struct exchange *x;
@@ -139,6 +175,8 @@ enum err exchange_begin(struct cx *cx, struct sasl *s, struct str mechanism, str
         return fail(cx, ERR_SYSTEM, "libgsasl, %s: %s", m->gsasl, gsasl_strerror(result));
     }
     gsasl_session_hook_set(x->session, x);
+    for (size_t i = 0; i < count && m->is_scram; i++)
+        set_binding(x->session, &bindings[i]);
     *out = x;
     return OK;
 }

@@ -9,6 +9,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct binding; /* rpc/calls.h */
+
 #define SASL_INPUT_MAX 8192 /* of one step, decoded; RFC 4954 §4 allows lines of 12,288 */
 
 struct sasl;
@@ -36,7 +38,11 @@ enum exchange_state {
 struct exchange;
 bool sasl_has(struct str mechanism); /* in capitals, as RFC 4422 §3.1 has it */
 bool sasl_is_scram(struct str mechanism);
-enum err exchange_begin(struct cx *cx, struct sasl *s, struct str mechanism, struct exchange **out);
+bool sasl_is_bound(struct str mechanism); /* -PLUS: of use only where there is a channel binding */
+bool sasl_knows_binding(struct str type);
+/* Bindings of other types are passed over. */
+enum err exchange_begin(struct cx *cx, struct sasl *s, struct str mechanism,
+                        const struct binding *bindings, size_t count, struct exchange **out);
 void exchange_end(struct exchange **x);
 /* The first `in` is the initial response; empty if there is none, and the first challenge is asked for. */
 enum exchange_state exchange_step(struct exchange *x, const struct exchange_asks *asks, struct str in,

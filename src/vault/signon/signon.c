@@ -140,8 +140,11 @@ static struct str network_of(const struct conversation *v)
  * durable and then ends its handles, so either that ends this one or this look sees it. */
 static enum err give_handle(struct step *p, struct account_id account, uint64_t version)
 {
-    struct signed_on who = {
-        .account = account, .gate = p->v->gate, .protocol = p->v->protocol, .tls = p->v->tls};
+    struct signed_on who = {.account = account,
+                            .gate = p->v->gate,
+                            .protocol = p->v->protocol,
+                            .tls = p->v->tls,
+                            .bound = p->v->bound};
     struct handle handle;
     bool stands = false;
     enum err e;
@@ -354,21 +357,36 @@ static enum err take_first_step(struct caller *c, struct conversation *v, struct
     return e;
 }
 
+static bool has_binding(const struct signon_begin_request *q)
+{
+    for (size_t i = 0; i < q->bindings_count; i++)
+        if (q->tls && q->bindings[i].value.n && sasl_knows_binding(q->bindings[i].type))
+            return true;
+    return false;
+}
+
+static bool is_offered(const struct signons *s, const struct conversation *v, struct str mechanism)
+{
+    return sasl_has(mechanism) && (!sasl_is_scram(mechanism) || s->store->config()->scram) &&
+           (!sasl_is_bound(mechanism) || v->bound);
+}
+
 enum err serve_signon_begin(struct caller *c, const struct signon_begin_request *q,
                             struct signon_begin_reply *r)
 {
     struct signons *s = c->vault->signons;
-    struct conversation v = {.gate = c->gate, .protocol = q->protocol, .tls = q->tls};
+    struct conversation v = {
+        .gate = c->gate, .protocol = q->protocol, .tls = q->tls, .bound = has_binding(q)};
     bool goes_on = true;
     enum err e;
 
     if (!service_name(q->protocol) || !note_client(&v, q->client))
         return fail(&c->cx, ERR_BAD_CALL, "protocol %u, client %s", q->protocol, log_value(q->client));
-    if (!sasl_has(q->mechanism) || (sasl_is_scram(q->mechanism) && !s->store->config()->scram))
+    if (!is_offered(s, &v, q->mechanism))
         return fail(&c->cx, ERR_NO_MECHANISM, "%s", log_value(q->mechanism));
     if (!may_send_passwords(s, q))
         return fail(&c->cx, ERR_TLS_NEEDED, "%s without TLS", log_value(q->mechanism));
-    e = exchange_begin(&c->cx, s->sasl, q->mechanism, &v.exchange);
+    e = exchange_begin(&c->cx, s->sasl, q->mechanism, q->bindings, q->bindings_count, &v.exchange);
     if (!e && q->has_said)
         e = take_first_step(c, &v, q->said, r, &goes_on);
     if (!e && goes_on)

@@ -2,7 +2,7 @@
  *
  * The calls are signon_begin, _step, _cancel and _end of calls.def. What a gate does:
  *
- *   begin(mechanism, client, tls)      NO_MECHANISM, TLS_NEEDED, AUTH_BUSY; with has_said it is the first step as well
+ *   begin(mechanism, client, tls, …)   NO_MECHANISM, TLS_NEEDED, AUTH_BUSY; with has_said it is the first step as well
  *   step(initial response)             empty if there is none: then the answer is the first challenge
  *   … step(answer) …                   MORE: to_client is the next challenge, perhaps empty
  *   DONE                               session is the handle. If to_client is not empty (SCRAM's last word), it is

@@ -51,6 +51,7 @@ struct way { /* by which somebody signs on */
     const char *mechanism, *client;
     bool tls;
     uint64_t gate;
+    struct binding binding; /* of its TLS, if it has a type */
 };
 
 static const struct way home = {"PLAIN", "192.0.2.1", true, 1};
@@ -58,10 +59,13 @@ static const struct way home = {"PLAIN", "192.0.2.1", true, 1};
 static enum err begin_with(const struct way *w, const struct str *said, struct signon_begin_reply *r)
 {
     struct caller c = caller_make(w->gate);
+    struct binding binding = w->binding;
     struct signon_begin_request q = {.protocol = PROTOCOL_POP3,
                                      .mechanism = str_from_c(w->mechanism),
                                      .client = str_from_c(w->client),
                                      .tls = w->tls,
+                                     .bindings = &binding,
+                                     .bindings_count = binding.type.n > 0,
                                      .has_said = said != NULL,
                                      .said = said ? *said : STR_NONE};
     enum err e;
@@ -320,9 +324,14 @@ struct scram_end {
     bool client_is_content;
 };
 
-static struct scram_end scram(const char *name, const char *password, const char *authzid)
+/* exporter, unique: what it takes the binding of its connection to be, in base 64; NULL: it knows of none. */
+struct scram_client {
+    const char *name, *password, *authzid, *mechanism, *exporter, *unique;
+};
+
+static struct scram_end scram_by(const struct way *way, const struct scram_client *by)
 {
-    struct way w = home;
+    struct way w = *way;
     struct scram_end out = {0};
     Gsasl *gsasl;
     Gsasl_session *client;
@@ -330,13 +339,14 @@ static struct scram_end scram(const char *name, const char *password, const char
     uint64_t id;
     int result;
 
-    w.mechanism = "SCRAM-SHA-256";
+    w.mechanism = by->mechanism;
     gsasl_init(&gsasl);
-    assert_int_equal(gsasl_client_start(gsasl, "SCRAM-SHA-256", &client), GSASL_OK);
-    gsasl_property_set(client, GSASL_AUTHID, name);
-    gsasl_property_set(client, GSASL_PASSWORD, password);
-    if (authzid)
-        gsasl_property_set(client, GSASL_AUTHZID, authzid);
+    assert_int_equal(gsasl_client_start(gsasl, by->mechanism, &client), GSASL_OK);
+    gsasl_property_set(client, GSASL_AUTHID, by->name);
+    gsasl_property_set(client, GSASL_PASSWORD, by->password);
+    gsasl_property_set(client, GSASL_AUTHZID, by->authzid);
+    gsasl_property_set(client, GSASL_CB_TLS_EXPORTER, by->exporter);
+    gsasl_property_set(client, GSASL_CB_TLS_UNIQUE, by->unique);
     out.e = begin(&w, &id);
     while (!out.e) {
         char *said = NULL;
@@ -359,6 +369,12 @@ static struct scram_end scram(const char *name, const char *password, const char
     return out;
 }
 
+static struct scram_end scram(const char *name, const char *password, const char *authzid)
+{
+    return scram_by(&home,
+                    &(struct scram_client){name, password, authzid, "SCRAM-SHA-256", NULL, NULL});
+}
+
 static void test_scram(void **state)
 {
     struct scram_end got = scram("fred@acompany.test", "secret", NULL);
@@ -373,6 +389,77 @@ static void test_scram(void **state)
     assert_int_equal(scram("fred", "Secret", NULL).e, ERR_AUTH_FAILED);
     config.scram = false;
     assert_int_equal(scram("fred", "secret", NULL).e, ERR_NO_MECHANISM);
+}
+
+#define EXPORTER "0123456789abcdef0123456789abcdef"
+#define EXPORTER_64 "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+#define OTHER_64 "T1RIRVI1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+#define UNIQUE "0123456789ab"
+#define UNIQUE_64 "MDEyMzQ1Njc4OWFi"
+#define PLUS "SCRAM-SHA-256-PLUS"
+#define BY_EXPORTER                                                                                    \
+    {                                                                                                  \
+        SAY("tls-exporter"), SAY(EXPORTER)                                                             \
+    }
+
+/* RFC 5802 §6: bound to this TLS connection and no other. */
+static const struct {
+    struct binding binding;
+    struct scram_client client;
+    enum err expected;
+    const char *why;
+} bound[] = {
+    {BY_EXPORTER, {"fred", "secret", NULL, PLUS, EXPORTER_64, NULL}, OK, "RFC 9266"},
+    {{SAY("tls-unique"), SAY(UNIQUE)}, {"fred", "secret", NULL, PLUS, NULL, UNIQUE_64}, OK, "TLS 1.2"},
+    {BY_EXPORTER,
+     {"fred", "secret", NULL, PLUS, OTHER_64, NULL},
+     ERR_AUTH_FAILED,
+     "of another connection"},
+    {BY_EXPORTER, {"fred", "secret", NULL, PLUS, NULL, UNIQUE_64}, ERR_AUTH_FAILED, "of another type"},
+    {BY_EXPORTER, {"fred", "wrong", NULL, PLUS, EXPORTER_64, NULL}, ERR_AUTH_FAILED, "wrong password"},
+    {BY_EXPORTER, {"fred", "secret", NULL, "SCRAM-SHA-256", NULL, NULL}, OK, "n: it has none itself"},
+    {{{NULL, 0}}, {"fred", "secret", NULL, PLUS, EXPORTER_64, NULL}, ERR_NO_MECHANISM, "there is none"},
+    {{SAY("tls-exporter"), {NULL, 0}},
+     {"fred", "secret", NULL, PLUS, EXPORTER_64, NULL},
+     ERR_NO_MECHANISM,
+     "an empty one"},
+    {{SAY("tls-new"), SAY(EXPORTER)},
+     {"fred", "secret", NULL, PLUS, EXPORTER_64, NULL},
+     ERR_NO_MECHANISM,
+     "one that we do not know"},
+};
+
+static void test_channel_binding(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(bound) / sizeof(*bound); i++) {
+        struct way w = home;
+        struct scram_end got;
+
+        w.binding = bound[i].binding;
+        got = scram_by(&w, &bound[i].client);
+        now_for_test += 20 * 60 * 1000;
+        if (got.e != bound[i].expected)
+            printf("row %zu (%s): %s\n", i, bound[i].why, err_row(got.e)->name);
+        assert_int_equal(got.e, bound[i].expected);
+        assert_int_equal(got.client_is_content, got.e == OK);
+    }
+}
+
+/* Nobody in between can make a client believe that we have no -PLUS: it says "y" then. libgsasl's client would not. */
+static void test_binding_hidden(void **state)
+{
+    const struct str first = S("y,,n=fred,r=rOprNGfwEbeRWgbNEkqO");
+    struct way w = home;
+    struct signon_begin_reply r;
+
+    (void)state;
+    w.mechanism = "SCRAM-SHA-256";
+    assert_int_equal(begin_with(&w, &first, &r), OK); /* it is right */
+    w.binding = (struct binding)BY_EXPORTER;
+    assert_int_equal(begin_with(&w, &first, &r), ERR_AUTH_FAILED);
+    w.mechanism = PLUS;
+    assert_int_equal(begin_with(&w, &first, &r), ERR_AUTH_FAILED);
 }
 
 static size_t salt_of(struct str first, char out[64])
@@ -646,13 +733,14 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SIGNON_TEST(test_plain),     SIGNON_TEST(test_plain_without_initial_response),
-        SIGNON_TEST(test_login),     SIGNON_TEST(test_begin_with_a_step),
-        SIGNON_TEST(test_scram),     SIGNON_TEST(test_unknown_looks_the_same),
-        SIGNON_TEST(test_cached),    SIGNON_TEST(test_suspended),
-        SIGNON_TEST(test_throttled), SIGNON_TEST(test_unknown_is_throttled_alike),
-        SIGNON_TEST(test_begin),     SIGNON_TEST(test_foreign_and_finished),
-        SIGNON_TEST(test_too_much),  SIGNON_TEST(test_threads),
+        SIGNON_TEST(test_plain),          SIGNON_TEST(test_plain_without_initial_response),
+        SIGNON_TEST(test_login),          SIGNON_TEST(test_begin_with_a_step),
+        SIGNON_TEST(test_scram),          SIGNON_TEST(test_channel_binding),
+        SIGNON_TEST(test_binding_hidden), SIGNON_TEST(test_unknown_looks_the_same),
+        SIGNON_TEST(test_cached),         SIGNON_TEST(test_suspended),
+        SIGNON_TEST(test_throttled),      SIGNON_TEST(test_unknown_is_throttled_alike),
+        SIGNON_TEST(test_begin),          SIGNON_TEST(test_foreign_and_finished),
+        SIGNON_TEST(test_too_much),       SIGNON_TEST(test_threads),
     };
 
     cx.arena = arena_new(0);
