@@ -26,7 +26,9 @@ static void test_previews(void **state)
          "Gr\xc3\xbc\xc3\x9f"
          "e an alle \xe2\x82\xac =ZZ",
          "quoted-printable, and Windows' euro"},
-        {"Content-Type: text/plain; charset=koi8-r\r\n\r\n\xf0\xf2", "", "a charset that is not known"},
+        {"Content-Type: text/plain; charset=koi8-r\r\n\r\n\xf0\xd2", "Пр", "Cyrillic"},
+        {"Content-Type: text/plain; charset=klingon\r\n\r\n\xf0\xf2", "",
+         "a charset that is not known"},
         {"\r\na\xff"
          "b\x01"
          "c",

@@ -1,9 +1,9 @@
 /* encoded-word = "=?" charset "?" encoding "?" encoded-text "?="   RFC 2047 §2 */
 #include "mail/words.h"
 
-#include "base/codec.h"
 #include "base/utf8.h"
 #include "mail/charset.h"
+#include "mail/transfer.h"
 
 #define WORD_MAX 75
 #define WORD_BEGIN "=?utf-8?Q?"
@@ -97,12 +97,27 @@ static bool q_decode(struct buf *out, struct str in)
     return true;
 }
 
+static size_t printable_length(struct str s)
+{
+    size_t n = 0;
+
+    while (n < s.n && is_printable(s.p[n]))
+        n++;
+    return n;
+}
+
 void words_clean(struct buf *out, struct str text)
 {
     while (text.n) {
-        unsigned char c = (unsigned char)text.p[0];
-        size_t n = utf8_character_length(text);
+        size_t n = printable_length(text);
+        unsigned char c;
 
+        buf_add(out, str_upto(text, n));
+        text = str_from(text, n);
+        if (text.n == 0)
+            return;
+        c = (unsigned char)text.p[0];
+        n = utf8_character_length(text);
         if (n == 0 || c < 0x20 || c == 0x7f)
             buf_add_char(out, c == '\t' ? ' ' : '?');
         else
@@ -129,21 +144,57 @@ static bool parse_encoded_word(struct str *in, struct encoded_word *w)
     return true;
 }
 
-static bool decode_word(struct buf *out, const struct encoded_word *w)
+/* Base 64 may lack its padding; with strange characters, or one too many, it is none. */
+static bool b_decode(struct buf *out, struct str in)
 {
-    struct buf bytes = buf_make(w->text.n), text = buf_make(BUF_UNLIMITED);
-    bool good = false;
+    struct transfer t = transfer_begin(TRANSFER_BASE64);
+    struct buf room = buf_make(in.n + TRANSFER_HELD);
+    size_t digits = 0;
 
-    if (str_same_nocase(w->encoding, S("Q")))
-        good = q_decode(&bytes, w->text);
-    else if (str_same_nocase(w->encoding, S("B")))
-        good = base64_decode(&bytes, w->text);
-    good = good && charset_to_utf8(&text, w->charset, buf_str(&bytes));
-    if (good)
-        words_clean(out, buf_str(&text));
-    buf_free(&bytes);
-    buf_free(&text);
-    return good;
+    for (size_t i = 0; i < in.n; i++) {
+        char c = in.p[i];
+
+        digits += c != '=';
+        if (!is_alnum(c) && c != '+' && c != '/' && c != '=')
+            return false;
+    }
+    if (digits % 4 == 1)
+        return false;
+    buf_add(out, transfer_decode(&t, in, &room));
+    buf_free(&room);
+    return true;
+}
+
+/* The words that follow each other. Some programs cut a character in two (§5 forbids it): the charset's decoder goes on
+ * from one word to the next of the same charset. */
+struct decoding {
+    const struct charset *set; /* of the word before; NULL: there is none */
+    struct charset_decoder decoder;
+    struct buf bytes, text;
+};
+
+static void end_words(struct decoding *d, struct buf *out)
+{
+    if (d->set)
+        words_clean(out, charset_end(&d->decoder, &d->text));
+    d->set = NULL;
+}
+
+static bool decode_word(struct decoding *d, struct buf *out, const struct encoded_word *w)
+{
+    const struct charset *set = charset_find(w->charset);
+
+    buf_clear(&d->bytes);
+    if (!set || !((str_same_nocase(w->encoding, S("Q")) && q_decode(&d->bytes, w->text)) ||
+                  (str_same_nocase(w->encoding, S("B")) && b_decode(&d->bytes, w->text))))
+        return false;
+    if (d->set != set || !d->decoder.cut_n) {
+        end_words(d, out);
+        d->decoder = charset_begin(set);
+    }
+    d->set = set;
+    words_clean(out, charset_decode(&d->decoder, buf_str(&d->bytes), &d->text));
+    return true;
 }
 
 static bool is_blank(struct str s)
@@ -156,7 +207,8 @@ static bool is_blank(struct str s)
 
 void words_decode(struct buf *out, struct str text)
 {
-    bool after_word = false;
+    struct decoding d = {.bytes = buf_make(BUF_UNLIMITED), /* by the text */
+                         .text = buf_make(BUF_UNLIMITED)};
 
     while (text.n) {
         struct str before = text, gap;
@@ -168,15 +220,23 @@ void words_decode(struct buf *out, struct str text)
         gap = str_upto(text, at);
         text = str_from(text, at);
         if (text.n && parse_encoded_word(&text, &w)) {
-            if (!after_word || !is_blank(gap)) /* §6.2: a gap between two words is no text */
+            bool adjacent = d.set && is_blank(gap); /* §6.2: a gap between two words is no text */
+
+            if (!adjacent) {
+                end_words(&d, out);
                 words_clean(out, gap);
-            after_word = decode_word(out, &w);
-            if (!after_word)
-                words_clean(out, str_from(str_upto(before, before.n - text.n), at));
+            }
+            if (decode_word(&d, out, &w))
+                continue;
+            end_words(&d, out);
+            words_clean(out, str_from(str_upto(before, before.n - text.n), adjacent ? 0 : at));
             continue;
         }
+        end_words(&d, out);
         words_clean(out, str_upto(before, at + (text.n ? 2 : 0)));
         text = str_from(text, 2);
-        after_word = false;
     }
+    end_words(&d, out);
+    buf_free(&d.bytes);
+    buf_free(&d.text);
 }

@@ -2,6 +2,8 @@
  * each thing is tried twice: as root still, so that seccomp and Landlock are seen to hold alone, and as a user. */
 #include "sandbox/sandbox.h"
 
+#include "mail/charset.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -157,6 +159,37 @@ static int work_in_rocksdb(void)
     if (error)
         fprintf(stderr, "%s\n", error);
     return error ? EIO : 0;
+}
+
+/* Where nobody finds tables to load. */
+static int decode_charsets(void)
+{
+    static const struct {
+        const char *charset, *in, *out;
+    } rows[] = {
+        {"utf-8", "\xc3\xa9", "é"},      {"iso-8859-1", "\xe9", "é"},
+        {"iso-8859-2", "\xb1", "ą"},     {"iso-8859-5", "\xc0", "Р"},
+        {"iso-8859-7", "\xe1", "α"},     {"iso-8859-8", "\xe0", "א"},
+        {"iso-8859-15", "\xa4", "€"},    {"windows-1250", "\x9a", "š"},
+        {"windows-1251", "\xcf", "П"},   {"windows-1252", "\x93", "“"},
+        {"windows-1256", "\xc7", "ا"},   {"koi8-r", "\xf0", "П"},
+        {"koi8-u", "\xa4", "є"},         {"iso-2022-jp", "\x1b$B$3\x1b(B", "こ"},
+        {"shift_jis", "\x82\xb1", "こ"}, {"euc-jp", "\xa4\xb3", "こ"},
+        {"euc-kr", "\xb0\xa1", "가"},    {"gb2312", "\xc4\xe3", "你"},
+        {"gbk", "\x81\x40", "丂"},       {"gb18030", "\x81\x30\x84\x36", "¥"},
+        {"big5", "\xa7\x41", "你"},      {"utf-16le", "\xac\x20", "€"},
+        {"utf-7", "+Jjo-", "☺"},         {"macintosh", "\x8a", "ä"},
+    };
+    int bad = 0;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct buf out = buf_make(100);
+
+        bad += !charset_to_utf8(&out, str_from_c(rows[i].charset), str_from_c(rows[i].in)) ||
+               !str_same(buf_str(&out), str_from_c(rows[i].out));
+        buf_free(&out);
+    }
+    return bad;
 }
 
 static void *thread(void *arg)
@@ -356,6 +389,7 @@ static const struct probe {
     {"make a device", make_device, REFUSED, REFUSED},
     {"work in the store", work_in_store, WORKS, REFUSED},
     {"work in RocksDB", work_in_rocksdb, WORKS, REFUSED},
+    {"decode charsets", decode_charsets, WORKS, WORKS},
     {"start a thread", start_thread, WORKS, WORKS},
     {"epoll, eventfd, socket pair", use_events, WORKS, WORKS},
     {"send on an accepted socket", send_accepted, WORKS, WORKS},
