@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/scoped.h"
+#include "vault/engine/crc32c.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -283,6 +284,7 @@ enum err engine_open_rocksdb(struct cx *cx, const struct engine_options *options
     struct rocks *r = must_alloc(sizeof(*r));
     enum err err;
 
+    crc32c_start();
     r->backend.ops = &rocks_ops;
     r->options = *options;
     r->path = strdup(options->path);
