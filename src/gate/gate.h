@@ -4,7 +4,7 @@
  * the first thread starts and stays until the process ends; what it points to is safe from any thread. */
 #pragma once
 #include "config/config.h"
-#include "gate/signon/pop3.h"
+#include "gate/signon/core.h"
 #include "gate/smtp/server.h"
 #include "net/loop.h"
 #include "net/peers.h"
@@ -27,7 +27,7 @@ extern struct gate gate;
 struct gate_settings {
     const struct config *config;
     struct smtp_settings smtp;
-    struct pop3_settings pop3;
+    struct signon_settings signon;
 };
 
 /* The settings in force. What was in force before stays where it is: a session keeps those it began with. */

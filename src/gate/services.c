@@ -1,7 +1,8 @@
 #include "gate/services.h"
 
 #include "gate/gate.h"
-#include "gate/signon/pop3_conn.h"
+#include "gate/signon/core.h"
+#include "gate/signon/signon_conn.h"
 #include "gate/smtp/smtp_conn.h"
 #include "net/listener.h"
 
@@ -15,8 +16,8 @@ static const struct service services[] = {
      ""}, /* who waits for TLS cannot read it */
     {"local", false, false, SMTP_LOCAL, &smtp_conn_ops,
      SMTP_FULL}, /* a Unix socket, for posthorn sendmail */
-    {"pop3", false, false, 0, &pop3_conn_ops, POP3_FULL},
-    {"pop3s", false, true, 0, &pop3_conn_ops, ""},
+    {"pop3", false, false, 0, &signon_conn_ops, POP3_FULL, &pop3_core},
+    {"pop3s", false, true, 0, &signon_conn_ops, "", &pop3_core},
 };
 
 const struct service *service_find(bool is_mx, struct str name)

@@ -2,13 +2,16 @@
 #pragma once
 #include "net/conn.h"
 
+struct core_ops;
+
 struct service {
-    const char *name;           /* as `listen NAME { … }` says it */
-    bool in_mx;                 /* served by --mx, else by --users */
-    bool tls_first;             /* TLS from the first byte */
-    int role;                   /* what else the ops want to know: for SMTP an enum smtp_role */
-    const struct conn_ops *ops; /* opened() finds the service in conn_state() */
-    const char *over_limit;     /* said, as a line, to who may not come in now */
+    const char *name;            /* as `listen NAME { … }` says it */
+    bool in_mx;                  /* served by --mx, else by --users */
+    bool tls_first;              /* TLS from the first byte */
+    int role;                    /* what else the ops want to know: for SMTP an enum smtp_role */
+    const struct conn_ops *ops;  /* opened() finds the service in conn_state() */
+    const char *over_limit;      /* said, as a line, to who may not come in now */
+    const struct core_ops *core; /* of signon_conn_ops: which protocol it is */
 };
 
 /* NULL: this gate serves nothing of that name. */

@@ -37,7 +37,7 @@ static void put_in_force(struct arena *arena, const struct config *config, bool 
         .has_certificate = has_certificate,
         .scram = config->scram,
     };
-    k->settings.pop3 = (struct pop3_settings){
+    k->settings.signon = (struct signon_settings){
         .hostname = config->hostname,
         .errors = config->limits.errors,
         .allow_plaintext_auth = config->allow_plaintext_auth,

@@ -139,6 +139,13 @@ static void do_client(struct run *r, struct str value)
     add_unescaped(&r->piece, value);
 }
 
+/* "* " at the beginning is IMAP's mark of what has no tag. */
+static bool reply_fits(struct str pattern, struct str line)
+{
+    return take_text(&pattern, S("* ")) ? take_text(&line, S("* ")) && glob_match(pattern, line)
+                                        : glob_match(pattern, line);
+}
+
 static void do_server(struct run *r, struct str value)
 {
     struct str all, line;
@@ -151,7 +158,7 @@ static void do_server(struct run *r, struct str value)
         return;
     }
     line = str_upto(all, at);
-    if (!glob_match(value, line))
+    if (!reply_fits(value, line))
         complain(r, "another reply", value, line);
     buf_take(&r->replies, at + 2);
 }

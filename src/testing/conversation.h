@@ -3,7 +3,8 @@
  *   # RFC 1939 §5: what was marked is not listed.
  *   C: DELE 1\r\nSTAT\r\n     bytes from the client, with C's escapes; lines that follow one another are one piece
  *   C*500: NOOP\r\n           the same 500 times
- *   S: +OK *                  the next line of the replies; "*" stands for anything
+ *   S: +OK *                  the next line of the replies; "*" stands for anything, but for itself in IMAP's "* " at
+ *                             the beginning
  *   S*500: +OK                the same 500 times
  *   closed:                   the core wants to close
  *   word: value               anything else is the core's own

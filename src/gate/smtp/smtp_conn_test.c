@@ -2,7 +2,8 @@
  * stand-in, so one connection at a time sends mail. */
 #include "gate/gate.h"
 #include "gate/services.h"
-#include "gate/signon/pop3_conn.h"
+#include "gate/signon/core.h"
+#include "gate/signon/signon_conn.h"
 #include "gate/smtp/standin.h"
 
 #include "base/arena.h"
@@ -19,8 +20,9 @@
 
 struct gate gate;
 
-/* services.c names it; POP3 has a test of its own. */
-const struct conn_ops pop3_conn_ops = {.closed = NULL};
+/* services.c names them; sign-on has a test of its own. */
+const struct conn_ops signon_conn_ops = {.closed = NULL};
+const struct core_ops pop3_core;
 
 static struct test_loop t;
 static struct endpoint address;

@@ -1,4 +1,4 @@
-/* POP3 on real connections over loopback, and their hand-over, with a vault that is a thread: it takes every sign-on,
+/* POP3 and IMAP on real connections over loopback, and their hand-over, with a vault that is a thread: it takes every sign-on,
  * and gives the test what was attached. */
 #include "gate/gate.h"
 #include "gate/services.h"
@@ -539,6 +539,6 @@ int main(void)
         cmocka_unit_test(test_vault_goes), cmocka_unit_test(test_slow_reader),
     };
 
-    log_start("pop3-conn-test", LOG_ERROR + 1);
+    log_start("signon-conn-test", LOG_ERROR + 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

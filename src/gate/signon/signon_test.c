@@ -1,15 +1,17 @@
-/* POP3 up to the sign-on. All of it is in conversations/; their own words:
+/* POP3 and IMAP up to the sign-on. All of it is in conversations/; their own words:
  *
+ *   service: imap             which protocol; POP3 if nothing is said
  *   set: errors 3             a setting: errors, plaintext-auth, certificate, scram, binding (of TLS)
  *   client: 127.0.0.1         the peer; 192.0.2.1 if nothing is said
  *   vault: begin AUTH_BUSY    what the vault answers from now on to signon_begin, or to: step STORE
  *   tls:                      TLS from the first byte; later: the core wants a handshake, and it succeeds
  *   attach: STAT\r\n          the core wants the hand-over, and this input goes along
  *   attach-utf8:              likewise, in UTF8 mode
- *   refused: BUSY             the vault did not take it
+ *   tag: a1                   … and the command that is to be answered has this tag
+ *   bye: TIMEOUT              the last words: the client was silent, the vault did not take it, …
  *   gone:                     the client goes away
  *   V: begin PLAIN *          what the vault was asked next */
-#include "gate/signon/pop3.h"
+#include "gate/signon/core.h"
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -24,16 +26,18 @@
 
 #include <cmocka.h>
 
-static struct pop3_settings settings;
+static struct signon_settings settings;
+static const struct core_ops *ops;
 static struct bindings bindings;
-static struct pop3 *core;
+static struct core *core;
 static struct buf out, left; /* left: of the input, when the core wanted to be attached */
 static char client[64];
 static size_t account_read;
 
 static void begin(void)
 {
-    settings = (struct pop3_settings){
+    ops = &pop3_core;
+    settings = (struct signon_settings){
         .hostname = S("mail.acompany.test"), .errors = 20, .has_certificate = true, .scram = true};
     bindings = (struct bindings){0};
     standin_reset();
@@ -47,10 +51,10 @@ static void session_open(bool tls)
 {
     if (core)
         return;
-    core = pop3_new(&settings, str_from_c(client), &out);
+    core = ops->make(&settings, str_from_c(client), &out);
     if (tls)
-        pop3_secured(core, &bindings);
-    pop3_greet(core);
+        core_secured(core, &bindings);
+    ops->greet(core);
 }
 
 static void take_out(struct buf *replies)
@@ -62,11 +66,11 @@ static void take_out(struct buf *replies)
 static void feed(struct str *in, struct buf *replies)
 {
     session_open(false);
-    if (pop3_wants(core) == POP3_INPUT)
-        pop3_feed(core, in);
-    if (pop3_wants(core) == POP3_TLS) /* thrown away, as conn_start_tls() does */
+    if (core->want == CORE_INPUT)
+        ops->feed(core, in);
+    if (core->want == CORE_TLS) /* thrown away, as conn_start_tls() does */
         *in = STR_NONE;
-    if (pop3_wants(core) == POP3_ATTACH) {
+    if (core->want == CORE_ATTACH) {
         buf_add(&left, *in);
         *in = STR_NONE;
     }
@@ -75,7 +79,7 @@ static void feed(struct str *in, struct buf *replies)
 
 static bool is_closed(void)
 {
-    return core && pop3_wants(core) == POP3_CLOSE;
+    return core && core->want == CORE_CLOSE;
 }
 
 static enum err error_named(struct str name)
@@ -112,12 +116,14 @@ static bool do_attach(struct str expected, uint32_t expected_modes)
 {
     struct buf bytes = buf_make(10000);
     struct handle session;
+    struct str tag;
     uint32_t modes = 0;
     bool right;
 
-    if (pop3_wants(core) != POP3_ATTACH)
+    if (core->want != CORE_ATTACH)
         return false;
-    session = pop3_take_session(core, &modes);
+    session = core_take_session(core);
+    ops->describe(core, &modes, &tag);
     standin_keep_handle();
     add_unescaped(&bytes, expected);
     right = session.hi && modes == expected_modes && str_same(buf_str(&bytes), buf_str(&left));
@@ -133,10 +139,25 @@ static bool do_tls(void)
         session_open(true);
         return true;
     }
-    if (pop3_wants(core) != POP3_TLS)
+    if (core->want != CORE_TLS)
         return false;
-    pop3_secured(core, &bindings);
+    core_secured(core, &bindings);
     return true;
+}
+
+static bool do_service(struct str value)
+{
+    ops = &pop3_core;
+    return !core && str_same(value, S("pop3"));
+}
+
+static bool do_tag(struct str value)
+{
+    struct str tag;
+    uint32_t modes;
+
+    ops->describe(core, &modes, &tag);
+    return str_same(tag, value);
 }
 
 static bool do_v(struct str value)
@@ -170,6 +191,10 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         return do_vault(value);
     if (str_same(word, S("V")))
         return do_v(value);
+    if (str_same(word, S("service")))
+        return do_service(value);
+    if (str_same(word, S("tag")))
+        return do_tag(value);
     if (str_same(word, S("client")))
         snprintf(client, sizeof(client), "%.*s", STR_ARG(value));
     else if (str_same(word, S("tls")))
@@ -178,10 +203,10 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         known = do_attach(value, 0);
     else if (str_same(word, S("attach-utf8")))
         known = do_attach(value, MODE_UTF8);
-    else if (str_same(word, S("refused")))
-        pop3_refused(core, error_named(value));
+    else if (str_same(word, S("bye")))
+        ops->say_bye(&out, error_named(value));
     else if (str_same(word, S("gone")))
-        pop3_free(core), core = NULL;
+        core_free(core), core = NULL;
     else
         return false;
     take_out(replies);
@@ -192,7 +217,7 @@ static bool end(void)
 {
     bool idle;
 
-    pop3_free(core);
+    core_free(core);
     core = NULL;
     idle = standin_is_idle() && !out.full;
     buf_free(&out);
@@ -213,6 +238,6 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_conversations, argc > 1 ? argv[1] : here)};
 
-    log_start("pop3-test", LOG_ERROR);
+    log_start("signon-test", LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
