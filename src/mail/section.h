@@ -54,9 +54,10 @@ struct str binary_end(struct binary *b, struct buf *room);                    /*
 struct header_filter {
     const struct str *names; /* private, all of it */
     size_t count;
-    bool except, show, in_name, fresh;
-    unsigned short name_n;
-    char name[HEADER_FILTER_NAME];
+    bool except, show;
+    int state;
+    unsigned short begun_n;
+    char begun[HEADER_FILTER_NAME]; /* of a line of which it is not yet known whether it is shown */
 };
 struct header_filter header_filter_begin(enum section_text text, const struct str *names, size_t count);
 void header_filter_feed(struct header_filter *f, struct str piece, struct buf *out);
