@@ -95,6 +95,23 @@ void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str p
                       &(struct ahead_row){.time = (uint64_t)now_ms()});
 }
 
+static void delete_pieces(struct txn *t, uint64_t body)
+{
+    struct buf from = buf_make(32), to = buf_make(32);
+
+    piece_key_pack(&from, &(struct piece_key){.body = body});
+    piece_key_pack(&to, &(struct piece_key){.body = body + 1});
+    txn_delete_range(t, piece_part(NO_ACCOUNT), buf_str(&from), buf_str(&to));
+    buf_free(&from);
+    buf_free(&to);
+}
+
+void body_forget(struct txn *t, struct body_id body)
+{
+    delete_pieces(t, body.v);
+    ahead_row_delete(t, NO_ACCOUNT, &(struct ahead_key){.body = body.v});
+}
+
 void body_put(struct txn *t, const struct new_body *b)
 {
     struct body_row row = {
@@ -150,17 +167,6 @@ enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t s
 
 /* ---- sweeping ---- */
 
-static void delete_pieces(struct txn *t, uint64_t body)
-{
-    struct buf from = buf_make(32), to = buf_make(32);
-
-    piece_key_pack(&from, &(struct piece_key){.body = body});
-    piece_key_pack(&to, &(struct piece_key){.body = body + 1});
-    txn_delete_range(t, piece_part(NO_ACCOUNT), buf_str(&from), buf_str(&to));
-    buf_free(&from);
-    buf_free(&to);
-}
-
 enum err body_sweep(struct store *s, struct cx *cx, size_t *swept)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, NULL, 0);
@@ -175,8 +181,7 @@ enum err body_sweep(struct store *s, struct cx *cx, size_t *swept)
         return e;
     while (scan_next(scan, &k, &v))
         if (ahead_key_unpack(k, &key)) {
-            delete_pieces(t, key.body);
-            ahead_row_delete(t, NO_ACCOUNT, &key);
+            body_forget(t, (struct body_id){key.body});
             ++*swept;
         }
     e = scan_error(scan, cx);

@@ -22,6 +22,9 @@ void digest_of(struct str bytes, char out[SHA256_SIZE]);
  * start sweep it. */
 void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str piece);
 
+/* Takes back what went ahead of a body that never came. */
+void body_forget(struct txn *t, struct body_id body);
+
 /* The last piece (or only, or none if empty) and the body's own row. ahead: pieces that came before. */
 struct new_body {
     struct body_id id;

@@ -74,8 +74,16 @@ typedef struct str key_rest;
 
 /* hot_row.flags */
 enum { FLAG_SEEN = 1, FLAG_ANSWERED = 2, FLAG_FLAGGED = 4, FLAG_DELETED = 8, FLAG_DRAFT = 16 };
-/* change_item.kind */
-enum { CHANGE_ADDED = 1, CHANGE_FLAGS, CHANGE_REMOVED, CHANGE_MAILBOX };
+#define FLAG_KEYWORD_FIRST 8 /* bits from here to 63 are keywords, by the mailbox's own list of names */
+/* change_item.kind. MAILBOX: it was made, renamed, removed, or what it is was changed (roles, keywords, rights). */
+enum {
+    CHANGE_ADDED = 1,
+    CHANGE_FLAGS,
+    CHANGE_REMOVED,
+    CHANGE_MAILBOX,
+    CHANGE_SUBSCRIPTION,
+    CHANGE_METADATA
+};
 
 /* A scan over rows of one kind: `from` and `to` are keys (to NULL: to the last of this tag). */
 bool key_end(struct str prefix, char out[64],

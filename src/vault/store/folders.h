@@ -1,0 +1,81 @@
+/* vault/store/folders.h: the mailboxes of an account: names, what each is, and what is in it, in numbers.
+ *
+ * Full names are UTF-8 in their inner form (proto/imap_name.h): levels divided by "/", INBOX in capitals; whether a name
+ * may be made is for the caller to check (imap_name_check), existence and limits are checked here. A mailbox's id never
+ * changes and is never given again: MAILBOXID (RFC 8474).
+ *
+ * Reading goes through a view; changes are one transaction each and give its ticket. Each takes a modseq, and is seen in
+ * the change log as CHANGE_MAILBOX (or _SUBSCRIPTION). Results live in cx->arena. Safe from any thread. */
+#pragma once
+#include "vault/store/store.h"
+
+#define MOST_MAILBOXES 10000 /* of an account, \Noselect ones included: ERR_LIMIT beyond */
+
+/* What a mailbox is for (RFC 6154, RFC 8457), as bits: the values of proto/imap_args.h. */
+enum {
+    ROLE_ALL = 1,
+    ROLE_ARCHIVE = 2,
+    ROLE_DRAFTS = 4,
+    ROLE_FLAGGED = 8,
+    ROLE_JUNK = 16,
+    ROLE_SENT = 32,
+    ROLE_TRASH = 64,
+    ROLE_IMPORTANT = 128,
+};
+
+struct folder {
+    struct mailbox_id id;     /* 0: only its name is subscribed to (folder_subscriptions) */
+    struct mailbox_id parent; /* 0: top */
+    struct str name;          /* full */
+    uint32_t roles;
+    bool no_select;    /* \Noselect: only a name above others */
+    bool has_children; /* \HasChildren */
+    bool subscribed;
+    uint32_t uid_validity, uid_next;
+    uint64_t modseq; /* HIGHESTMODSEQ */
+    uint32_t exists, unseen, deleted, recent;
+    uint64_t bytes, deleted_bytes;
+    bool damaged; /* what it is or its counts cannot be read: counts are 0 */
+};
+
+/* ---- reading ---- */
+
+/* ERR_NOT_FOUND: there is none of this name. A \Noselect one is found. */
+enum err folder_find(struct view *v, struct cx *cx, struct account_id account, struct str name,
+                     struct folder *out);
+enum err folder_of(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id id,
+                   struct folder *out);
+/* All of them with their counts, in one pass, in the order of a tree: INBOX first, then by name, each before what is
+ * below it. */
+enum err folder_list(struct view *v, struct cx *cx, struct account_id account, struct folder **list,
+                     size_t *n);
+/* The names that are subscribed to, ascending, whether a mailbox of the name exists or not (RFC 9051 §6.3.7). */
+enum err folder_subscriptions(struct view *v, struct cx *cx, struct account_id account,
+                              struct str **names, size_t *n);
+
+/* ---- changing ---- */
+
+/* Mailboxes above that do not exist are made as well (RFC 9051 §6.3.4). A \Noselect one becomes a mailbox again, under a
+ * new UIDVALIDITY. ERR_EXISTS; ERR_LIMIT. Rights (acl.h) are taken over from the one above. */
+enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct str name,
+                       uint32_t roles, struct mailbox_id *id, struct ticket *ticket);
+/* Its messages go. One with others below it stays as a \Noselect name, until the last of them goes; such a name with
+ * others below it is ERR_EXISTS (HASCHILDREN). INBOX: ERR_DENIED. */
+enum err folder_delete(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id id,
+                       struct ticket *ticket);
+/* What is below goes along; ids, UIDs and UIDVALIDITY stay. Mailboxes above the new name are made. INBOX: its messages
+ * are moved into a new mailbox of that name, what is below it stays (RFC 9051 §6.3.6). ERR_EXISTS; ERR_BAD_VALUE: into
+ * itself; ERR_LIMIT: a name below would be too long. */
+enum err folder_rename(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id id,
+                       struct str name, struct ticket *ticket);
+enum err folder_set_roles(struct store *s, struct cx *cx, struct account_id account,
+                          struct mailbox_id id, uint32_t roles, struct ticket *ticket);
+/* By name, which need not exist. Again is fine. */
+enum err folder_subscribe(struct store *s, struct cx *cx, struct account_id account, struct str name,
+                          bool yes, struct ticket *ticket);
+
+/* ---- for making accounts ---- */
+
+/* The state and the first mailboxes of a new account (INBOX, and Archive, Drafts, Junk, Sent, Trash with their roles, all
+ * subscribed), in the transaction that makes it. */
+void folders_begin(struct txn *t, struct account_id account, uint32_t uid_validity);

@@ -1,0 +1,25 @@
+/* vault/store/metadata.h: annotations of mailboxes and of the account (RFC 5464).
+ *
+ * Mailbox 0 is the server itself, as this account sees it. Entries are named as proto/imap_access.h leaves
+ * them, in lower case: "/shared/comment", "/private/filters/values/x". Private ones belong to `who`, which is the owner or
+ * somebody the mailbox is shared with; shared ones are everybody's. */
+#pragma once
+#include "vault/store/store.h"
+
+#define METADATA_VALUE_MAX 65536             /* bytes of a value: METADATA MAXSIZE */
+#define METADATA_ENTRIES_MAX 100             /* of one mailbox and one person: METADATA TOOMANY */
+#define METADATA_BYTES_MAX (4 * 1024 * 1024) /* of an account: ERR_OVER_QUOTA beyond */
+
+struct metadata {
+    struct str entry;
+    struct str value; /* .p NULL: NIL, which removes it */
+};
+
+/* All that `who` sees, ascending by entry. In cx->arena. */
+enum err metadata_list(struct view *v, struct cx *cx, struct account_id account,
+                       struct mailbox_id mailbox, struct account_id who, struct metadata **list,
+                       size_t *n);
+/* All of them or none, in one transaction. ERR_TOO_BIG: a value; ERR_LIMIT: too many; ERR_OVER_QUOTA; ERR_NOT_FOUND. */
+enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
+                      struct mailbox_id mailbox, struct account_id who, const struct metadata *v,
+                      size_t n, struct ticket *ticket);
