@@ -82,6 +82,17 @@ void buf_add_char(struct buf *b, char c)
     buf_add(b, (struct str){&c, 1});
 }
 
+void buf_add_u64(struct buf *b, uint64_t v)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + v % 10);
+    } while ((v /= 10));
+    buf_add(b, (struct str){digits + at, sizeof(digits) - at});
+}
+
 void buf_printf(struct buf *b, const char *format, ...)
 {
     char small[512];

@@ -24,6 +24,8 @@ void buf_clear(struct buf *b);     /* empty and not full; keeps its memory */
 void buf_add(struct buf *b, struct str s);
 void buf_add_c(struct buf *b, const char *c);
 void buf_add_char(struct buf *b, char c);
+void buf_add_u64(struct buf *b,
+                 uint64_t v); /* its digits; for what is written by the hundred thousand */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *buf_reserve(struct buf *b,
                   size_t n); /* room for n bytes behind the last; NULL and full if beyond limit */

@@ -4,12 +4,18 @@
 /* Lines of answers stay short enough for clients that read them into something fixed. */
 #define QUOTED_MAX 1000
 
-static bool is_quotable(struct str s)
+static bool is_quotable(struct str s, bool utf8)
 {
+    bool ascii = true;
+
+    if (s.n > QUOTED_MAX)
+        return false;
     for (size_t i = 0; i < s.n; i++)
-        if (!is_printable(s.p[i]) && s.p[i] != '\t')
+        if ((unsigned char)s.p[i] > 0x7f)
+            ascii = false;
+        else if (!is_printable(s.p[i]) && s.p[i] != '\t')
             return false;
-    return s.n <= QUOTED_MAX;
+    return ascii || (utf8 && is_utf8(s));
 }
 
 static void write_quoted(struct buf *out, struct str s)
@@ -23,9 +29,9 @@ static void write_quoted(struct buf *out, struct str s)
     buf_add_char(out, '"');
 }
 
-void imap_string_write(struct buf *out, struct str s)
+void imap_string_write_as(struct buf *out, struct str s, bool utf8)
 {
-    if (is_quotable(s)) {
+    if (is_quotable(s, utf8)) {
         write_quoted(out, s);
         return;
     }
@@ -34,10 +40,20 @@ void imap_string_write(struct buf *out, struct str s)
         buf_add_char(out, s.p[i] ? s.p[i] : ' ');
 }
 
-void imap_nstring_write(struct buf *out, struct str s)
+void imap_nstring_write_as(struct buf *out, struct str s, bool utf8)
 {
     if (s.p)
-        imap_string_write(out, s);
+        imap_string_write_as(out, s, utf8);
     else
         buf_add(out, S("NIL"));
+}
+
+void imap_string_write(struct buf *out, struct str s)
+{
+    imap_string_write_as(out, s, false);
+}
+
+void imap_nstring_write(struct buf *out, struct str s)
+{
+    imap_nstring_write_as(out, s, false);
 }

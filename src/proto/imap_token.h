@@ -76,6 +76,8 @@ enum {
     IMAP_FLAGGED = 4,
     IMAP_DELETED = 8,
     IMAP_DRAFT = 16,
+    IMAP_RECENT =
+        32, /* only written (RFC 3501): a session's own mark, which nobody can set and the store never holds */
 };
 #define IMAP_SYSTEM_FLAGS 31
 #define IMAP_KEYWORD_MAX 100  /* bytes of one: room for every label that people think of */

@@ -1,15 +1,13 @@
 /* proto/imap_write.h: what a server writes (RFC 9051 §7, §9). Appends to a struct buf; pure.
  *
- * `utf8`: the client has enabled IMAP4rev2 or UTF8=ACCEPT, so quoted strings and names may hold UTF-8 (RFC 9051 §4.3,
- * RFC 6855 §3). Otherwise bytes beyond ASCII go into literals (RFC 3501 §4.3), and names into modified UTF-7. */
+ * `utf8` as in imap_string.h, which has the strings: the client has enabled IMAP4rev2 or UTF8=ACCEPT. Otherwise names
+ * go into modified UTF-7. */
 #pragma once
 #include "proto/imap_set.h"
 #include "proto/imap_string.h"
 
 #include "base/buf.h"
 
-void imap_string_write_as(struct buf *out, struct str s, bool utf8);  /* quoted, or a literal */
-void imap_nstring_write_as(struct buf *out, struct str s, bool utf8); /* s.p NULL: NIL */
 /* As an atom where it can be one (and is not "NIL"), else as a string. */
 void imap_astring_write(struct buf *out, struct str s, bool utf8);
 /* "{n}" CRLF, or "~{n}" CRLF: the n bytes are the caller's. */
@@ -24,7 +22,7 @@ struct imap_keyword_names {
     const struct str *names;
     size_t count; /* at most 56 */
 };
-/* "\Seen $Junk", without brackets; *first as in imap_word_write. Bits without a name are left out. */
+/* "\Seen $Junk", without brackets. Bits without a name are left out. */
 void imap_flags_write(struct buf *out, uint64_t flags, const struct imap_keyword_names *keywords);
 /* "(\Seen \Draft …)" */
 void imap_flag_list_write(struct buf *out, uint64_t flags, const struct imap_keyword_names *keywords);
@@ -35,11 +33,11 @@ void imap_date_time_write(struct buf *out, int64_t ms, int zone_minutes);
 /* date-text: "1-Feb-1994" */
 void imap_date_write(struct buf *out, int32_t days);
 
-/* "* OK [code] text" and "tag OK [code] text", with CRLF; code NULL or "": none. A CR, LF or NUL in a text becomes a
- * space, as does what is not ASCII unless utf8. */
-void imap_untagged(struct buf *out, const char *cond, const char *code, struct str text, bool utf8);
-void imap_tagged(struct buf *out, struct str tag, const char *cond, const char *code, struct str text,
+/* "* OK [code] text" and "tag OK [code] text", with CRLF; an empty code: none. */
+void imap_untagged(struct buf *out, const char *cond, struct str code, struct str text, bool utf8);
+void imap_tagged(struct buf *out, struct str tag, const char *cond, struct str code, struct str text,
                  bool utf8);
+/* resp-text's text: a control character becomes a space; what is not ASCII, or with utf8 not UTF-8, a "?". */
 void imap_text_write(struct buf *out, struct str text, bool utf8);
 
 /* Response codes with something in them, without brackets. */
@@ -47,4 +45,4 @@ void imap_code_appenduid(struct buf *out, uint32_t uid_validity, const struct im
 void imap_code_copyuid(struct buf *out, uint32_t uid_validity, const struct imap_set *from,
                        const struct imap_set *to);
 
-/* "ENVELOPE", "BODY[…]": for a FETCH response stand in imap_fetch.h. */
+/* The names of FETCH items are written by imap_fetch.h, rights by imap_access.h. */
