@@ -83,6 +83,20 @@ static struct str prefix_for(const struct plan *p, struct cx *cx, const struct p
     return prefix;
 }
 
+static enum err find_quota(struct txn *t, struct cx *cx, struct account_id id, uint64_t *quota)
+{
+    struct account_row account;
+    bool found;
+    enum err e =
+        account_row_txn(t, cx, NO_ACCOUNT, &(struct account_key){.account = id.v}, &account, &found);
+
+    if (!e && !found)
+        return fail(cx, ERR_NOT_FOUND, "an account was removed meanwhile");
+    if (!e)
+        *quota = account.quota;
+    return e;
+}
+
 static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct plan_target *target,
                             uint64_t now)
 {
@@ -93,17 +107,11 @@ static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct
                           .received = now,
                           .looks = p->looks,
                           .even_over_quota = !p->quota_matters};
-    struct account_row account;
     struct placed at;
-    bool found;
-    enum err e = account_row_txn(
-        t, cx, NO_ACCOUNT, &(struct account_key){.account = target->to.account.v}, &account, &found);
+    enum err e = p->quota_matters ? find_quota(t, cx, target->to.account, &n.quota) : OK;
 
-    if (!e && !found)
-        return fail(cx, ERR_NOT_FOUND, "an account was removed meanwhile");
     if (e)
         return e;
-    n.quota = account.quota;
     target->result = email_add(t, cx, target->to.account, INBOX, &n, &at);
     if (target->result && target->result != ERR_OVER_QUOTA)
         return target->result;

@@ -215,6 +215,32 @@ static enum err draw_ticket(const struct txn *t, struct cx *cx, struct ticket *t
     return OK;
 }
 
+static bool touches_directory(const struct txn *t)
+{
+    for (size_t i = 0; i < t->part_count; i++)
+        if (t->parts[i].touched && t->parts[i].part.kind == PART_DIRECTORY)
+            return true;
+    return false;
+}
+
+static enum err write_rows(struct txn *t, struct cx *cx)
+{
+    struct engine *e = t->engine;
+    bool directory = touches_directory(t);
+    enum err err;
+
+    if (directory) {
+        HOLD(&e->m);
+        e->directory_begun++;
+    }
+    err = e->ops->write(e->backend, cx, t->overlay);
+    if (directory) {
+        HOLD(&e->m);
+        e->directory_written++;
+    }
+    return err;
+}
+
 static enum err write_and_draw(struct txn *t, struct cx *cx, struct ticket *ticket)
 {
     struct engine *e = t->engine;
@@ -222,7 +248,7 @@ static enum err write_and_draw(struct txn *t, struct cx *cx, struct ticket *tick
 
     if (!t->entered || !engine_is_open(e))
         return closed(cx);
-    err = e->ops->write(e->backend, cx, t->overlay);
+    err = write_rows(t, cx);
     if (!err)
         return draw_ticket(t, cx, ticket);
     HOLD(&e->m);
@@ -279,10 +305,18 @@ void view_close(struct view **v)
 enum err view_get(struct view *v, struct cx *cx, struct part part, struct str key, struct str *value,
                   bool *found)
 {
+    struct engine *e = v->engine;
     struct whole_key w;
+    struct str whole = whole_key(&w, part, key);
+    bool kept = part.kind == PART_DIRECTORY;
+    enum err err;
 
-    return v->engine->ops->get(v->engine->backend, cx, v->durable->snapshot, whole_key(&w, part, key),
-                               value, found);
+    if (kept && row_cache_find(e->directory, v->durable->directory, whole, cx->arena, value, found))
+        return OK;
+    err = e->ops->get(e->backend, cx, v->durable->snapshot, whole, value, found);
+    if (kept && !err)
+        row_cache_keep(e->directory, v->durable->directory, whole, *found ? *value : STR_NONE, *found);
+    return err;
 }
 
 enum err view_scan(struct view *v, struct cx *cx, struct part part, struct str from, struct str to,

@@ -175,6 +175,24 @@ static void test_failed_flush_is_final(void **state)
     assert_string_equal(view_text(w->e, &w->cx, fred, "k"), "3");
 }
 
+/* Rows of the directory that were read before, while and after the store failed. */
+static void test_directory_after_a_failure(void **state)
+{
+    static const struct part directory = {PART_DIRECTORY, 0};
+    struct world *w = *state;
+
+    commit_durably(w->e, &w->cx, directory, "k", "1");
+    for (int lost = 0; lost < 2; lost++) { /* the commit that failed may be there afterwards, or not */
+        commit_one(w->e, &w->cx, directory, "k", "2");
+        assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "1");
+        memory_engine_cut_power(w->e, lost ? 0 : 1);
+        assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "1");
+        start_again(w);
+        assert_string_equal(view_text(w->e, &w->cx, directory, "k"), lost ? "1" : "2");
+        commit_durably(w->e, &w->cx, directory, "k", "1");
+    }
+}
+
 static void test_failed_write(void **state)
 {
     struct world *w = *state;
@@ -388,6 +406,7 @@ int main(void)
         ROW(test_power_cuts_at_each_step),
         ROW(test_without_the_flush_mail_is_lost),
         ROW(test_failed_flush_is_final),
+        ROW(test_directory_after_a_failure),
         ROW(test_failed_write),
         ROW(test_while_it_is_closed),
         ROW(test_open_transaction),

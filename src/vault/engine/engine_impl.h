@@ -2,7 +2,7 @@
  *
  *   engine.c    transactions, reads, keys of parts        flusher.c  tickets, flushes, durable views, callbacks
  *   scan.c      rows of the database and a transaction's   store_state.c  failing, closing, opening again
- *   locks.c overlay.c watch.c                              memory.c rocksdb.c  backends
+ *   locks.c overlay.c watch.c row_cache.c                  memory.c rocksdb.c  backends
  *
  * A backend is an ordered map of bytes to bytes with snapshots and a log that can be made durable. It knows
  * nothing of tickets, locks or transactions. Its keys are whole: the part's prefix (its kind; for accounts also
@@ -11,6 +11,7 @@
 #include "vault/engine/engine.h"
 #include "vault/engine/locks.h"
 #include "vault/engine/overlay.h"
+#include "vault/engine/row_cache.h"
 #include "vault/engine/watch.h"
 
 #include <pthread.h>
@@ -77,7 +78,8 @@ size_t part_prefix_size(struct part part);
 /* The last durable state: shared by the views opened while it is the last. */
 struct durable {
     struct snapshot *snapshot;
-    size_t refs; /* the engine's own and one a view */
+    size_t refs;        /* the engine's own and one a view */
+    uint64_t directory; /* the same in two states: so are all rows of the directory */
 };
 
 /* Tickets that no flush has made durable, and none ever will: above `after`, up to `last`. */
@@ -134,6 +136,10 @@ struct engine {
     size_t hoped_for; /* linger until so many have gathered; 0: not lingering */
     size_t last_group;
 
+    uint64_t directory_begun, directory_written; /* commits to the directory */
+    uint64_t directory_mixed;                    /* states that were taken between the two */
+    struct row_cache *directory;
+
     uint64_t flushes, commits;
     int64_t room_looked_at; /* monotonic_ms() */
     bool has_room;
@@ -152,7 +158,7 @@ void store_failed(struct engine *e, const struct cx *cx);
 void tell_failure(struct engine *e);
 
 /* With e->m held. */
-struct durable *durable_new(struct snapshot *s);
+struct durable *durable_take(struct engine *e); /* what is written now; durable after a flush */
 void durable_release(struct engine *e, struct durable **d);
 bool ticket_is_settled(const struct engine *e, uint64_t ticket, enum err *how);
 

@@ -337,6 +337,38 @@ static void test_transactions_see_the_newest(void **state)
     assert_string_equal(view_text(w->e, &w->cx, fred, "k"), "1");
 }
 
+/* Its rows are kept in memory, also that one does not exist: nobody may notice. */
+static void test_rows_of_the_directory(void **state)
+{
+    struct world *w = *state;
+    struct view *before;
+    struct ticket ticket;
+    struct str value;
+    bool found;
+
+    assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "-");
+    commit_durably(w->e, &w->cx, directory, "k", "1");
+    assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "1");
+    before = view_open(w->e);
+    ticket = commit_one(w->e, &w->cx, directory, "k", "2");
+    assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "1"); /* not durable yet */
+    assert_int_equal(engine_wait(w->e, &w->cx, ticket), OK);
+    assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "2");
+    assert_int_equal(view_get(before, &w->cx, directory, S("k"), &value, &found), OK);
+    assert_true(found && str_same(value, S("1"))); /* a view does not move */
+    view_close(&before);
+    assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "2");
+    commit_durably(w->e, &w->cx, fred, "k", "1"); /* another part: the directory's rows stay */
+    assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "2");
+    for (int i = 0; i < 20000; i++) { /* more than can be kept */
+        char key[32];
+
+        snprintf(key, sizeof(key), "%d", i);
+        assert_string_equal(view_text(w->e, &w->cx, directory, key), "-");
+    }
+    assert_string_equal(view_text(w->e, &w->cx, directory, "k"), "2");
+}
+
 static void test_one_flush_for_many(void **state)
 {
     struct world *w = *state;
@@ -558,6 +590,7 @@ int main(void)
         ON_BOTH(test_accounts_with_rows),
         ON_BOTH(test_views_show_what_is_durable),
         ON_BOTH(test_transactions_see_the_newest),
+        ON_BOTH(test_rows_of_the_directory),
         ON_BOTH(test_one_flush_for_many),
         ON_BOTH(test_callbacks),
         ON_BOTH(test_tend_flushes_what_nobody_waits_for),

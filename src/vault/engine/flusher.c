@@ -31,11 +31,21 @@ bool ticket_is_settled(const struct engine *e, uint64_t ticket, enum err *how)
 
 /* ---- durable states ---- */
 
-struct durable *durable_new(struct snapshot *s)
+/* Which state the directory is in: even numbers count its commits. Where one is just being written, it may be in the
+ * snapshot or not, so that the state is like no other: an odd number. */
+static uint64_t directory_state(struct engine *e)
+{
+    if (e->directory_begun == e->directory_written)
+        return 2 * e->directory_written;
+    return 2 * ++e->directory_mixed + 1;
+}
+
+struct durable *durable_take(struct engine *e)
 {
     struct durable *d = must_alloc(sizeof(*d));
 
-    *d = (struct durable){.snapshot = s, .refs = 1};
+    *d = (struct durable){
+        .snapshot = e->ops->snapshot_take(e->backend), .refs = 1, .directory = directory_state(e)};
     return d;
 }
 
@@ -128,34 +138,33 @@ static void linger(struct engine *e)
     e->hoped_for = 0;
 }
 
-static void publish(struct engine *e, struct snapshot *s, uint64_t upto)
+static void publish(struct engine *e, struct durable *next, uint64_t upto)
 {
     durable_release(e, &e->durable);
-    e->durable = durable_new(s);
+    e->durable = next;
     e->settled = upto;
     e->flushes++;
 }
 
 /* The flush itself, without e->m. It is tried once: see store_state.c. */
-static void flush_backend(struct engine *e, uint64_t upto)
+static void flush_backend(struct engine *e, struct durable *next, uint64_t upto)
 {
     struct cx cx = {.arena = NULL};
-    struct snapshot *s = e->ops->snapshot_take(e->backend);
     enum err err = e->options.skip_flush ? OK : e->ops->flush(e->backend, &cx);
     HOLD(&e->m);
 
     if (err)
         store_failed(e, &cx);
     if (e->state == STORE_OPEN)
-        publish(e, s, upto);
+        publish(e, next, upto);
     else
-        e->ops->snapshot_release(e->backend,
-                                 s); /* a write may have failed in another thread meanwhile */
+        durable_release(e, &next); /* a write may have failed in another thread meanwhile */
 }
 
 /* With e->m held, which it gives back meanwhile. */
 static void flush_round(struct engine *e)
 {
+    struct durable *next;
     uint64_t upto;
 
     linger(e);
@@ -164,9 +173,10 @@ static void flush_round(struct engine *e)
     e->last_group = e->gathering;
     e->gathering = 0;
     upto = e->newest;
+    next = durable_take(e);
     e->users++;
     pthread_mutex_unlock(&e->m);
-    flush_backend(e, upto);
+    flush_backend(e, next, upto);
     store_leave(e);
     pthread_mutex_lock(&e->m);
     tell_settled(e);

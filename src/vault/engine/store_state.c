@@ -90,7 +90,8 @@ static enum err open_store(struct engine *e, struct cx *cx)
     pthread_mutex_lock(&e->m);
     if (err)
         return err;
-    e->durable = durable_new(e->ops->snapshot_take(e->backend));
+    e->directory_begun = ++e->directory_written; /* commits that failed may be there now, or not */
+    e->durable = durable_take(e);
     e->state = STORE_OPEN;
     return OK;
 }
@@ -158,6 +159,7 @@ static void init_conditions(struct engine *e)
 static void free_engine(struct engine *e)
 {
     e->ops->free(e->backend);
+    row_cache_free(e->directory);
     watches_destroy(&e->watches);
     locks_destroy(&e->locks);
     pthread_mutex_destroy(&e->m);
@@ -178,6 +180,7 @@ enum err engine_start(struct cx *cx, const struct engine_options *options, struc
     e->options = *options;
     e->options.path = NULL; /* the caller's; the backend has its own copy */
     e->state = STORE_CLOSED;
+    e->directory = row_cache_new();
     e->callers_end = &e->callers;
     locks_init(&e->locks);
     watches_init(&e->watches);
