@@ -115,15 +115,22 @@ void arena_reset(struct arena *a)
     a->total = 0;
 }
 
-void arena_free(struct arena *a)
+void arena_release(struct arena *a)
 {
-    if (!a)
-        return;
     while (a->first) {
         struct block *b = a->first;
 
         a->first = b->next;
         free(b);
     }
+    a->next_size = USUAL_BLOCK;
+    a->total = 0;
+}
+
+void arena_free(struct arena *a)
+{
+    if (!a)
+        return;
+    arena_release(a);
     free(a);
 }

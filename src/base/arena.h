@@ -12,6 +12,8 @@ struct arena *
 arena_new(size_t first_block);     /* 0: the usual 4 KiB; the block is only taken at first use */
 void arena_free(struct arena *a);  /* NULL is fine */
 void arena_reset(struct arena *a); /* empties it, keeps one block for the next round */
+void arena_release(
+    struct arena *a); /* empties it and gives that block back too: nothing will be done for a while */
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned for anything; never NULL */
 size_t arena_size(const struct arena *a);     /* bytes handed out since the last reset */
 

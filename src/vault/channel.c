@@ -542,7 +542,7 @@ void channels_free(struct channels *c)
     free(c);
 }
 
-void long_lane_run(struct channels *c, void (*work)(void *arg), void *arg)
+bool long_lane_run(struct channels *c, void (*work)(void *arg), void *arg)
 {
-    lane_run(c->long_lane, work, arg);
+    return lane_run(c->long_lane, work, arg);
 }

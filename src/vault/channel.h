@@ -25,5 +25,5 @@ enum err channel_add(struct channels *c, struct cx *cx, int fd, enum room room, 
 enum err channels_listen(struct channels *c, struct cx *cx, int fd, enum room room, uid_t user,
                          gid_t group);
 
-/* Runs in the long lane: for work that no call waits for. */
-void long_lane_run(struct channels *c, void (*work)(void *arg), void *arg);
+/* Runs in the long lane: for work that no call waits for. False: thousands wait already, or it ends. */
+bool long_lane_run(struct channels *c, void (*work)(void *arg), void *arg);

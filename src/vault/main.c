@@ -12,6 +12,7 @@
 #include "vault/attached.h"
 #include "vault/channel.h"
 #include "vault/queue/queue.h"
+#include "vault/session.h"
 #include "vault/signon/handles.h"
 #include "vault/signon/signon.h"
 #include "vault/store/store.h"
@@ -37,6 +38,8 @@
 
 static struct vault vault;
 static struct channels *channels;
+
+const struct session_ops *const session_protocols[] = {&pop3_session, NULL};
 
 /* ---- settings ---- */
 
@@ -222,7 +225,7 @@ static enum err open_parts(struct start *s)
     vault.started_ms = now_ms();
     if (!s->request.examine)
         vault.queue = queue_open(&vault);
-    channels = channels_new(&vault, vault.loop, gate_ended);
+    channels = vault.channels = channels_new(&vault, vault.loop, gate_ended);
     return OK;
 }
 

@@ -2,21 +2,27 @@
  *
  * A protocol is a core without a socket: it is fed bytes cut anywhere and appends replies. The driver (attached.c)
  * reads, feeds, writes, keeps the deadlines; one thread at a time. A session that waits for its peer is a small
- * struct and no thread. */
+ * struct and no thread: whatever a core holds only while it works stands in `out`, in cx.arena, or is freed by it. */
 #pragma once
 #include "vault/signon/handles.h"
 #include "vault/store/store.h"
 
+#include <stdatomic.h>
+
 enum session_wish {
     SESSION_MORE,  /* feed me when bytes come */
     SESSION_WRITE, /* I have more to say: call `more` as soon as what is in `out` has been sent */
+    /* The same, but `more` has much to do: it is called in the long lane. It returns after SESSION_TURN_MS at most, with
+     * this wish again, so that others get their turn */
+    SESSION_LONG,
+    SESSION_COMPRESS, /* send it as it is; all that follows, both ways, is compressed (RFC 4978). Then as SESSION_MORE */
     SESSION_CLOSE, /* send what is in `out`, then close */
     SESSION_SIGN_OFF, /* send it, then give the connection back to the gate, unauthenticated, together with what feed
-                       * left of its input and whatever comes behind */
+                       * left of its input and whatever comes behind. Compression ends with what was sent */
 };
 
 struct session {
-    struct cx cx; /* arena: emptied by the driver after each feed */
+    struct cx cx; /* arena: emptied by the driver after each step */
     struct vault *vault;
     struct store *store;
     struct signed_on who;
@@ -25,22 +31,40 @@ struct session {
     struct str tag; /* of the command that signed on, which `open` answers; only until that returns */
     struct buf
         out; /* replies; the driver sends and empties it. Stop producing above SESSION_OUT bytes: return
-                            * SESSION_WRITE and go on in `more` */
-    struct ticket ticket; /* what is in `out` leaves when this is durable */
-    void *core;           /* the protocol's own */
+                     * SESSION_WRITE and go on in `more` */
+    /* What is in `out` leaves when this is durable, and no step is made before: who wishes SESSION_WRITE then reads
+     * in `more` what it wrote, and a core that sets this must return from `feed` at once, with the rest of its input. */
+    struct ticket ticket;
+    void *core; /* the protocol's own */
+
+    /* The accounts of whose changes the core wants to hear (`woken`). The array is the core's, and stays as it is until
+     * it sets watch_changed again: once with each new choice. */
+    const struct account_id *watched;
+    size_t watched_count;
+    bool watch_changed;
+
+    atomic_bool must_end; /* account suspended, gate gone: long work may as well stop */
 };
 
 #define SESSION_OUT (128 * 1024)
+#define SESSION_TURN_MS 10
+#define SESSION_LOOK_MS (30 * 1000) /* a watch may lose a hint (engine.h) */
 
 struct session_ops {
     uint32_t protocol;
     bool has_tags;   /* IMAP: an attach without a tag, or elsewhere with one, is refused */
-    int64_t idle_ms; /* RFC's least idle time */
+    int64_t idle_ms; /* RFC's least idle time: counted while the core waits for input */
     enum err (*open)(struct session *s); /* sets core, may greet; an error closes */
     enum session_wish (*feed)(struct session *s, struct str *in); /* moves *in past what it took */
     enum session_wish (*more)(struct session *s);
-    void (*timed_out)(struct session *s); /* may say a last word */
-    void (*close)(struct session *s);     /* frees core; nothing that was not committed happens */
+    /* While the core waits for input: an account of `watched` has changed, or it has just been chosen, or SESSION_LOOK_MS
+     * have passed. NULL: it watches none. */
+    enum session_wish (*woken)(struct session *s);
+    void (*last_words)(struct session *s,
+                       enum err why); /* it ends: TIMEOUT, STOPPING. NULL: without a word */
+    void (*close)(struct session *s); /* frees core; nothing that was not committed happens */
 };
 
-extern const struct session_ops pop3_session;
+extern const struct session_ops pop3_session, imap_session;
+/* Those that this program serves, up to a NULL: main.c's. */
+extern const struct session_ops *const session_protocols[];

@@ -18,6 +18,7 @@ struct vault {
         *transactions; /* SMTP transactions under way, and what they may still add to quotas */
     struct queue *queue;
     struct loop *loop;
+    struct channels *channels; /* and with them the long lane */
     int64_t started_ms;
     _Atomic uint64_t delivered; /* into mailboxes, since the start */
     struct repair *repair;      /* under way, in a vault that only examines; and its new store */

@@ -226,7 +226,7 @@ static enum session_wish pop3_more(struct session *s)
     return end_step(p);
 }
 
-/* RFC 1939 §3: silence for too long ends the session without UPDATE and without a word, so there is no timed_out. */
+/* RFC 1939 §3: silence for too long ends the session without UPDATE and without a word, so there are no last words. */
 const struct session_ops pop3_session = {.protocol = PROTOCOL_POP3,
                                          .idle_ms = LEAST_IDLE_MS,
                                          .open = pop3_open,
