@@ -1,0 +1,34 @@
+#include "vault/imap/commands.h"
+
+#define BOTH (AUTH | SELECTED)
+
+static const struct imap_row commands[] = {
+    /* RFC 9051 §6.1, §6.3 */
+    {"CAPABILITY", BOTH, 0, cmd_capability},
+    {"NOOP", BOTH, 0, cmd_noop},
+    {"LOGOUT", BOTH, NO_SYNC, cmd_logout},
+    {"ENABLE", BOTH, 0, cmd_enable},
+    {"ID", BOTH, 0, cmd_id}, /* RFC 2971 */
+    {"NAMESPACE", BOTH, 0, cmd_namespace},
+    {"IDLE", BOTH, 0, cmd_idle},
+    {"COMPRESS", BOTH, 0, cmd_compress},                   /* RFC 4978 */
+    {"UNAUTHENTICATE", BOTH, NO_SYNC, cmd_unauthenticate}, /* RFC 8437 */
+    {"SELECT", BOTH, NO_SYNC, cmd_select},
+    {"EXAMINE", BOTH, NO_SYNC, cmd_examine},
+    /* RFC 9051 §6.4 */
+    {"CLOSE", SELECTED, NO_SYNC, cmd_close},
+    {"UNSELECT", SELECTED, NO_SYNC, cmd_unselect},
+    {"CHECK", SELECTED, 0, cmd_noop}, /* RFC 3501 §6.4.1 */
+    /* the gate's */
+    {"LOGIN", 0, 0, NULL},
+    {"AUTHENTICATE", 0, 0, NULL},
+    {"STARTTLS", 0, 0, NULL},
+};
+
+const struct imap_row *imap_row_find(struct str name)
+{
+    for (size_t n = 0; n < sizeof(commands) / sizeof(*commands); n++)
+        if (str_same_nocase(name, str_from_c(commands[n].name)))
+            return &commands[n];
+    return NULL;
+}

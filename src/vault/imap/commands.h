@@ -1,0 +1,21 @@
+/* vault/imap/commands.h: the handlers, as commands.c puts them into its table. A new one is one line here and one there. */
+#pragma once
+#include "vault/imap/imap.h"
+
+#define HANDLER(name) enum err name(struct imap *i, const struct imap_command *c)
+
+/* cmd_session.c */
+HANDLER(cmd_capability);
+HANDLER(cmd_noop);
+HANDLER(cmd_logout);
+HANDLER(cmd_enable);
+HANDLER(cmd_id);
+HANDLER(cmd_namespace);
+HANDLER(cmd_idle);
+HANDLER(cmd_compress);
+HANDLER(cmd_unauthenticate);
+/* cmd_select.c */
+HANDLER(cmd_select);
+HANDLER(cmd_examine);
+HANDLER(cmd_close);
+HANDLER(cmd_unselect);

@@ -1,0 +1,86 @@
+#include "vault/imap/place.h"
+
+#include "vault/store/acl.h"
+#include "vault/store/directory.h"
+
+#define RIGHTS_OF_MESSAGES                                                                             \
+    (IMAP_RIGHT_READ | IMAP_RIGHT_SEEN | IMAP_RIGHT_WRITE | IMAP_RIGHT_INSERT |                        \
+     IMAP_RIGHT_DELETE_MSG | IMAP_RIGHT_EXPUNGE)
+
+enum err place_owner(struct imap *i, struct str name, struct account_id *account, struct str *inside,
+                     bool *found)
+{
+    struct str rest = name, level, address;
+    struct account_row row;
+    struct view *v;
+    enum err e;
+
+    *found = true;
+    if (!take_imap_name_level(&rest, &level) || !str_same(level, S(OTHER_USERS))) {
+        *account = i->s->who.account;
+        *inside = name;
+        return OK;
+    }
+    *found = false;
+    if (!take_imap_name_level(&rest, &address) || !rest.n)
+        return OK;
+    e = imap_view(i, &v);
+    if (!e)
+        e = directory_find_account(i->s->store, v, &i->s->cx, address, account, &row, found);
+    *inside = imap_name_is_inbox(rest) ? S("INBOX") : rest;
+    return e;
+}
+
+enum err place_find(struct imap *i, struct str name, uint32_t needed, struct place *out)
+{
+    struct cx *cx = &i->s->cx;
+    struct place p = {.name = name};
+    struct str inside;
+    struct view *v;
+    bool found;
+    enum err e = place_owner(i, name, &p.at.account, &inside, &found);
+
+    if (!e && !found)
+        return fail(cx, ERR_NOT_FOUND, "nobody's mailbox");
+    if (!e)
+        e = imap_view(i, &v);
+    if (!e)
+        e = folder_find(v, cx, p.at.account, inside, &p.folder);
+    p.at.mailbox = p.folder.id;
+    if (!e)
+        e = acl_rights(v, cx, p.at.account, p.at.mailbox, i->s->who.account, &p.rights);
+    if (e)
+        return e;
+    if (!(p.rights & IMAP_RIGHT_LOOKUP))
+        return fail(cx, ERR_NOT_FOUND, "a mailbox that may not be seen");
+    if (p.folder.no_select && needed & RIGHTS_OF_MESSAGES)
+        return fail(cx, ERR_NOT_FOUND, "a \\Noselect mailbox");
+    if (needed & ~p.rights)
+        return fail(cx, ERR_DENIED, "rights 0x%x of 0x%x", p.rights & needed, needed);
+    p.rights &= IMAP_RIGHTS_ALL;
+    *out = p;
+    return OK;
+}
+
+static bool find(struct imap *i, struct str name, uint32_t needed, const char *code, struct place *out,
+                 enum err *e)
+{
+    *e = place_find(i, name, needed, out);
+    if (*e == ERR_NOT_FOUND)
+        *e = reply_no(i, code, "there is no such mailbox");
+    else if (*e == ERR_DENIED)
+        *e = reply_no(i, "NOPERM", "you may not do that with this mailbox");
+    else if (!*e)
+        return true;
+    return false;
+}
+
+bool place_for(struct imap *i, struct str name, uint32_t needed, struct place *out, enum err *e)
+{
+    return find(i, name, needed, "NONEXISTENT", out, e);
+}
+
+bool place_for_target(struct imap *i, struct str name, struct place *out, enum err *e)
+{
+    return find(i, name, IMAP_RIGHT_INSERT, imap_name_check(name) ? "CANNOT" : "TRYCREATE", out, e);
+}

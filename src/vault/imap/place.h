@@ -1,0 +1,31 @@
+/* vault/imap/place.h: mailboxes by name: whose they are, and what this user may do there.
+ *
+ * The user's own are at the top; "Other Users/<address>/<name>" are those that others share (RFC 2342 §3, RFC 4314). */
+#pragma once
+#include "proto/imap_access.h"
+#include "vault/imap/imap.h"
+#include "vault/store/folders.h"
+#include "vault/store/messages.h"
+
+#define OTHER_USERS "Other Users"
+
+struct place {
+    struct mailbox_ref at;
+    struct folder folder;
+    struct str name; /* as this user knows it: in cx.arena, or the caller's */
+    uint32_t rights; /* IMAP_RIGHT_ bits */
+};
+
+/* The mailbox of this name, with the rights that are needed. A name that leads nowhere, or to something that the user may
+ * not even see, is ERR_NOT_FOUND (RFC 4314 §6); missing rights are ERR_DENIED. A \Noselect one is found, if
+ * `needed` has nothing to do with messages. */
+enum err place_find(struct imap *i, struct str name, uint32_t needed, struct place *out);
+/* The same for a handler that ends with it: it has set the reply, NO with NONEXISTENT (or TRYCREATE, where messages are
+ * to go), NOPERM, CANNOT, and returns false; an error of the store is in *e, to be returned. */
+bool place_for(struct imap *i, struct str name, uint32_t needed, struct place *out, enum err *e);
+bool place_for_target(struct imap *i, struct str name, struct place *out,
+                      enum err *e); /* IMAP_RIGHT_INSERT */
+
+/* Whose mailboxes a name is among: *account, and *inside the name within that account. False: nobody's. */
+enum err place_owner(struct imap *i, struct str name, struct account_id *account, struct str *inside,
+                     bool *found);

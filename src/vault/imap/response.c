@@ -1,0 +1,166 @@
+#include "vault/imap/response.h"
+
+#include <inttypes.h>
+
+/* ---- flags ---- */
+
+void flag_text_begin(struct flag_text *t, const struct roster *r)
+{
+    *t = (struct flag_text){.names = {.names = t->rows, .count = 64 - FLAG_KEYWORD_FIRST}};
+    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++)
+        t->rows[bit - FLAG_KEYWORD_FIRST] = roster_keyword(r, bit);
+}
+
+static void write_flags(const struct flag_text *t, struct buf *out, uint64_t flags, bool recent)
+{
+    size_t at;
+
+    buf_add(out, S("FLAGS ("));
+    at = out->n;
+    imap_flags_write(out, flags, &t->names);
+    if (recent)
+        buf_add(out, out->n > at ? S(" \\Recent") : S("\\Recent"));
+    buf_add_char(out, ')');
+}
+
+void flag_text_write(struct flag_text *t, const struct imap *i, struct buf *out,
+                     const struct roster_entry *entry)
+{
+    bool recent = i->selected->recent.count && selected_is_recent(i, entry->uid);
+    size_t at = out->n;
+
+    if (t->n && t->last == entry->flags && t->last_recent == recent) {
+        buf_add(out, (struct str){t->text, t->n});
+        return;
+    }
+    write_flags(t, out, entry->flags, recent);
+    t->n = out->n - at <= FLAG_TEXT_MAX && !out->full ? out->n - at : 0;
+    t->last = entry->flags;
+    t->last_recent = recent;
+    if (t->n)
+        memcpy(t->text, out->p + at, t->n);
+}
+
+void mailbox_flags_write(struct imap *i, const struct roster *r)
+{
+    struct selected *s = i->selected;
+    struct buf *out = &i->s->out;
+    struct flag_text t;
+    uint64_t all = IMAP_SYSTEM_FLAGS, permanent = 0;
+    bool writes = s->rights & IMAP_RIGHT_WRITE;
+
+    flag_text_begin(&t, r);
+    s->keywords_told = 0;
+    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++)
+        if (t.rows[bit - FLAG_KEYWORD_FIRST].n)
+            s->keywords_told |= UINT64_C(1) << bit;
+    all |= s->keywords_told;
+    if (writes)
+        permanent = all & ~(uint64_t)(FLAG_SEEN | FLAG_DELETED);
+    if (s->rights & IMAP_RIGHT_SEEN)
+        permanent |= FLAG_SEEN;
+    if (s->rights & IMAP_RIGHT_DELETE_MSG)
+        permanent |= FLAG_DELETED;
+    buf_add(out, S("* "));
+    write_flags(&t, out, all, false);
+    buf_add(out, S("\r\n* OK [PERMANENTFLAGS ("));
+    imap_flags_write(out, permanent, &t.names);
+    if (writes)
+        buf_add(out, S(" \\*"));
+    buf_add(out, S(")] these can be changed\r\n"));
+}
+
+/* ---- FETCH ---- */
+
+static void add_number(struct buf *out, uint32_t n)
+{
+    char digits[10], *p = digits + sizeof(digits);
+
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    buf_add(out, (struct str){p, (size_t)(digits + sizeof(digits) - p)});
+}
+
+void fetch_begin(const struct imap *i, struct buf *out, uint32_t number, uint32_t uid, bool with_uid)
+{
+    buf_add(out, S("* "));
+    if (imap_is_uidonly(i)) {
+        add_number(out, uid);
+        buf_add(out, S(" UIDFETCH ("));
+        return;
+    }
+    add_number(out, number);
+    buf_add(out, S(" FETCH ("));
+    if (with_uid) {
+        buf_add(out, S("UID "));
+        add_number(out, uid);
+        buf_add_char(out, ' ');
+    }
+}
+
+void fetch_end(struct buf *out)
+{
+    if (out->n && !out->full && out->p[out->n - 1] == ' ')
+        out->n--;
+    buf_add(out, S(")\r\n"));
+}
+
+#define RANGES_IN_LINE 2000 /* a line of 44 KB at most; RFC 7162 §3.2.10 lets there be several */
+
+bool vanished_write(struct imap *i, const struct imap_set *uids, bool earlier, size_t *from)
+{
+    struct buf *out = &i->s->out;
+
+    while (*from < uids->count && !imap_is_enough(i)) {
+        size_t n = uids->count - *from;
+        struct imap_set some;
+
+        if (n > RANGES_IN_LINE)
+            n = RANGES_IN_LINE;
+        some = (struct imap_set){.ranges = uids->ranges + *from, .count = n};
+        buf_add(out, earlier ? S("* VANISHED (EARLIER) ") : S("* VANISHED "));
+        imap_set_write(out, &some);
+        buf_add(out, S("\r\n"));
+        *from += n;
+    }
+    return *from == uids->count;
+}
+
+/* ---- ids ---- */
+
+void mailbox_id_write(struct buf *out, struct mailbox_ref at)
+{
+    buf_printf(out, "M%" PRIx64 "-%" PRIx64, at.account.v, at.mailbox.v);
+}
+
+void email_id_write(struct buf *out, struct body_id content)
+{
+    buf_printf(out, "E%" PRIx64, content.v);
+}
+
+void thread_id_write(struct buf *out, uint64_t thread)
+{
+    buf_printf(out, "T%" PRIx64, thread);
+}
+
+/* ---- LIST ---- */
+
+void list_entry_write(struct imap *i, struct buf *out, const struct place *p)
+{
+    const struct folder *f = &p->folder;
+
+    buf_add_char(out, '(');
+    if (f->no_select)
+        buf_add(out, S("\\Noselect "));
+    buf_add(out, f->has_children ? S("\\HasChildren") : S("\\HasNoChildren"));
+    if (f->subscribed)
+        buf_add(out, S(" \\Subscribed"));
+    for (uint32_t bit = 1; bit && bit <= f->roles; bit <<= 1)
+        if (f->roles & bit) {
+            buf_add_char(out, ' ');
+            buf_add(out, imap_use_name(bit));
+        }
+    buf_add(out, S(") \"/\" "));
+    imap_mailbox_write(out, p->name, imap_is_utf8(i));
+}

@@ -1,0 +1,38 @@
+/* vault/imap/response.h: pieces of responses that several commands write. */
+#pragma once
+#include "vault/imap/place.h"
+#include "vault/imap/selected.h"
+
+/* Flags of one mailbox's messages as text; the last ones are remembered, for most messages look like the one before. */
+#define FLAG_TEXT_MAX 200
+struct flag_text {
+    struct imap_keyword_names names;
+    struct str rows[64 - FLAG_KEYWORD_FIRST];
+    uint64_t last;
+    bool last_recent;
+    size_t n; /* 0: nothing remembered */
+    char text[FLAG_TEXT_MAX];
+};
+void flag_text_begin(struct flag_text *t, const struct roster *r); /* the roster must outlive it */
+/* "FLAGS (\Seen $Junk)", with \Recent where that is so. */
+void flag_text_write(struct flag_text *t, const struct imap *i, struct buf *out,
+                     const struct roster_entry *entry);
+
+/* "* 5 FETCH (" or, with UIDONLY, "* 17 UIDFETCH (" (RFC 9586 §3.1). with_uid: and "UID 17 " in the former. */
+void fetch_begin(const struct imap *i, struct buf *out, uint32_t number, uint32_t uid, bool with_uid);
+void fetch_end(struct buf *out); /* ")" CRLF; a space at the end is taken back */
+
+/* "* VANISHED (EARLIER) 1:3,7", several if need be; nothing for an empty set (RFC 7162 §3.2.10). `from`: which of the
+ * set's ranges is next; true: that was all, false: enough for one step. */
+bool vanished_write(struct imap *i, const struct imap_set *uids, bool earlier, size_t *from);
+
+/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" (RFC 9051 §7.3.5, §7.1). */
+void mailbox_flags_write(struct imap *i, const struct roster *r);
+
+/* Object ids (RFC 8474 §4 to §6), without brackets. */
+void mailbox_id_write(struct buf *out, struct mailbox_ref at);
+void email_id_write(struct buf *out, struct body_id content);
+void thread_id_write(struct buf *out, uint64_t thread);
+
+/* "(\HasNoChildren \Sent) "/" Sent": behind "* LIST ". */
+void list_entry_write(struct imap *i, struct buf *out, const struct place *p);

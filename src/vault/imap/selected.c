@@ -1,0 +1,95 @@
+#include "vault/imap/selected.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+#include "proto/imap_access.h"
+#include "vault/imap/sync.h"
+
+#include <stdlib.h>
+
+void selected_end(struct imap *i)
+{
+    struct selected *s = i->selected;
+
+    if (!s)
+        return;
+    i->selected = NULL;
+    sync_forget(s);
+    known_drop(&s->known);
+    imap_set_builder_free(&s->recent);
+    imap_set_builder_free(&s->saved);
+    free((void *)(uintptr_t)s->name.p);
+    free(s);
+}
+
+enum err selected_roster(struct imap *i, struct roster **out)
+{
+    struct selected *s = i->selected;
+
+    return roster_get(i->s->store, &i->s->cx, s->at.account, s->at.mailbox, out);
+}
+
+bool selected_set(struct imap *i, const struct imap_set *set, bool uid, struct imap_set *uids)
+{
+    const struct known *known = i->selected->known;
+    struct imap_set numbers;
+
+    if (set->saved) {
+        *uids = imap_set_built(&i->selected->saved);
+        return true;
+    }
+    if (uid) {
+        *uids = imap_set_resolve(i->arena, set, known_last_uid(known), false);
+        return true;
+    }
+    /* RFC 9051 §9 seq-number: beyond EXISTS is an error, and so is "*" in an empty mailbox */
+    if (imap_set_highest(set) > known_count(known) || (!known_count(known) && imap_set_is_star(set))) {
+        reply_bad(i, "there is no message of this number");
+        return false;
+    }
+    numbers = imap_set_resolve(i->arena, set, known_count(known), true);
+    *uids = known_uids_of(i->arena, known, &numbers);
+    return true;
+}
+
+struct numbers numbers_of(const struct imap *i, const struct roster *r)
+{
+    const struct known *known = i->selected->known;
+
+    return (struct numbers){known_is_current(known, r) ? NULL : known};
+}
+
+/* ---- \Recent ---- */
+
+bool selected_is_recent(const struct imap *i, uint32_t uid)
+{
+    struct imap_set set = imap_set_built(&i->selected->recent);
+
+    return set.count && imap_set_has(&set, uid);
+}
+
+enum err selected_take_recent(struct imap *i, const struct roster *r)
+{
+    struct selected *s = i->selected;
+    uint32_t first, next = roster_counts(r)->uid_next;
+    bool takes = !s->read_only && s->rights & IMAP_RIGHT_SEEN;
+    enum err e;
+
+    if (imap_is_rev2(i)) /* RFC 9051 §2.3.2 knows it no more */
+        return OK;
+    e = mailbox_recent(i->s->store, &i->s->cx, s->at, takes, &first);
+    if (!e && first < next)
+        imap_set_add_range(&s->recent, first, next - 1);
+    return e;
+}
+
+uint32_t selected_recent_count(const struct imap *i, const struct roster *r)
+{
+    struct imap_set set = imap_set_built(&i->selected->recent);
+    struct roster_walk w = roster_walk(r, &set);
+    uint32_t n = 0;
+
+    while (set.count && roster_next(&w))
+        n++;
+    return n;
+}

@@ -1,0 +1,58 @@
+/* vault/imap/selected.h: the mailbox that is selected, and sets of messages in it.
+ *
+ * Between commands a session keeps only what its client knows (struct known, vault/store/roster.h). A command that looks
+ * at messages takes the newest picture, walks it, and leaves out what the client does not know yet:
+ *
+ *     if (!selected_set(i, &a.set, c->uid, &uids))      // "1:*", "$": the UIDs that are meant; else the BAD is said
+ *         return OK;
+ *     e = selected_roster(i, &roster);
+ *     numbers = numbers_of(i, roster);
+ *     for (w = roster_walk(roster, &uids); (entry = roster_next(&w));)
+ *         if ((number = number_of(&numbers, &w, entry)))
+ *             …
+ */
+#pragma once
+#include "vault/imap/imap.h"
+#include "vault/store/messages.h"
+#include "vault/store/roster.h"
+
+struct sync;
+
+struct selected {
+    struct mailbox_ref at;
+    struct known *known;
+    uint32_t rights; /* IMAP_RIGHT_ bits (proto/imap_access.h); EXAMINE: what remains of them */
+    bool read_only;
+    uint64_t keywords_told;         /* bits whose names the client has heard of in FLAGS */
+    struct imap_set_builder recent; /* UIDs that are \Recent in this session (RFC 3501 §2.3.2) */
+    struct imap_set_builder saved;  /* UIDs that SEARCH saved: "$" (RFC 5182) */
+    /* Changes of flags with this modseq are this session's own, and need not be told: .SILENT. 0: none */
+    uint64_t silent_modseq;
+    struct sync *sync; /* under way; sync.c's own */
+    struct str name;   /* as the client calls it; malloc */
+};
+
+/* Nothing is selected any more; nothing is said. Nothing selected is fine. */
+void selected_end(struct imap *i);
+
+enum err selected_roster(struct imap *i, struct roster **out); /* the newest; roster_drop() it */
+/* The UIDs that a set means, in order, in i->arena. False: a number beyond EXISTS; the BAD is said. UIDs that are
+ * not there any more, or not yet known to the client, may be among them. */
+bool selected_set(struct imap *i, const struct imap_set *set, bool uid, struct imap_set *uids);
+
+/* Message numbers, as the client counts, for a walk over a picture. */
+struct numbers {
+    const struct known *known; /* NULL: the picture's own are the same */
+};
+struct numbers numbers_of(const struct imap *i, const struct roster *r);
+/* 0: the client does not know that message yet. */
+static inline uint32_t number_of(const struct numbers *n, const struct roster_walk *w,
+                                 const struct roster_entry *entry)
+{
+    return n->known ? known_number(n->known, entry->uid) : w->number;
+}
+
+bool selected_is_recent(const struct imap *i, uint32_t uid);
+/* Takes the mark of \Recent, of those that no session has had (rev1 only): they are added to selected->recent. */
+enum err selected_take_recent(struct imap *i, const struct roster *r);
+uint32_t selected_recent_count(const struct imap *i, const struct roster *r);

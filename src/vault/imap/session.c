@@ -1,0 +1,478 @@
+/* IMAP from the moment somebody is signed on: the authenticated and selected states of RFC 9051 §3.
+ *
+ * Commands run one after the other, each to its end, in the order they came (§5.5): so no command is ambiguous, however
+ * the client pipelines. A command that is through is not yet answered: what it committed is made durable, then what
+ * others changed is told, and last comes the tagged reply. All that may take several steps, between which the driver
+ * writes what was said, waits for the disk, or changes to the long lane. */
+#include "vault/imap/imap.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "vault/imap/selected.h"
+#include "vault/imap/sync.h"
+
+#include <stdlib.h>
+
+#define IDLE_MS (30 * 60 * 1000) /* RFC 9051 §5.4: the least there may be */
+#define TELL_MS (5 * 1000)       /* RFC 9585: no news for so long, and the client may wonder */
+#define TELL_AGAIN_MS (15 * 1000)
+
+enum err imap_view(struct imap *i, struct view **out)
+{
+    if (!i->view)
+        i->view = view_open(i->s->store->engine);
+    if (!i->view)
+        return fail(&i->s->cx, ERR_STORE, "the store is down");
+    *out = i->view;
+    return OK;
+}
+
+void imap_offers(const struct imap *i, struct imap_offer *out)
+{
+    *out = (struct imap_offer){.signed_on = true,
+                               .compressed = i->compressed,
+                               .append_limit = i->s->store->config()->limits.message_size};
+}
+
+/* ---- opening ---- */
+
+static void say_signed_on(struct imap *i)
+{
+    struct imap_offer offer;
+
+    imap_offers(i, &offer);
+    buf_printf(&i->s->out, "%.*s OK [", STR_ARG(i->s->tag));
+    imap_capability_write(&i->s->out, &offer);
+    buf_add(&i->s->out, S("] signed on\r\n"));
+}
+
+static enum err imap_open(struct session *s)
+{
+    struct imap *i = must_alloc(sizeof(*i));
+
+    i->s = s;
+    i->reader = imap_reader_make(&imap_limits_signed_on);
+    i->arena = arena_new(0);
+    i->run.code = buf_make(IMAP_CODE_MAX);
+    say_signed_on(i);
+    s->core = i;
+    return OK;
+}
+
+/* ---- a command's end ---- */
+
+static void forget_step(struct imap *i)
+{
+    if (i->run.step.end)
+        i->run.step.end(i->run.step.state);
+    i->run.step = (struct imap_step){0};
+}
+
+static void forget_command(struct imap *i)
+{
+    struct buf code = i->run.code;
+
+    forget_step(i);
+    if (i->run.row && i->run.row->mail)
+        i->run.row->mail->forget(i);
+    free(i->idle_tag);
+    i->idle_tag = NULL;
+    buf_free(&code);
+    i->run = (struct imap_running){.code = code};
+    arena_release(i->arena);
+}
+
+static void leave(struct imap *i, enum err why)
+{
+    imap_say(i, "BYE", err_row(why)->imap, err_row(why)->text);
+    i->phase = LEAVING;
+}
+
+static void count_mistake(struct imap *i)
+{
+    if (++i->mistakes >= i->s->store->config()->limits.errors)
+        leave(i, ERR_TOO_MANY_ERRORS);
+}
+
+static void say_tagged(struct imap *i)
+{
+    const struct imap_running *r = &i->run;
+    struct buf *out = &i->s->out;
+
+    if (r->text.n)
+        imap_tagged(out, r->command.tag, r->cond, buf_str(&r->code), r->text, imap_is_utf8(i));
+    else
+        buf_printf(out, "%.*s %s %s%.*s%s%s%s completed\r\n", STR_ARG(r->command.tag), r->cond,
+                   r->code.n ? "[" : "", STR_ARG(buf_str(&r->code)), r->code.n ? "] " : "",
+                   r->command.uid ? "UID " : "", r->row->name);
+}
+
+/* The command loop's own answer to a failure: the cause is for us, the row for the client (RFC 5530). */
+static void answer_failure(struct imap *i, enum err e)
+{
+    const struct err_row *row = err_row(e);
+
+    imap_log_failure(i, e);
+    reply_no(i, row->imap, row->text);
+}
+
+static bool may_expunge(const struct imap_running *r)
+{
+    return !(r->row->flags & NO_EXPUNGE) || (r->row->flags & HAS_UID && r->command.uid);
+}
+
+/* Others' changes, then the tagged reply, which may be the last word of this phase. */
+static void finish(struct imap *i)
+{
+    struct imap_running *r = &i->run;
+    bool done = true;
+    enum err e = OK;
+
+    if (i->selected && r->row && !(r->row->flags & NO_SYNC))
+        e = sync_some(i, may_expunge(r), &done);
+    if (e) { /* the command was done all the same */
+        imap_log_failure(i, e);
+        done = true;
+    }
+    if (!done || i->phase != RUNNING)
+        return;
+    say_tagged(i);
+    i->phase = r->then;
+    if (r->cond[0] == 'B')
+        count_mistake(i);
+    else
+        i->mistakes = 0;
+    forget_command(i);
+}
+
+/* ---- steps ---- */
+
+void imap_go_on(struct imap *i, const struct imap_step *step)
+{
+    i->run.step = *step;
+}
+
+bool imap_is_enough(const struct imap *i)
+{
+    return i->s->out.n >= SESSION_OUT || i->s->ticket.v || monotonic_ms() >= i->turn_ends;
+}
+
+void imap_progress(struct imap *i, uint64_t done, uint64_t goal)
+{
+    i->run.progress = done;
+    i->run.goal = goal;
+}
+
+/* RFC 9585 §3. Only from the long lane: what runs in the short one is told of by what it sends. */
+static void tell_progress(struct imap *i)
+{
+    struct imap_running *r = &i->run;
+    struct buf *out = &i->s->out;
+    int64_t now = monotonic_ms();
+
+    if (out->n)
+        r->told = now;
+    if (now < r->told + (r->told == r->since ? TELL_MS : TELL_AGAIN_MS))
+        return;
+    r->told = now;
+    buf_add(out, S("* OK [INPROGRESS (\""));
+    buf_add(out, r->command.tag); /* no tag holds what would have to be quoted */
+    if (r->goal && r->progress <= r->goal)
+        buf_printf(out, "\" %llu %llu)] ", (unsigned long long)r->progress,
+                   (unsigned long long)r->goal);
+    else
+        buf_add(out, S("\" NIL NIL)] "));
+    buf_add(out, S("still at it\r\n"));
+}
+
+/* The handler or its last step is through. */
+static void is_through(struct imap *i, enum err e)
+{
+    forget_step(i);
+    if (e)
+        answer_failure(i, e);
+    i->run.finishing = true;
+}
+
+static void run_step(struct imap *i)
+{
+    struct imap_running *r = &i->run;
+    bool done = false;
+    enum err e;
+
+    if (r->finishing) {
+        finish(i);
+        return;
+    }
+    arena_reset(i->s->cx.arena);
+    e = r->step.run(i, r->step.state, &done);
+    if (e || done)
+        is_through(i, e);
+    else if (r->step.is_long)
+        tell_progress(i);
+}
+
+/* The long lane is another thread, where the driver calls `more`: so what is long waits for that. */
+static bool waits_for_long_lane(const struct imap *i)
+{
+    return i->run.step.is_long && !i->in_long_lane && !i->run.finishing;
+}
+
+static void run_steps(struct imap *i)
+{
+    while (i->phase == RUNNING && !imap_is_enough(i) && !waits_for_long_lane(i))
+        run_step(i);
+}
+
+/* ---- commands ---- */
+
+static const char *refusal(const struct imap *i, const struct imap_row *row,
+                           const struct imap_command *c)
+{
+    if (!row)
+        return "there is no such command";
+    if (!row->states)
+        return "you are signed on already";
+    if (!(row->states & (i->selected ? SELECTED : AUTH)))
+        return i->selected ? "a mailbox is selected" : "select a mailbox first";
+    if (c->uid && !(row->flags & (HAS_UID | ONLY_UID)))
+        return "this command has no UID form";
+    if (!c->uid && row->flags & ONLY_UID)
+        return "this command has a UID form only";
+    return NULL;
+}
+
+static void begin_command(struct imap *i)
+{
+    i->phase = RUNNING;
+    i->run.cond = "OK";
+    i->run.then = COMMANDS;
+    i->run.since = i->run.told = monotonic_ms();
+}
+
+static void run_command(struct imap *i, struct str text)
+{
+    struct imap_running *r = &i->run;
+    const char *why;
+    enum err e = OK;
+
+    begin_command(i);
+    if (!parse_imap_command(str_copy(i->arena, text), &r->command)) {
+        if (!r->command.tag.n)
+            r->command.tag = S("*");
+        reply_bad(i, "this is no command: a tag, a space, a name");
+        is_through(i, OK);
+        return;
+    }
+    r->row = imap_row_find(r->command.name);
+    why = refusal(i, r->row, &r->command);
+    if (why)
+        reply_bad(i, why);
+    else if (imap_is_uidonly(i) && r->row->flags & HAS_UID && !r->command.uid)
+        reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more");
+    else
+        e = r->row->run(i, &r->command);
+    if (why)
+        r->row = NULL; /* nothing of it was done, and nothing follows */
+    if (i->phase == RUNNING && (e || !r->step.run))
+        is_through(i, e);
+}
+
+/* The reader's own answer, "BAD …" or "NO …", for a command that is over before it was whole. */
+static void answer_refused(struct imap *i)
+{
+    buf_printf(&i->s->out, "%.*s %s\r\n", STR_ARG(i->reader.tag.n ? i->reader.tag : S("*")),
+               i->reader.why);
+    if (i->reader.why[0] == 'B')
+        count_mistake(i);
+    forget_command(i);
+}
+
+static const struct imap_mail_ops *mail_ops(struct imap *i)
+{
+    return i->run.row ? i->run.row->mail : NULL;
+}
+
+/* Is it the data of a message, and may it come? Else it is read as part of the command. */
+static void take_literal(struct imap *i)
+{
+    struct imap_reader *r = &i->reader;
+    struct imap_append_seen seen;
+    struct imap_command c;
+    const char *why;
+
+    i->run.row = parse_imap_command(r->text, &c) ? imap_row_find(c.name) : NULL;
+    if (!mail_ops(i) || !(i->run.row->states & (i->selected ? SELECTED : AUTH)) ||
+        !imap_literal_is_message(imap_parsing(i), r->text, &seen)) {
+        imap_literal_inline(r, &i->s->out);
+        return;
+    }
+    why = mail_ops(i)->begin(i, &seen, &r->literal);
+    if (why)
+        imap_refuse(r, why);
+    else
+        imap_literal_bulk(r, &i->s->out);
+}
+
+static void take_mail(struct imap *i, bool is_end)
+{
+    const char *why = is_end ? mail_ops(i)->end(i) : mail_ops(i)->data(i, i->reader.data);
+
+    if (why)
+        imap_refuse(&i->reader, why);
+}
+
+/* False: the input is used up. */
+static bool read_command(struct imap *i, struct str *in)
+{
+    switch (imap_read(&i->reader, in)) {
+    case IMAP_MORE:
+        return false;
+    case IMAP_LITERAL:
+        take_literal(i);
+        break;
+    case IMAP_DATA:
+        take_mail(i, false);
+        break;
+    case IMAP_DATA_END:
+        take_mail(i, true);
+        break;
+    case IMAP_COMMAND:
+        run_command(i, i->reader.text);
+        break;
+    case IMAP_REFUSED:
+        answer_refused(i);
+        break;
+    case IMAP_HANG_UP:
+        imap_say(i, "BYE", NULL, i->reader.why);
+        i->phase = LEAVING;
+        break;
+    }
+    return true;
+}
+
+/* ---- IDLE (RFC 9051 §6.3.13) ---- */
+
+static bool read_done(struct imap *i, struct str *in)
+{
+    struct str line;
+    enum imap_raw raw = imap_read_raw(&i->reader, in, &line);
+
+    if (raw == IMAP_RAW_MORE)
+        return false;
+    i->s->watched_count = 0;
+    i->s->watch_changed = true;
+    i->phase = RUNNING;
+    if (raw != IMAP_RAW_LINE || !str_same_nocase(str_trim(line), S("DONE")))
+        reply_bad(i, "IDLE ends with DONE");
+    is_through(i, OK);
+    return true;
+}
+
+static void sync_idle(struct imap *i)
+{
+    bool done = true;
+    enum err e = i->selected ? sync_some(i, true, &done) : OK;
+
+    if (e)
+        imap_log_failure(i, e);
+    i->idle_goes_on = !e && !done;
+}
+
+/* ---- the driver's side ---- */
+
+static void begin_turn(struct imap *i)
+{
+    i->turn_ends = monotonic_ms() + SESSION_TURN_MS;
+}
+
+static enum session_wish end_turn(struct imap *i)
+{
+    view_close(&i->view);
+    i->in_long_lane = false;
+    switch (i->phase) {
+    case LEAVING:
+        return SESSION_CLOSE;
+    case SIGNING_OFF:
+        return SESSION_SIGN_OFF;
+    case COMPRESSING:
+        i->phase = COMMANDS;
+        i->compressed = true;
+        return SESSION_COMPRESS;
+    case RUNNING:
+        i->in_long_lane = waits_for_long_lane(i);
+        return i->in_long_lane ? SESSION_LONG : SESSION_WRITE;
+    case IDLING:
+        return i->idle_goes_on ? SESSION_WRITE : SESSION_MORE;
+    case COMMANDS:
+        break;
+    }
+    return imap_is_enough(i) ? SESSION_WRITE : SESSION_MORE;
+}
+
+static bool reads(const struct imap *i)
+{
+    return (i->phase == COMMANDS || (i->phase == IDLING && !i->idle_goes_on)) && !imap_is_enough(i);
+}
+
+static enum session_wish imap_feed(struct session *s, struct str *in)
+{
+    struct imap *i = s->core;
+
+    begin_turn(i);
+    while (reads(i) && (i->phase == IDLING ? read_done(i, in) : read_command(i, in)))
+        run_steps(i);
+    return end_turn(i);
+}
+
+static enum session_wish imap_more(struct session *s)
+{
+    struct imap *i = s->core;
+
+    begin_turn(i);
+    if (i->phase == IDLING)
+        sync_idle(i);
+    else
+        run_steps(i);
+    return end_turn(i);
+}
+
+static enum session_wish imap_woken(struct session *s)
+{
+    struct imap *i = s->core;
+
+    begin_turn(i);
+    if (i->phase == IDLING)
+        sync_idle(i);
+    return end_turn(i);
+}
+
+static void imap_last_words(struct session *s, enum err why)
+{
+    leave(s->core, why);
+}
+
+static void imap_close(struct session *s)
+{
+    struct imap *i = s->core;
+
+    forget_command(i);
+    view_close(&i->view);
+    selected_end(i);
+    imap_reader_free(&i->reader);
+    arena_free(i->arena);
+    free(i);
+    s->core = NULL;
+}
+
+const struct session_ops imap_session = {.protocol = PROTOCOL_IMAP,
+                                         .has_tags = true,
+                                         .idle_ms = IDLE_MS,
+                                         .open = imap_open,
+                                         .feed = imap_feed,
+                                         .more = imap_more,
+                                         .woken = imap_woken,
+                                         .last_words = imap_last_words,
+                                         .close = imap_close};

@@ -1,0 +1,203 @@
+/* Removals come first, in a pass of their own: then message numbers are those of the picture, and the second pass tells
+ * changed flags and how many messages there are now. Where nobody may be said to be gone, the first pass is left out
+ * and numbers stay as the client knows them. */
+#include "vault/imap/sync.h"
+
+#include "base/arena.h"
+#include "vault/imap/response.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum sync_part { REMOVALS, VANISHED, CHANGES, COUNTS };
+
+struct sync {
+    struct roster *roster;
+    struct known_compare compare;
+    enum sync_part part;
+    bool may_expunge;
+    uint32_t removed, added;
+    struct imap_set_builder vanished;
+    size_t vanished_told;
+    struct flag_text flags;
+};
+
+void sync_forget(struct selected *s)
+{
+    if (!s->sync)
+        return;
+    roster_drop(&s->sync->roster);
+    imap_set_builder_free(&s->sync->vanished);
+    free(s->sync);
+    s->sync = NULL;
+}
+
+static bool says_vanished(const struct imap *i)
+{
+    return imap_has_qresync(i) || imap_is_uidonly(i);
+}
+
+/* ---- beginning ---- */
+
+static void tell_new_keywords(struct imap *i, const struct roster *r)
+{
+    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++)
+        if (!(i->selected->keywords_told >> bit & 1) && roster_keyword(r, bit).n) {
+            mailbox_flags_write(i, r);
+            return;
+        }
+}
+
+static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
+{
+    struct sync *y = must_alloc(sizeof(*y));
+
+    y->roster = r;
+    y->may_expunge = may_expunge;
+    y->part = may_expunge ? REMOVALS : CHANGES;
+    y->compare = known_compare(i->selected->known, r);
+    flag_text_begin(&y->flags, r);
+    tell_new_keywords(i, r);
+    return y;
+}
+
+/* NULL: there is nothing to tell. */
+static enum err begin_if_news(struct imap *i, bool may_expunge, struct sync **out)
+{
+    struct roster *r;
+    enum err e = selected_roster(i, &r);
+
+    *out = NULL;
+    if (e)
+        return e;
+    if (known_is_current(i->selected->known, r))
+        roster_drop(&r);
+    else
+        *out = begin(i, r, may_expunge);
+    return OK;
+}
+
+/* ---- the parts; false: enough for one step ---- */
+
+static bool tell_removals(struct imap *i, struct sync *y)
+{
+    struct known_news news;
+
+    while (!imap_is_enough(i)) {
+        if (!known_news(&y->compare, &news)) {
+            y->part = VANISHED;
+            y->compare = known_compare(i->selected->known, y->roster);
+            return true;
+        }
+        if (news.kind != KNOWN_REMOVED)
+            continue;
+        if (says_vanished(i))
+            imap_set_add(&y->vanished, news.uid);
+        else
+            buf_printf(&i->s->out, "* %" PRIu32 " EXPUNGE\r\n", news.number_before - y->removed);
+        y->removed++;
+    }
+    return false;
+}
+
+static bool tell_vanished(struct imap *i, struct sync *y)
+{
+    struct imap_set set = imap_set_built(&y->vanished);
+
+    if (!vanished_write(i, &set, false, &y->vanished_told))
+        return false;
+    y->part = CHANGES;
+    return true;
+}
+
+static void tell_change(struct imap *i, struct sync *y, const struct known_news *news)
+{
+    struct buf *out = &i->s->out;
+    bool silent = i->selected->silent_modseq && news->entry->modseq == i->selected->silent_modseq;
+
+    if (silent && !imap_has_condstore(i))
+        return;
+    fetch_begin(i, out, y->may_expunge ? news->number_after : news->number_before, news->uid, true);
+    if (!silent) {
+        flag_text_write(&y->flags, i, out, news->entry);
+        buf_add_char(out, ' ');
+    }
+    if (imap_has_condstore(i)) /* RFC 7162 §3.1.3: of a silent STORE too */
+        buf_printf(out, "MODSEQ (%" PRIu64 ")", news->entry->modseq);
+    fetch_end(out);
+}
+
+static bool tell_changes(struct imap *i, struct sync *y)
+{
+    struct known_news news;
+
+    while (!imap_is_enough(i)) {
+        if (!known_news(&y->compare, &news)) {
+            y->part = COUNTS;
+            return true;
+        }
+        if (news.kind == KNOWN_CHANGED)
+            tell_change(i, y, &news);
+        y->added += news.kind == KNOWN_ADDED;
+    }
+    return false;
+}
+
+static void tell_counts(struct imap *i, struct sync *y)
+{
+    struct selected *s = i->selected;
+    struct buf *out = &i->s->out;
+
+    if (!y->added)
+        return;
+    buf_printf(out, "* %" PRIu32 " EXISTS\r\n", known_count(s->known) - y->removed + y->added);
+    if (imap_is_rev2(i))
+        return;
+    if (selected_take_recent(i, y->roster))
+        imap_log_failure(i, ERR_STORE); /* fewer are \Recent, and nothing else is lost */
+    buf_printf(out, "* %" PRIu32 " RECENT\r\n", selected_recent_count(i, y->roster));
+}
+
+static bool tell(struct imap *i, struct sync *y)
+{
+    if (y->part == REMOVALS && !tell_removals(i, y))
+        return false;
+    if (y->part == VANISHED && !tell_vanished(i, y))
+        return false;
+    if (y->part == CHANGES && !tell_changes(i, y))
+        return false;
+    tell_counts(i, y);
+    return true;
+}
+
+static void mailbox_is_gone(struct imap *i)
+{
+    imap_say(i, "BYE", NULL, "the selected mailbox was deleted");
+    i->phase = LEAVING;
+}
+
+enum err sync_some(struct imap *i, bool may_expunge, bool *done)
+{
+    struct selected *s = i->selected;
+    struct known *newer;
+    enum err e = OK;
+
+    *done = true;
+    if (!s->sync)
+        e = begin_if_news(i, may_expunge, &s->sync);
+    if (e == ERR_NOT_FOUND) {
+        mailbox_is_gone(i);
+        return OK;
+    }
+    if (e || !s->sync)
+        return e;
+    *done = tell(i, s->sync);
+    if (*done) {
+        newer = known_after(s->known, s->sync->roster, s->sync->may_expunge);
+        known_drop(&s->known);
+        s->known = newer;
+        s->silent_modseq = 0;
+        sync_forget(s);
+    }
+    return OK;
+}

@@ -1,0 +1,89 @@
+#include "vault/imap/vanished.h"
+
+#include "base/arena.h"
+#include "vault/store/changes.h"
+
+struct imap_set vanished_all(struct arena *a, const struct roster *r)
+{
+    struct imap_range *range = arena_alloc(a, sizeof(*range));
+    uint32_t next = roster_counts(r)->uid_next;
+
+    *range = (struct imap_range){1, next - 1};
+    return (struct imap_set){.ranges = range, .count = next > 1};
+}
+
+static struct imap_set copy(struct arena *a, const struct imap_set_builder *b)
+{
+    struct imap_set set = imap_set_built(b);
+    struct imap_range *ranges = arena_array(a, struct imap_range, set.count);
+
+    if (set.count)
+        memcpy(ranges, set.ranges, set.count * sizeof(*ranges));
+    set.ranges = ranges;
+    return set;
+}
+
+static uint32_t greater(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What is in both, from `least` on. */
+static void add_common(struct imap_set_builder *out, const struct imap_set *a, const struct imap_set *b,
+                       uint32_t least)
+{
+    size_t x = 0, y = 0;
+
+    while (x < a->count && y < b->count) {
+        struct imap_range p = a->ranges[x], q = b->ranges[y];
+        uint32_t first = greater(greater(p.first, q.first), least);
+        uint32_t last = p.last < q.last ? p.last : q.last;
+
+        if (first <= last)
+            imap_set_add_range(out, first, last);
+        if (p.last < q.last)
+            x++;
+        else
+            y++;
+    }
+}
+
+static void add_gaps(struct imap_set_builder *out, const struct roster *r)
+{
+    struct roster_walk w = roster_walk(r, NULL);
+    const struct roster_entry *entry;
+    uint32_t next = 1;
+
+    while ((entry = roster_next(&w))) {
+        if (entry->uid > next)
+            imap_set_add_range(out, next, entry->uid - 1);
+        next = entry->uid + 1;
+    }
+    if (next < roster_counts(r)->uid_next)
+        imap_set_add_range(out, next, roster_counts(r)->uid_next - 1);
+}
+
+enum err vanished_since(struct imap *i, const struct roster *r, const struct imap_set *within,
+                        uint64_t since, uint32_t known_up_to, struct imap_set *out)
+{
+    struct mailbox_ref at = i->selected->at;
+    struct imap_set_builder gaps = {0}, common = {0};
+    struct imap_set gone;
+    struct view *v;
+    bool complete;
+    enum err e = imap_view(i, &v);
+
+    if (!e)
+        e = changes_removed(v, &i->s->cx, at.account, at.mailbox, since, &gone, &complete);
+    if (e)
+        return e;
+    if (!complete) {
+        add_gaps(&gaps, r);
+        gone = imap_set_built(&gaps);
+    }
+    add_common(&common, &gone, within, known_up_to + 1);
+    *out = copy(i->arena, &common);
+    imap_set_builder_free(&gaps);
+    imap_set_builder_free(&common);
+    return OK;
+}
