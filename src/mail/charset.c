@@ -136,7 +136,7 @@ struct str charset_decode(struct charset_decoder *d, struct str piece, struct bu
         return STR_NONE;
     finish_cut(d, &piece, &out);
     while (piece.n) {
-        size_t n = d->set->flags & ASCII_INSIDE ? ascii_length(piece) : 0;
+        size_t n = piece.p[0] >= 0 && (d->set->flags & ASCII_INSIDE) ? ascii_length(piece) : 0;
 
         if (n) {
             memcpy(out, piece.p, n);
