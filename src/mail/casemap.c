@@ -6,7 +6,7 @@
 
 #include "base/utf8.h"
 
-#include "casemap_tables.h"
+#include "mail/casemap_tables.h"
 
 typedef signed char vector __attribute__((vector_size(16)));
 typedef uint64_t halves __attribute__((vector_size(16)));
