@@ -67,7 +67,7 @@ static struct block *add_block(struct arena *a, size_t least)
     return b;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+void *arena_alloc_raw(struct arena *a, size_t n)
 {
     size_t rounded;
     struct block *b = a->first;
@@ -81,8 +81,12 @@ void *arena_alloc(struct arena *a, size_t n)
     p = b->bytes + b->used;
     b->used += rounded;
     a->total += rounded;
-    memset(p, 0, n);
     return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    return memset(arena_alloc_raw(a, n), 0, n);
 }
 
 void *arena_alloc_array(struct arena *a, size_t size, size_t count)

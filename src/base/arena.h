@@ -14,8 +14,9 @@ void arena_free(struct arena *a);  /* NULL is fine */
 void arena_reset(struct arena *a); /* empties it, keeps one block for the next round */
 void arena_release(
     struct arena *a); /* empties it and gives that block back too: nothing will be done for a while */
-void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned for anything; never NULL */
-size_t arena_size(const struct arena *a);     /* bytes handed out since the last reset */
+void *arena_alloc(struct arena *a, size_t n);     /* zeroed, aligned for anything; never NULL */
+void *arena_alloc_raw(struct arena *a, size_t n); /* the same, not zeroed: for who fills all of it */
+size_t arena_size(const struct arena *a);         /* bytes handed out since the last reset */
 
 /* An array of `count` of `type`, zeroed; a product that overflows ends the process. */
 #define arena_array(a, type, count) ((type *)arena_alloc_array((a), sizeof(type), (count)))

@@ -11,8 +11,10 @@
 
 #define MOST_CHANNELS 128
 
-struct channel {
+struct rpc_channel {
     int fd;
+    enum call call; /* the one under way */
+    size_t begun;   /* where its frame begins in `out` */
     struct buf in, out;
 };
 
@@ -22,9 +24,9 @@ struct rpc_client {
     int first; /* only new channels are announced on it */
     bool gone;
     size_t most, made, free_count;
-    struct channel *free[MOST_CHANNELS]; /* a stack: the channel used last is warm */
-    pthread_mutex_t open_lock;           /* guards the channel of open calls */
-    struct channel *open;
+    struct rpc_channel *free[MOST_CHANNELS]; /* a stack: the channel used last is warm */
+    pthread_mutex_t open_lock;               /* guards the channel of open calls */
+    struct rpc_channel *open;
 };
 
 static struct rpc_client *the_client;
@@ -53,7 +55,7 @@ struct rpc_client *rpc_client_new(int fd, size_t most)
     return c;
 }
 
-static void channel_free(struct channel *ch)
+static void channel_free(struct rpc_channel *ch)
 {
     if (!ch)
         return;
@@ -85,9 +87,9 @@ bool rpc_client_is_gone(struct rpc_client *c)
 
 /* A pair: one end for us, the other announced on the first channel by a frame that is nothing but the descriptor.
  * The caller holds c->lock. */
-static struct channel *channel_make(struct rpc_client *c)
+static struct rpc_channel *channel_make(struct rpc_client *c)
 {
-    struct channel *ch;
+    struct rpc_channel *ch;
     struct buf hello = buf_make(FRAME_HEADER);
     int pair[2];
     bool sent;
@@ -104,13 +106,13 @@ static struct channel *channel_make(struct rpc_client *c)
         return NULL;
     }
     ch = must_alloc(sizeof(*ch));
-    *ch = (struct channel){.fd = pair[0],
-                           .in = buf_make(FRAME_LIMIT + FRAME_HEADER + 65536),
-                           .out = buf_make(FRAME_LIMIT)};
+    *ch = (struct rpc_channel){.fd = pair[0],
+                               .in = buf_make(FRAME_LIMIT + FRAME_HEADER + 65536),
+                               .out = buf_make(FRAME_LIMIT)};
     return ch;
 }
 
-static struct channel *channel_take(struct rpc_client *c)
+static struct rpc_channel *channel_take(struct rpc_client *c)
 {
     HOLD(&c->lock);
     while (!c->gone && c->free_count == 0 && c->made == c->most)
@@ -119,7 +121,7 @@ static struct channel *channel_take(struct rpc_client *c)
         return NULL;
     if (c->free_count)
         return c->free[--c->free_count];
-    struct channel *ch = channel_make(c);
+    struct rpc_channel *ch = channel_make(c);
 
     c->made += ch != NULL;
     return ch;
@@ -127,7 +129,7 @@ static struct channel *channel_take(struct rpc_client *c)
 
 #define KEPT_BUFFER (512 * 1024) /* a channel that once carried a huge page does not keep the memory */
 
-static void channel_give_back(struct rpc_client *c, struct channel *ch, bool works)
+static void channel_give_back(struct rpc_client *c, struct rpc_channel *ch, bool works)
 {
     HOLD(&c->lock);
     if (works) {
@@ -147,7 +149,7 @@ static void channel_give_back(struct rpc_client *c, struct channel *ch, bool wor
     pthread_cond_broadcast(&c->freed);
 }
 
-static bool exchange(struct channel *ch, const int *fds, size_t fd_count, struct frame *f,
+static bool exchange(struct rpc_channel *ch, const int *fds, size_t fd_count, struct frame *f,
                      struct str *payload)
 {
     int got[FRAME_FDS];
@@ -168,24 +170,36 @@ static enum err answer_error(struct cx *cx, const struct frame *f, struct str pa
     return fail(cx, e, "%.*s", STR_ARG(payload));
 }
 
-enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request,
-                  const int *fds, size_t fd_count, struct str *reply)
+enum err rpc_begin(struct rpc_client *c, struct cx *cx, enum call call, struct rpc_channel **out)
 {
-    struct channel *ch = channel_take(c);
+    struct rpc_channel *ch = channel_take(c);
+
+    if (!ch)
+        return fail(cx, ERR_VAULT_AWAY, "%s: no channel to the vault", call_name(call));
+    ch->call = call;
+    ch->begun = frame_begin(&ch->out, (uint16_t)call, 0, 1);
+    *out = ch;
+    return OK;
+}
+
+struct buf *rpc_request(struct rpc_channel *ch)
+{
+    return &ch->out;
+}
+
+enum err rpc_end(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch, const int *fds,
+                 size_t fd_count, struct str *reply)
+{
+    const char *name = call_name(ch->call);
     struct str payload = STR_NONE;
     struct frame f = {0};
     enum err e = OK;
     bool ok;
 
-    if (!ch)
-        return fail(cx, ERR_VAULT_AWAY, "%s: no channel to the vault", call_name(call));
-    size_t begun = frame_begin(&ch->out, (uint16_t)call, 0, 1);
-
-    buf_add(&ch->out, request);
-    frame_end(&ch->out, begun);
+    frame_end(&ch->out, ch->begun);
     if (ch->out.full) {
         channel_give_back(c, ch, true);
-        return fail(cx, ERR_BUG, "%s: a request of %zu bytes", call_name(call), request.n);
+        return fail(cx, ERR_BUG, "%s: a request beyond %u bytes", name, FRAME_LIMIT);
     }
     if (wait_begins)
         wait_begins();
@@ -193,7 +207,7 @@ enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct st
     if (wait_ends)
         wait_ends();
     if (!ok)
-        e = fail(cx, ERR_VAULT_AWAY, "%s: the vault has gone", call_name(call));
+        e = fail(cx, ERR_VAULT_AWAY, "%s: the vault has gone", name);
     else if (f.error)
         e = answer_error(cx, &f, payload);
     else
@@ -202,9 +216,21 @@ enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct st
     return e;
 }
 
+enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request,
+                  const int *fds, size_t fd_count, struct str *reply)
+{
+    struct rpc_channel *ch;
+    enum err e = rpc_begin(c, cx, call, &ch);
+
+    if (e)
+        return e;
+    buf_add(rpc_request(ch), request);
+    return rpc_end(c, cx, ch, fds, fd_count, reply);
+}
+
 /* ---- open calls ---- */
 
-static struct channel *open_channel(struct rpc_client *c)
+static struct rpc_channel *open_channel(struct rpc_client *c)
 {
     if (!c->open) {
         HOLD(&c->lock);
@@ -220,7 +246,7 @@ static struct channel *open_channel(struct rpc_client *c)
 int rpc_open_fd(struct rpc_client *c)
 {
     HOLD(&c->open_lock);
-    struct channel *ch = open_channel(c);
+    struct rpc_channel *ch = open_channel(c);
 
     return ch ? ch->fd : -1;
 }
@@ -236,7 +262,7 @@ bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uin
     frame_end(&out, begun);
     {
         HOLD(&c->open_lock);
-        struct channel *ch = open_channel(c);
+        struct rpc_channel *ch = open_channel(c);
 
         ok = ch && !out.full && frame_send(ch->fd, buf_str(&out), fds, fd_count);
     }
@@ -247,7 +273,7 @@ bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uin
 int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e, struct str *payload)
 {
     HOLD(&c->open_lock);
-    struct channel *ch = c->open;
+    struct rpc_channel *ch = c->open;
     struct frame f;
     struct str bytes;
     bool bad = false;
@@ -275,14 +301,15 @@ int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err 
 #define CALL(name, from, lane, request, reply)                                                         \
     enum err vault_##name(struct cx *cx, const struct name##_request *q, struct name##_reply *r)       \
     {                                                                                                  \
-        struct buf b = buf_make(FRAME_LIMIT);                                                          \
+        struct rpc_channel *ch;                                                                        \
         struct str answer;                                                                             \
         struct unpack u;                                                                               \
-        enum err e;                                                                                    \
+        enum err e = rpc_begin(the_client, cx, CALL_##name, &ch);                                      \
                                                                                                        \
-        pack_##name##_request(&b, q);                                                                  \
-        e = rpc_call(the_client, cx, CALL_##name, buf_str(&b), NULL, 0, &answer);                      \
-        buf_free(&b);                                                                                  \
+        if (e)                                                                                         \
+            return e;                                                                                  \
+        pack_##name##_request(rpc_request(ch), q);                                                     \
+        e = rpc_end(the_client, cx, ch, NULL, 0, &answer);                                             \
         if (e)                                                                                         \
             return e;                                                                                  \
         u = unpack_begin(answer);                                                                      \

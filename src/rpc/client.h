@@ -19,7 +19,14 @@ void rpc_use(struct rpc_client *c);
 /* Called around the wait for each answer, so that a pool of threads can know who is waiting. May be NULL. */
 void rpc_on_wait(void (*begin)(void), void (*end)(void));
 
-/* One call, packed. The payload of the answer is copied to cx->arena. What a stub does; also for leash.def. */
+/* One call, which is what a stub does: take a channel, pack the request into its buffer, send it and wait. The payload
+ * of the answer is copied to cx->arena. After rpc_begin() there is always an rpc_end(). */
+struct rpc_channel;
+enum err rpc_begin(struct rpc_client *c, struct cx *cx, enum call call, struct rpc_channel **ch);
+struct buf *rpc_request(struct rpc_channel *ch);
+enum err rpc_end(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch, const int *fds,
+                 size_t fd_count, struct str *reply);
+/* All of that, with a request that is packed already. */
 enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request,
                   const int *fds, size_t fd_count, struct str *reply);
 

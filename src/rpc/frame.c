@@ -113,16 +113,18 @@ static void take_descriptors(struct msghdr *m, int *fds, size_t *fd_count)
     }
 }
 
-/* How much to ask for: the rest of the frame that has begun, so that one read mostly suffices. */
+/* How much to ask for: the rest of the frame that has begun, so that one read mostly suffices; or as much as there is
+ * room for already. */
 static size_t read_size(const struct buf *in)
 {
+    size_t room = in->cap - in->n, least = room > LEAST_READ ? room : LEAST_READ;
     struct frame f;
 
     if (in->n < FRAME_HEADER)
-        return LEAST_READ;
+        return least;
     memcpy(&f, in->p, sizeof(f));
-    if (f.size > FRAME_LIMIT || frame_size(&f) < in->n + LEAST_READ)
-        return LEAST_READ;
+    if (f.size > FRAME_LIMIT || frame_size(&f) < in->n + least)
+        return least;
     return frame_size(&f) - in->n;
 }
 

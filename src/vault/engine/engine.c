@@ -163,6 +163,14 @@ void txn_put(struct txn *t, struct part part, struct str key, struct str value)
     overlay_put(t->overlay, whole_key(&w, part, key), value);
 }
 
+void txn_put_piece(struct txn *t, struct part part, struct str key, struct str value)
+{
+    struct whole_key w;
+
+    touch(t, part);
+    overlay_put_piece(t->overlay, whole_key(&w, part, key), value);
+}
+
 void txn_delete(struct txn *t, struct part part, struct str key)
 {
     struct whole_key w;

@@ -77,6 +77,8 @@ void txn_rollback(struct txn **t); /* for scoped(); nothing happens after a comm
 enum err txn_get(struct txn *t, struct cx *cx, struct part part, struct str key, struct str *value,
                  bool *found);
 void txn_put(struct txn *t, struct part part, struct str key, struct str value);
+/* For large values: not copied, so it must stay where it is until the transaction has ended. */
+void txn_put_piece(struct txn *t, struct part part, struct str key, struct str value);
 void txn_delete(struct txn *t, struct part part, struct str key);
 void txn_delete_range(struct txn *t, struct part part, struct str from,
                       struct str to); /* from ≤ key < to; the

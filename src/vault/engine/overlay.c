@@ -71,12 +71,17 @@ static struct overlay_row *row_for(struct overlay *o, struct str key)
     return row;
 }
 
-void overlay_put(struct overlay *o, struct str key, struct str value)
+void overlay_put_piece(struct overlay *o, struct str key, struct str value)
 {
     struct overlay_row *row = row_for(o, key);
 
-    row->value = str_copy(o->arena, value);
+    row->value = value;
     row->deleted = false;
+}
+
+void overlay_put(struct overlay *o, struct str key, struct str value)
+{
+    overlay_put_piece(o, key, str_copy(o->arena, value));
 }
 
 void overlay_delete(struct overlay *o, struct str key)

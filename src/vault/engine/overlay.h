@@ -24,6 +24,8 @@ struct
 struct overlay *overlay_new(struct arena *a);
 bool overlay_is_empty(const struct overlay *o);
 void overlay_put(struct overlay *o, struct str key, struct str value);
+void overlay_put_piece(struct overlay *o, struct str key,
+                       struct str value); /* the value stays the caller's */
 void overlay_delete(struct overlay *o, struct str key);
 void overlay_delete_range(struct overlay *o, struct str from, struct str to);
 

@@ -152,17 +152,27 @@ static void rocks_free(struct backend *b)
 
 /* ---- writing ---- */
 
+#define LARGE_VALUE ((size_t)4096)
+
+static void add_row(const struct rocks *r, rocksdb_writebatch_t *batch, const struct overlay_row *row)
+{
+    if (row->deleted)
+        rocksdb_writebatch_delete_cf(batch, family_of(r, row->key), row->key.p, row->key.n);
+    else
+        rocksdb_writebatch_put_cf(batch, family_of(r, row->key), row->key.p, row->key.n, row->value.p,
+                                  row->value.n);
+}
+
+/* Large values last: a batch that must grow copies what it has. */
 static void fill_batch(const struct rocks *r, rocksdb_writebatch_t *batch, const struct overlay *o)
 {
     for (const struct overlay_range *g = overlay_ranges(o); g; g = g->next)
         rocksdb_writebatch_delete_range_cf(batch, family_of(r, g->from), g->from.p, g->from.n, g->to.p,
                                            g->to.n);
-    for (const struct overlay_row *row = overlay_first(o); row; row = overlay_next(row))
-        if (row->deleted)
-            rocksdb_writebatch_delete_cf(batch, family_of(r, row->key), row->key.p, row->key.n);
-        else
-            rocksdb_writebatch_put_cf(batch, family_of(r, row->key), row->key.p, row->key.n,
-                                      row->value.p, row->value.n);
+    for (int large = 0; large < 2; large++)
+        for (const struct overlay_row *row = overlay_first(o); row; row = overlay_next(row))
+            if ((row->value.n >= LARGE_VALUE) == large)
+                add_row(r, batch, row);
 }
 
 /* Whole files of old trace go at once, without being read and written by a compaction. What is left of the range

@@ -167,7 +167,7 @@ enum err report_add_from(struct vault *v, struct txn *t, struct cx *cx, struct e
     write_report(&text, cx, entry, returns_all(entry, about, head), head, report, recipients, n);
     if (text.full)
         return fail(cx, ERR_BUG, "a report of more than 16 MiB");
-    put_body(t, report, buf_str(&text));
+    put_body(t, report, str_copy(cx->arena, buf_str(&text)));
     put_entry(t, report, entry, destination, buf_str(&text));
     put_trace(t, cx, id, entry, report);
     return OK;

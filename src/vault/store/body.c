@@ -83,8 +83,10 @@ void digest_of(struct str bytes, char out[SHA256_SIZE])
 
 static void put_piece(struct txn *t, struct body_id body, uint32_t n, struct str bytes)
 {
-    piece_row_put(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n},
-                  &(struct piece_row){.raw = bytes});
+    scoped(buf_free) struct buf key = buf_make(32);
+
+    piece_key_pack(&key, &(struct piece_key){.body = body.v, .n = n});
+    txn_put_piece(t, piece_part(NO_ACCOUNT), buf_str(&key), bytes);
 }
 
 void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str piece)

@@ -18,6 +18,8 @@ void digest_feed(struct digest *d, struct str bytes);
 void digest_end(struct digest *d, char out[SHA256_SIZE]);
 void digest_of(struct str bytes, char out[SHA256_SIZE]);
 
+/* Pieces are not copied: they must stay where they are until the transaction has ended. */
+
 /* A piece that comes ahead of its body, in a transaction of its own; the first also leaves the mark that lets a
  * start sweep it. */
 void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str piece);
