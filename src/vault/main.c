@@ -32,6 +32,8 @@
 #define MOST_TRANSACTIONS 40000
 /* Each thread's own would keep what it once needed; two are enough for two processors, and measured no slower. */
 #define MEMORY_ARENAS 2
+#define KEPT_FREE                                                                                      \
+    (32 * 1024 * 1024) /* memtables come and go: their pages would be given back and taken again */
 #define LARGE_BLOCK (1024 * 1024) /* goes back to the system when freed: argon2's 19 MiB above all */
 #define STOP_GRACE_MS 8000        /* the supervisor waits ten seconds */
 #define FLUSH_LINGER_US 1000
@@ -307,6 +309,7 @@ int main(void)
     log_start("vault", LOG_INFO);
     mallopt(M_ARENA_MAX, MEMORY_ARENAS);
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+    mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
     if (!read_start(&s)) {
         fputs("posthorn-vault is started by `posthorn serve`, not by hand\n", stderr);
         return 2;

@@ -12,10 +12,11 @@ const char *const family_names[FAMILY_COUNT] = {
 
 #define MEMORY_DEFAULT                                                                                 \
     (24 * MIB) /* memtables of all families: what a mail burst fills before it goes to disk */
-#define CACHE_SIZE (12 * MIB) /* blocks, indexes and filters: bodies go past it */
-#define WAL_MOST (96 * MIB)   /* read again at start: about a second */
-#define OPEN_FILES 512        /* table and body files at once; more are opened when needed */
-#define BODY_LEAST KIB        /* smaller pieces stay in the table beside their key */
+#define CACHE_SIZE (12 * MIB)      /* blocks, indexes and filters: bodies go past it */
+#define WAL_MOST (96 * MIB)        /* read again at start: about a second */
+#define OPEN_FILES 512             /* table and body files at once; more are opened when needed */
+#define MEMTABLE_BLOCK (512 * KIB) /* small enough for malloc to use again, without the kernel */
+#define BODY_LEAST KIB             /* smaller pieces stay in the table beside their key */
 #define BODY_FILE_SIZE (64 * MIB)
 #define FILTER_BITS 10 /* a key that does not exist costs no read in 99 of 100 cases */
 #define SYNC_EVERY                                                                                     \
@@ -105,6 +106,7 @@ static rocksdb_options_t *options_of_family(struct rocks *r, enum family family)
     set_tables(r, o);
     rocksdb_options_set_compression(o, rocksdb_lz4_compression);
     rocksdb_options_set_write_buffer_size(o, family == FAMILY_BODY ? 16 * MIB : 8 * MIB);
+    rocksdb_options_set_arena_block_size(o, MEMTABLE_BLOCK);
     rocksdb_options_set_max_write_buffer_number(
         o, 4); /* writing goes on while tables are made of full ones */
     rocksdb_options_set_target_file_size_base(o, 16 * MIB);
