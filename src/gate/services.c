@@ -8,6 +8,7 @@
 
 #define SMTP_FULL "421 4.7.0 too many connections, try again later\r\n"
 #define POP3_FULL "-ERR [SYS/TEMP] too many connections, try again later\r\n"
+#define IMAP_FULL "* BYE [LIMIT] too many connections, try again later\r\n"
 
 static const struct service services[] = {
     {"smtp", true, false, SMTP_MX, &smtp_conn_ops, SMTP_FULL},
@@ -16,6 +17,8 @@ static const struct service services[] = {
      ""}, /* who waits for TLS cannot read it */
     {"local", false, false, SMTP_LOCAL, &smtp_conn_ops,
      SMTP_FULL}, /* a Unix socket, for posthorn sendmail */
+    {"imap", false, false, 0, &signon_conn_ops, IMAP_FULL, &imap_core},
+    {"imaps", false, true, 0, &signon_conn_ops, "", &imap_core},
     {"pop3", false, false, 0, &signon_conn_ops, POP3_FULL, &pop3_core},
     {"pop3s", false, true, 0, &signon_conn_ops, "", &pop3_core},
 };

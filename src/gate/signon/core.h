@@ -52,7 +52,7 @@ struct core_ops {
     void (*free)(struct core *c); /* what is its own; core_free() does the rest */
 };
 
-extern const struct core_ops pop3_core;
+extern const struct core_ops pop3_core, imap_core;
 
 void core_free(struct core *c); /* a sign-on under way is given up; NULL is fine */
 /* TLS has begun, be it by STARTTLS or from the first byte. */

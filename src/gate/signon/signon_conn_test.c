@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "net/testing.h"
 #include "net/tls_selfsigned.h"
+#include "proto/imap_capability.h"
 #include "rpc/frame.h"
 
 #include <setjmp.h>
@@ -44,8 +45,8 @@ struct attached {
     int fd, channel;
     uint64_t id;
     bool tls;
-    uint32_t modes;
-    char unused[256];
+    uint32_t protocol, modes;
+    char tag[64], unused[256];
 };
 
 static struct {
@@ -84,7 +85,9 @@ static void take_attach(struct channel *ch, const struct frame *f, struct str pa
 
     unpack_attach_request(arena, &u, &q);
     a.tls = q.tls;
+    a.protocol = q.protocol;
     a.modes = q.modes;
+    memcpy(a.tag, q.tag.p ? q.tag.p : "", q.tag.n);
     memcpy(a.unused, q.unused.p ? q.unused.p : "", q.unused.n);
     if (write(vault.to_test[1], &a, sizeof(a)) != sizeof(a))
         abort();
@@ -240,7 +243,8 @@ static void start(const char *service)
 
 static void end(void)
 {
-    loop_stop(t.loop, 5000);
+    if (!loop_is_stopping(t.loop))
+        loop_stop(t.loop, 5000);
     pthread_join(t.thread, NULL);
     attach_stop();
     loop_close(&t.loop);
@@ -310,7 +314,9 @@ static void test_plain(void **state)
     client_says(fd, S("UTF8\r\n" SIGN_ON "STAT\r\nLI"));
     a = next_attached();
     assert_false(a.tls);
+    assert_int_equal(a.protocol, PROTOCOL_POP3);
     assert_int_equal(a.modes, MODE_UTF8);
+    assert_string_equal(a.tag, "");
     assert_string_equal(a.unused, "STAT\r\nLI");
     client_says(a.fd, S("+OK 0 messages\r\n"));
     client_hears(fd, "+OK\r\n+OK\r\n+OK 0 messages\r\n"); /* in this order */
@@ -454,27 +460,122 @@ static void test_slow_reader(void **state)
     end();
 }
 
-/* No POP3 session signs off, but this is what IMAP's UNAUTHENTICATE (RFC 8437) will rest on. */
+/* What stands in it is imap_capability_test.c's to check. */
+static void hears_imap_greeting(SSL *ssl, int fd)
+{
+    struct imap_offer offer = {
+        .starttls = !ssl, .passwords = true, .scram = true, .binding = ssl != NULL};
+    struct buf b = buf_make(10000);
+
+    buf_add(&b, S("* OK ["));
+    imap_capability_write(&b, &offer);
+    buf_add(&b, S("] mail.acompany.test IMAP ready\r\n"));
+    if (ssl) {
+        tls_hears(ssl, buf_str(&b));
+    } else {
+        buf_add_char(&b, '\0');
+        client_hears(fd, b.p);
+    }
+    buf_free(&b);
+}
+
+/* UNAUTHENTICATE (RFC 8437): the vault gives back what it had read. */
 static void test_signed_off(void **state)
 {
     struct attached a;
     int fd;
 
     (void)state;
-    start("pop3");
+    start("imap");
     fd = dial();
-    client_hears(fd, GREETING);
-    client_says(fd, S(SIGN_ON));
+    hears_imap_greeting(NULL, fd);
+    client_says(fd, S("a1 LOGIN fred secret\r\na2 SELECT INBOX\r\na3"));
     a = next_attached();
+    assert_int_equal(a.protocol, PROTOCOL_IMAP);
+    assert_string_equal(a.tag, "a1");
+    assert_string_equal(a.unused, "a2 SELECT INBOX\r\na3");
+    client_says(a.fd, S("a1 OK signed on\r\n"));
+    client_hears(fd, "a1 OK signed on\r\n");
     close(a.fd);
-    answer_attach(&a, OK, true, S("NOOP\r\nUSER fr"));
-    client_hears(fd, "+OK\r\n-ERR sign on first\r\n");
-    client_says(fd, S("ed\r\nPASS secret\r\nQUIT\r\n"));
-    client_hears(fd, "+OK\r\n");
+    answer_attach(&a, OK, true, S("a4 NOOP\r\na5 AUTHENTICATE PLAIN AGZyZWQ"));
+    client_hears(fd, "a4 OK nothing done\r\n"); /* no second greeting */
+    client_says(fd, S("Ac2VjcmV0\r\na6 LOGOUT\r\n"));
     a = next_attached();
-    assert_string_equal(a.unused, "QUIT\r\n");
+    assert_string_equal(a.tag, "a5");
+    assert_string_equal(a.unused, "a6 LOGOUT\r\n");
     close(a.fd);
     answer_attach(&a, OK, false, STR_NONE);
+    client_hears_end(fd);
+    close(fd);
+    end();
+}
+
+/* TLS stays, and what the vault would not read any more comes behind what it had read. */
+static void test_signed_off_relayed(void **state)
+{
+    struct attached a;
+    SSL *ssl;
+    int fd;
+
+    (void)state;
+    start("imaps");
+    ssl = dial_tls(&fd);
+    hears_imap_greeting(ssl, fd);
+    for (int round = 0; round < 3; round++) {
+        tls_says(ssl, S("a1 LOGIN fred secret\r\n"));
+        a = next_attached();
+        assert_true(a.tls);
+        assert_string_equal(a.unused, "");
+        client_says(a.fd, S("a1 OK signed on\r\n"));
+        tls_hears(ssl, S("a1 OK signed on\r\n"));
+        tls_says(ssl, S("a2 UNAUTHENTICATE\r\n"));
+        vault_hears(&a, "a2 UNAUTHENTICATE\r\n");
+        shutdown(a.fd, SHUT_RD);
+        tls_says(ssl, S("OOP\r\na4 NOOP\r\n"));
+        client_says(a.fd, S("a2 OK signed off\r\n"));
+        tls_hears(ssl, S("a2 OK signed off\r\n"));
+        if (round == 1)
+            answer_attach(&a, OK, true, S("a3 N"));
+        close(a.fd);
+        if (round != 1)
+            answer_attach(&a, OK, true, S("a3 N"));
+        tls_hears(ssl, S("a3 OK nothing done\r\na4 OK nothing done\r\n"));
+    }
+    SSL_free(ssl);
+    close(fd);
+    end();
+}
+
+static void test_imap_refused(void **state)
+{
+    struct attached a;
+    int fd;
+
+    (void)state;
+    start("imap");
+    fd = dial();
+    client_says(fd, S("a1 LOGIN fred secret\r\na2 NOOP\r\n"));
+    a = next_attached();
+    close(a.fd);
+    answer_attach(&a, ERR_BUSY, false, STR_NONE);
+    hears_imap_greeting(NULL, fd);
+    client_hears(fd, "* BYE [UNAVAILABLE] try again later\r\n");
+    client_hears_end(fd);
+    close(fd);
+    end();
+}
+
+/* A server that stops says so to those that are not signed on. */
+static void test_imap_stops(void **state)
+{
+    int fd;
+
+    (void)state;
+    start("imap");
+    fd = dial();
+    hears_imap_greeting(NULL, fd);
+    loop_stop(t.loop, 5000);
+    client_hears(fd, "* BYE [UNAVAILABLE] service is closing, try again in a moment\r\n");
     client_hears_end(fd);
     close(fd);
     end();
@@ -533,10 +634,17 @@ static void test_vault_goes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),      cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_stls),       cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_signed_off), cmocka_unit_test(test_client_goes),
-        cmocka_unit_test(test_vault_goes), cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_stls),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_signed_off),
+        cmocka_unit_test(test_client_goes),
+        cmocka_unit_test(test_signed_off_relayed),
+        cmocka_unit_test(test_imap_refused),
+        cmocka_unit_test(test_imap_stops),
+        cmocka_unit_test(test_vault_goes),
+        cmocka_unit_test(test_slow_reader),
     };
 
     log_start("signon-conn-test", LOG_ERROR + 1);

@@ -147,8 +147,8 @@ static bool do_tls(void)
 
 static bool do_service(struct str value)
 {
-    ops = &pop3_core;
-    return !core && str_same(value, S("pop3"));
+    ops = str_same(value, S("imap")) ? &imap_core : &pop3_core;
+    return !core;
 }
 
 static bool do_tag(struct str value)

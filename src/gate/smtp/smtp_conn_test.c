@@ -22,7 +22,7 @@ struct gate gate;
 
 /* services.c names them; sign-on has a test of its own. */
 const struct conn_ops signon_conn_ops = {.closed = NULL};
-const struct core_ops pop3_core;
+const struct core_ops pop3_core, imap_core;
 
 static struct test_loop t;
 static struct endpoint address;
