@@ -11,8 +11,13 @@
 #define LONGEST_MAIL_ADDRESS 254 /* RFC 5321 §4.5.3.1.3 less the brackets */
 
 static const char *const service_names[SERVICE_COUNT] = {
-    [SERVICE_SMTP] = "smtp", [SERVICE_SUBMISSION] = "submission", [SERVICE_SUBMISSIONS] = "submissions",
-    [SERVICE_POP3] = "pop3", [SERVICE_POP3S] = "pop3s",
+    [SERVICE_SMTP] = "smtp",
+    [SERVICE_SUBMISSION] = "submission",
+    [SERVICE_SUBMISSIONS] = "submissions",
+    [SERVICE_IMAP] = "imap",
+    [SERVICE_IMAPS] = "imaps",
+    [SERVICE_POP3] = "pop3",
+    [SERVICE_POP3S] = "pop3s",
 };
 
 const char *config_service_name(enum config_service s)
@@ -32,14 +37,14 @@ static bool is_one_of(struct str s, const char *const *names, size_t n, size_t *
 
 const char *config_parse_service(struct arena *a, struct str s, enum config_service *out)
 {
-    static const char *const later[] = {"imap", "imaps", "managesieve", "http", "https"};
+    static const char *const later[] = {"managesieve", "http", "https"};
     size_t i;
 
     (void)a;
     if (is_one_of(s, later, sizeof(later) / sizeof(*later), &i))
         return "another service: this one is not in this version yet";
     if (!is_one_of(s, service_names, SERVICE_COUNT, &i))
-        return "smtp, submission, submissions, pop3 or pop3s";
+        return "smtp, submission, submissions, imap, imaps, pop3 or pop3s";
     *out = (enum config_service)i;
     return NULL;
 }
