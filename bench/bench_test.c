@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "imap.h"
+#include "letter.h"
 #include "message.h"
 #include "options.h"
 #include "pop3.h"
@@ -162,11 +164,94 @@ static void patterns_number_from_one(void **state)
     assert_string_equal(out, "user100@bench.test");
 }
 
+static void replies_end_with_their_tag(void **state)
+{
+    static const struct {
+        const char *in;
+        bool whole;
+        const char *line; /* NULL: not yet */
+    } rows[] = {
+        {"b7 OK done\r\n", true, "OK done"},
+        {"* 1 FETCH (FLAGS ())\r\nb7 OK [X] done\r\n", true, "OK [X] done"},
+        {"* 1 FETCH (FLAGS ())\r\nb7 OK done", true, NULL},
+        {"* 1 FETCH (FLAGS ())\r\n", true, NULL},
+        {"b77 OK done\r\n", true, NULL},
+        {"b7 OK done\r\n", false,
+         NULL}, /* its begin was thrown away: this may be the end of anything */
+        {"text\r\nb7 NO sorry\r\n", false, "NO sorry"},
+        {"b7 OK done\r\n* BYE\r\n", true, NULL},
+        {"\r\n", true, NULL},
+        {"", true, NULL},
+    };
+    struct str line;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool got = imap_take_reply(str_from_c(rows[i].in), S("b7"), rows[i].whole, &line);
+
+        if (got != (rows[i].line != NULL) || (got && !str_same(line, str_from_c(rows[i].line))))
+            fail_msg("row %zu", i);
+    }
+}
+
+static void scripts_are_steps(void **state)
+{
+    struct imap_script s;
+    uint64_t wrong;
+
+    (void)state;
+    assert_true(imap_script_parse(
+        S("# what\nselect 20 SELECT INBOX\n\nfill 1000 !APPEND 100 INBOX\n- 1 CREATE x"), &s, &wrong));
+    assert_int_equal(s.n, 3);
+    assert_int_equal(s.steps[0].times, 20);
+    assert_true(str_same(s.steps[0].command, S("SELECT INBOX")));
+    assert_string_equal(s.steps[0].figure, "select_ms");
+    assert_int_equal(s.steps[1].batch, 100);
+    assert_true(str_same(s.steps[1].command, S("INBOX")));
+    assert_string_equal(s.steps[1].figure, "fill_per_s");
+    assert_string_equal(s.steps[2].name, "-");
+    assert_false(imap_script_parse(S("a 1 NOOP\nb 0 NOOP\n"), &s, &wrong));
+    assert_int_equal(wrong, 2);
+    assert_false(imap_script_parse(S("a 1 !APPEND 0 INBOX\n"), &s, &wrong));
+    assert_false(imap_script_parse(S("a 1\n"), &s, &wrong));
+}
+
+/* The same for every server, and fit to be sent as they are. */
+static void letters_are_the_same_each_time(void **state)
+{
+    struct buf a = buf_make(BUF_UNLIMITED), b = buf_make(BUF_UNLIMITED);
+    size_t at, rare = 0;
+
+    (void)state;
+    for (uint64_t n = 9000; n < 11000; n++) {
+        struct str all, line;
+
+        buf_clear(&a);
+        buf_clear(&b);
+        letter_add(&a, n);
+        letter_add(&b, n);
+        assert_true(str_same(buf_str(&a), buf_str(&b)));
+        rare += str_find(buf_str(&a), S(LETTER_RARE), &at);
+        all = buf_str(&a);
+        while (take_until(&all, '\n', &line))
+            assert_true(line.n >= 1 && line.n <= 999 && line.p[line.n - 1] == '\r');
+        assert_int_equal(all.n, 0);
+    }
+    assert_int_equal(rare, 1);
+    buf_free(&a);
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(percentiles_are_exact),          cmocka_unit_test(messages_have_their_size),
-        cmocka_unit_test(pop3_texts_end_at_the_dot_line), cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(replies_end_with_their_tag),
+        cmocka_unit_test(scripts_are_steps),
+        cmocka_unit_test(letters_are_the_same_each_time),
+        cmocka_unit_test(percentiles_are_exact),
+        cmocka_unit_test(messages_have_their_size),
+        cmocka_unit_test(pop3_texts_end_at_the_dot_line),
+        cmocka_unit_test(options_are_checked),
         cmocka_unit_test(patterns_number_from_one),
     };
 

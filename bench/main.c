@@ -21,12 +21,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* TLS writes without MSG_NOSIGNAL */
     if (!wires_start())
         return 1;
-    if (o.command == CMD_SMTP)
-        run_smtp(&o, &report);
-    else if (o.command == CMD_POP3)
-        run_pop3(&o, &report);
-    else
-        run_signon(&o, &report);
+    o.run(&o, &report);
     wires_end();
     written = report_write(&report, o.json);
     return written && !report.failure[0] ? 0 : 1;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "runs.h"
 
 enum kind { FLAG, TEXT, NUMBER, SIZE, DURATION, ENDPOINT, PATTERN, TLS, PID, DEVICE };
 
@@ -18,7 +19,7 @@ struct option {
     const char *help;
 };
 
-#define ALL (CMD_SMTP | CMD_POP3 | CMD_SIGNON)
+#define ALL (CMD_SMTP | CMD_POP3 | CMD_SIGNON | CMD_IMAP | CMD_IMAP_SIGNON)
 #define AT(field) offsetof(struct options, field)
 
 static const struct option table[] = {
@@ -42,8 +43,10 @@ static const struct option table[] = {
      "reverse-path; with --auth-plain the account itself"},
     {"--visible", ENDPOINT, AT(visible), CMD_SMTP, "IP:PORT",
      "POP3: wait until every message stands in its mailbox"},
-    {"--count", NUMBER, AT(count), CMD_POP3 | CMD_SIGNON, "N",
+    {"--count", NUMBER, AT(count), CMD_POP3 | CMD_SIGNON | CMD_IMAP_SIGNON, "N",
      "sign-ons or downloads in all (one a session)"},
+    {"--script", TEXT, AT(script), CMD_IMAP, "FILE",
+     "the commands, a line each: NAME TIMES COMMAND (bench/imap.h)"},
     {"--window", NUMBER, AT(window), CMD_POP3, "N", "RETRs on their way with --pipelining (100)"},
     {"--pid", PID, 0, ALL, "PID", "measure this process and its descendants (may be repeated)"},
     {"--device", DEVICE, 0, ALL, "MAJOR:MINOR", "count this disk's flushes and sectors"},
@@ -54,11 +57,14 @@ static const struct option table[] = {
 static const struct {
     const char *name;
     enum command command;
+    void (*run)(const struct options *o, struct report *report);
     const char *help;
 } commands[] = {
-    {"smtp", CMD_SMTP, "send messages"},
-    {"pop3", CMD_POP3, "download all messages of an account, in every session"},
-    {"signon", CMD_SIGNON, "sign on by POP3 and quit, over and over"},
+    {"smtp", CMD_SMTP, run_smtp, "send messages"},
+    {"pop3", CMD_POP3, run_pop3, "download all messages of an account, in every session"},
+    {"signon", CMD_SIGNON, run_signon, "sign on by POP3 and quit, over and over"},
+    {"imap", CMD_IMAP, run_imap, "do what a script says, in every session, and time each step"},
+    {"imap-signon", CMD_IMAP_SIGNON, run_imap_signon, "sign on by IMAP and log out, over and over"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -67,7 +73,7 @@ void options_usage(void)
 {
     fputs("posthorn-bench COMMAND OPTION...\n\n", stderr);
     for (size_t i = 0; i < COUNT(commands); i++)
-        fprintf(stderr, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(stderr, "  %-12s %s\n", commands[i].name, commands[i].help);
     for (size_t i = 0; i < COUNT(table); i++) {
         char left[64];
 
@@ -188,11 +194,12 @@ static const struct option *find_option(const char *name, enum command command)
     return NULL;
 }
 
-static bool find_command(const char *name, enum command *out)
+static bool find_command(const char *name, struct options *out)
 {
     for (size_t i = 0; i < COUNT(commands); i++)
         if (!strcmp(commands[i].name, name)) {
-            *out = commands[i].command;
+            out->command = commands[i].command;
+            out->run = commands[i].run;
             return true;
         }
     return complain("no such command", name);
@@ -225,7 +232,7 @@ bool options_parse(int argc, char **argv, struct options *out)
 
     if (argc < 2)
         return complain("which command?", "usage");
-    if (!find_command(argv[1], &o.command))
+    if (!find_command(argv[1], &o))
         return false;
     for (int i = 2; i < argc; i++) {
         const struct option *row = find_option(argv[i], o.command);

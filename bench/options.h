@@ -8,7 +8,15 @@
 
 #include "base/str.h"
 
-enum command { CMD_SMTP = 1, CMD_POP3 = 2, CMD_SIGNON = 4 };
+enum command {
+    CMD_SMTP = 1,
+    CMD_POP3 = 2,
+    CMD_SIGNON = 4,
+    CMD_IMAP = 8,
+    CMD_IMAP_SIGNON = 16,
+};
+
+struct report;
 
 enum tls_use { TLS_OFF, TLS_START, TLS_IMPLICIT };
 
@@ -23,7 +31,8 @@ struct pattern {
 
 struct options {
     enum command command;
-    struct sockaddr_in to;  /* the server */
+    void (*run)(const struct options *o, struct report *report); /* runs.h: what the command does */
+    struct sockaddr_in to;                                       /* the server */
     struct pattern address; /* the accounts: recipients, and who signs on */
     uint64_t accounts;      /* numbered from 1 */
     const char *password;
@@ -42,8 +51,9 @@ struct options {
     struct sockaddr_in visible; /* smtp: the POP3 server that shows what arrived */
     bool wants_visible;
 
-    uint64_t count;  /* signon: sign-ons in all; pop3: downloads in all; 0: one a session */
-    uint64_t window; /* pop3: RETRs on their way when pipelining */
+    uint64_t count;     /* signon: sign-ons in all; pop3: downloads in all; 0: one a session */
+    const char *script; /* imap: the file with what is to be done (imap.h) */
+    uint64_t window;    /* pop3: RETRs on their way when pipelining */
 
     pid_t pids[MAX_PIDS]; /* the server's process trees, to be measured */
     size_t pid_count;

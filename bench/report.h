@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MAX_FIGURES 48
+#define MAX_FIGURES 120
 
 struct figure {
     const char *name; /* its unit stands at the end: "reply_p99_ms" */

@@ -1,12 +1,14 @@
 /* A run is: whatever must not be measured, the meter, the work, the meter again, the figures. */
 #include "runs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "imap.h"
 #include "meter.h"
 #include "pop3.h"
 #include "smtp.h"
@@ -230,6 +232,141 @@ void run_signon(const struct options *o, struct report *report)
 
     measure_begin(o, &m);
     pop3_load_run(&l);
+    measure_end(o, &m);
+    report_add(report, "sign_ons_per_s", l.finished / measure_seconds(&m));
+    report_add(report, "sign_ons", l.finished);
+    report_sample(&l.took, names, report);
+    report_costs(o, &m, l.finished, report);
+    sample_free(&l.took);
+}
+
+/* IMAP: sessions that do the script, or, without one, sign on and log out over and over. */
+
+struct imap_load {
+    const struct options *o;
+    struct report *report;
+    struct imap_script *script;
+    uint64_t taken, total, open;
+    double finished;
+    struct sample took; /* from the connect to the end of the sign-on */
+};
+
+struct imap_worker {
+    struct imap imap;
+    int64_t began_us;
+};
+
+static void take_imap_work(struct imap_worker *w)
+{
+    struct imap_load *l = w->imap.owner;
+
+    if (l->taken == l->total || l->report->failure[0]) {
+        l->open--;
+        return;
+    }
+    w->began_us = monotonic_us();
+    imap_start(&w->imap, &l->o->to, l->taken++ % l->o->accounts);
+}
+
+static void note_imap_done(struct imap *m)
+{
+    struct imap_worker *w = (struct imap_worker *)m; /* its first member */
+    struct imap_load *l = m->owner;
+
+    if (m->failure[0]) {
+        report_fail(l->report, "%s", m->failure);
+    } else {
+        l->finished++;
+        sample_add(&l->took, m->signed_on_us - w->began_us);
+    }
+    take_imap_work(w);
+}
+
+static void imap_load_run(struct imap_load *l)
+{
+    struct imap_worker *all = must_alloc(l->o->sessions * sizeof *all);
+    int64_t deadline = monotonic_ms() + (int64_t)l->o->time_limit_ms;
+
+    l->open = l->o->sessions;
+    for (uint64_t i = 0; i < l->o->sessions; i++) {
+        imap_init(&all[i].imap, l->o);
+        all[i].imap.script = l->script;
+        all[i].imap.done = note_imap_done;
+        all[i].imap.owner = l;
+        take_imap_work(&all[i]);
+    }
+    while (l->open && monotonic_ms() < deadline)
+        wires_serve(deadline - monotonic_ms());
+    if (l->open)
+        report_fail(l->report, "not done in time");
+    for (uint64_t i = 0; i < l->o->sessions; i++)
+        imap_free(&all[i].imap);
+    free(all);
+}
+
+static void report_step(struct imap_step *s, struct report *r)
+{
+    if (s->name[0] == '-')
+        return;
+    sample_sort(&s->took);
+    if (s->batch)
+        report_add(r, s->figure, s->seconds > 0 ? (double)s->times / s->seconds : 0);
+    else
+        report_add(r, s->figure, sample_percentile(&s->took, 50) / 1000.0);
+    report_add(r, s->bytes, s->took.n ? s->octets / 1024 / (double)s->took.n : 0);
+}
+
+/* A file of our own making, so a size is all that is checked. False: said. */
+static bool read_script(const char *name, struct buf *text)
+{
+    FILE *f = fopen(name, "r");
+    size_t n;
+
+    if (!f) {
+        fprintf(stderr, "posthorn-bench: cannot open %s\n", name);
+        return false;
+    }
+    while ((n = fread(buf_reserve(text, 4096), 1, 4096, f)) > 0)
+        buf_grew(text, n);
+    fclose(f);
+    return true;
+}
+
+void run_imap(const struct options *o, struct report *report)
+{
+    static struct imap_script script; /* the report points to the names of its figures */
+    struct buf text = buf_make(BUF_UNLIMITED);
+    struct imap_load l = {.o = o, .report = report, .script = &script, .total = o->sessions};
+    struct measure m = {0};
+    uint64_t wrong;
+
+    if (!o->script || !read_script(o->script, &text))
+        report_fail(report, "imap needs --script FILE");
+    else if (!imap_script_parse(buf_str(&text), l.script, &wrong))
+        report_fail(report, "%s: line %d cannot be understood", o->script, (int)wrong);
+    if (!report->failure[0]) {
+        measure_begin(o, &m);
+        imap_load_run(&l);
+        measure_end(o, &m);
+        for (size_t i = 0; i < l.script->n; i++)
+            report_step(&l.script->steps[i], report);
+        report_costs(o, &m, 1, report);
+    }
+    imap_script_free(l.script);
+    sample_free(&l.took);
+    buf_free(&text);
+}
+
+void run_imap_signon(const struct options *o, struct report *report)
+{
+    static const char *const names[] = {"sign_on_p50_ms", "sign_on_p99_ms", "sign_on_max_ms"};
+    struct imap_script none = {0};
+    struct imap_load l = {
+        .o = o, .report = report, .script = &none, .total = o->count ? o->count : o->sessions};
+    struct measure m = {0};
+
+    measure_begin(o, &m);
+    imap_load_run(&l);
     measure_end(o, &m);
     report_add(report, "sign_ons_per_s", l.finished / measure_seconds(&m));
     report_add(report, "sign_ons", l.finished);

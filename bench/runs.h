@@ -1,4 +1,4 @@
-/* bench/runs.h: the three commands. Each fills the report with its figures; a report with a failure in it is a
+/* bench/runs.h: the commands. Each fills the report with its figures; a report with a failure in it is a
  * failed run, whatever the figures. */
 #pragma once
 #include "options.h"
@@ -7,3 +7,5 @@
 void run_smtp(const struct options *o, struct report *report);
 void run_pop3(const struct options *o, struct report *report);
 void run_signon(const struct options *o, struct report *report);
+void run_imap(const struct options *o, struct report *report);
+void run_imap_signon(const struct options *o, struct report *report);

@@ -12,6 +12,31 @@ SOME = ["--address", f"user%d@{DOMAIN}", "--accounts", str(USERS)]
 PIPELINED = ["--pipelining"]
 
 
+MANY = 100_000
+"""Letters in the mailbox that IMAP is measured on; a quick run has a tenth of them."""
+
+IMAP_WORK = """\
+select 20 SELECT INBOX
+flags 5 FETCH 1:* (FLAGS)
+structure 3 FETCH 1:* (ENVELOPE BODYSTRUCTURE)
+subject 5 SEARCH SUBJECT harvest
+rare 3 SEARCH BODY quincunx
+common 3 SEARCH FROM baker
+sort 3 SORT (SUBJECT) UTF-8 ALL
+thread 3 THREAD REFERENCES UTF-8 ALL
+store 1 STORE 1:* +FLAGS.SILENT (\\Flagged)
+unstore 1 STORE 1:* -FLAGS.SILENT (\\Flagged)
+- 1 CREATE copy
+copy 1 COPY 1:{some} copy
+- 1 SELECT copy
+- 1 STORE 1:{some} +FLAGS.SILENT (\\Deleted)
+expunge 1 EXPUNGE
+- 1 SELECT INBOX
+- 1 DELETE copy
+bodies 1 FETCH 1:{some} BODY.PEEK[]
+"""
+
+
 @dataclasses.dataclass(frozen=True)
 class Goal:
     """`figure` of Posthorn, as it is or divided by the reference's, is at least, or at most, `bound`."""
@@ -34,6 +59,11 @@ def times(figure, bound):
     return Goal(figure, bound, ratio=True)
 
 
+def faster(figure, bound):
+    """A time: the reference's is so many times ours."""
+    return Goal(figure, 1 / bound, ratio=True, most=True)
+
+
 def at_most(figure, bound):
     return Goal(figure, bound, most=True)
 
@@ -52,20 +82,23 @@ class Scenario:
     figure: str  # the one that is printed first
     goals: list = dataclasses.field(default_factory=list)
     work: tuple = ("--messages", 0, 0)  # the option that says how much, for Posthorn and for the reference, in full
-    reference: bool = True
+    reference: str = "postfix"  # the server beside us; empty: none
+    script: str = ""  # of the command imap: {all} messages, {some} of them
+    mailbox: int = 0  # letters that stand in READER's INBOX beforehand
+    cold: bool = False  # the servers begin anew, and nothing of their stores is in memory
     reader: bool = False  # READER's mailbox has to be full
     fresh: bool = False  # a Posthorn that has just begun
 
 
 def smtp(name, what, options, goals, posthorn, reference, figure="messages_per_s", **more):
     return Scenario(name, what, "smtp", more.pop("port", "smtp"), SOME + options, figure, goals,
-                    ("--messages", posthorn, reference), reference=reference > 0, **more)
+                    ("--messages", posthorn, reference), reference="postfix" if reference else "", **more)
 
 
 SCENARIOS = [
     Scenario("first", "first sign-on of 20 accounts, one after another", "signon", "pop3",
              ["--address", f"user%d@{DOMAIN}", "--accounts", "20", "--count", "20"], "sign_on_p50_ms",
-             reference=False, fresh=True),
+             reference="", fresh=True),
     smtp("memory", "10 KB to one of 100 accounts, on a server begun a minute ago", ["--sessions", "10"] + PIPELINED,
          [at_most("pss_begun_mb", 40), at_most("server_pss_mb", 120)], 10000, 0, fresh=True,
          figure="server_pss_mb"),
@@ -94,6 +127,24 @@ SCENARIOS = [
     Scenario("pipelined", "POP3 download of one mailbox, pipelined", "pop3", "pop3",
              ["--address", READER] + PIPELINED, "messages_per_s", [times("messages_per_s", 2)], ("--count", 16, 8),
              reader=True),
+    Scenario("append", "IMAP APPEND, one letter a command", "imap", "imap", ["--address", f"user1@{DOMAIN}"],
+             "append_per_s", [times("append_per_s", 2.5)], script="append {some} !APPEND 1 INBOX", mailbox=MANY,
+             reference="dovecot"),
+    Scenario("multiappend", "IMAP APPEND, 100 letters a command", "imap", "imap", ["--address", f"user2@{DOMAIN}"],
+             "multiappend_per_s", [times("multiappend_per_s", 1.5)],
+             script="multiappend {all} !APPEND 100 INBOX", mailbox=MANY, reference="dovecot"),
+    Scenario("imap", "IMAP on a mailbox of 100,000 letters", "imap", "imap", ["--address", READER], "flags_ms",
+             [faster("flags_ms", 2), faster("structure_ms", 3), faster("select_ms", 1), faster("subject_ms", 2),
+              faster("rare_ms", 100), faster("common_ms", 2), faster("sort_ms", 2), faster("thread_ms", 2),
+              faster("store_ms", 1), faster("copy_ms", 2), faster("expunge_ms", 1), faster("bodies_ms", 1)],
+             script=IMAP_WORK, mailbox=MANY, reference="dovecot"),
+    Scenario("imap-cold", "the first listing after a start, from the disk", "imap", "imap", ["--address", READER],
+             "structure_ms", [faster("structure_ms", 2)],
+             script="select 1 SELECT INBOX\nstructure 1 FETCH 1:* (ENVELOPE BODYSTRUCTURE)", mailbox=MANY,
+             reference="dovecot", cold=True),
+    Scenario("imap-signon", "IMAP sign-on of accounts that signed on before, 20 at once", "imap-signon", "imap",
+             SOME + ["--sessions", "20"], "sign_ons_per_s", [at_least("sign_ons_per_s", 9000)],
+             ("--count", 30000, 6000), reference="dovecot"),
     Scenario("signon", "POP3 sign-on of accounts that signed on before, 20 at once", "signon", "pop3",
              SOME + ["--sessions", "20"], "sign_ons_per_s", [at_least("sign_ons_per_s", 5000)],
              ("--count", 30000, 6000)),
@@ -104,3 +155,8 @@ def fill_reader(messages):
     """The mailbox that is downloaded: 10 KB messages."""
     return Scenario("fill", "", "smtp", "smtp", ["--address", READER, "--sessions", "10"] + PIPELINED,
                     "messages_per_s", [], ("--messages", messages, messages))
+
+
+def fill_imap():
+    return Scenario("fill", "", "imap", "imap", ["--address", READER], "fill_per_s", [],
+                    script="fill {all} !APPEND 100 INBOX", mailbox=MANY, reference="dovecot")

@@ -80,10 +80,13 @@ class Server:
         """Numbers of the server's own that only grow; what they grew by in a run is kept with its figures."""
         return {}
 
-    def close(self, keep=False):
+    def stop(self):
         for process in reversed(self.processes):
             stop(process)
         self.processes = []
+
+    def close(self, keep=False):
+        self.stop()
         if not keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -95,6 +98,8 @@ postmaster = "postmaster@{domain}"
 listen smtp {{ on = {{"127.0.0.1:{smtp}"}} }}
 listen submission {{ on = {{"127.0.0.1:{submission}"}} }}
 listen pop3 {{ on = {{"127.0.0.1:{pop3}"}} }}
+listen imap {{ on = {{"127.0.0.1:{imap}"}} }}
+listen imaps {{ on = {{"127.0.0.1:{imaps}"}} }}
 allow-plaintext-auth = true
 limits {{ connections-per-address = 2000 }}
 """
@@ -102,11 +107,12 @@ limits {{ connections-per-address = 2000 }}
 
 class Posthorn(Server):
     name = "posthorn"
-    protocols = ("smtp", "submission", "pop3")
+    protocols = ("smtp", "submission", "pop3", "imap", "imaps")
 
     def __init__(self, parent, build):
         super().__init__(parent)
         self.program = Path(build) / "posthorn"
+        self.has_accounts = False
         self.config = self.directory / "posthorn.conf"
         self.config.write_text(POSTHORN.format(directory=self.directory, domain=DOMAIN, **self.ports))
 
@@ -126,9 +132,11 @@ class Posthorn(Server):
                 raise RuntimeError(f"posthorn serve: {(self.directory / 'log').read_text()[-2000:]}")
         finally:
             ready.close()
-        self._command("domain", "add", DOMAIN)
-        for address in addresses():
-            self._command("account", "add", address, "--password-stdin", text=PASSWORD + "\n")
+        if not self.has_accounts:
+            self._command("domain", "add", DOMAIN)
+            for address in addresses():
+                self._command("account", "add", address, "--password-stdin", text=PASSWORD + "\n")
+            self.has_accounts = True
         return self
 
     def counters(self):
@@ -255,6 +263,67 @@ service lmtp {{
 """
 
 
+DOVECOT_IMAP = """
+protocols = imap
+mail_plugins =
+service imap-login {{
+  service_count = 0
+  process_min_avail = 2
+  client_limit = 10000
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+service imap {{
+  service_count = 0
+  process_min_avail = 4
+  process_limit = 10000
+  client_limit = 1
+}}
+"""
+
+
+def make_certificate(directory):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", f"/CN=mail.{DOMAIN}", "-keyout", directory / "key.pem", "-out",
+                    directory / "cert.pem"], check=True, capture_output=True)
+
+
+class DovecotImap(Server):
+    """Debian's Dovecot as an IMAP server over mdbox, for the same mailbox as ours. It needs root."""
+
+    name = "dovecot"
+    protocols = ("imap", "imaps", "pop3")
+
+    @staticmethod
+    def missing():
+        if os.geteuid():
+            return "needs root"
+        return "" if os.access("/usr/lib/dovecot/imap", os.X_OK) else "not installed: dovecot-imapd"
+
+    def __init__(self, parent):
+        super().__init__(parent)
+        owner = pwd.getpwnam("mail")
+        values = dict(directory=self.directory, domain=DOMAIN, uid=owner.pw_uid, gid=owner.pw_gid, **self.ports)
+        for name in ("mail", "run", "state"):
+            (self.directory / name).mkdir()
+        shutil.chown(self.directory / "mail", "mail", "mail")
+        make_certificate(self.directory)
+        common = DOVECOT_CONF.format(**values).partition("service pop3-login")[0]
+        (self.directory / "dovecot.conf").write_text(common + DOVECOT_IMAP.format(**values))
+        (self.directory / "users").write_text("".join(f"{a}:{{PLAIN}}{PASSWORD}::::::\n" for a in addresses()))
+        (self.directory / "users").chmod(0o644)
+
+    def start(self):
+        process = self.spawn("/usr/sbin/dovecot", "-F", "-c", self.directory / "dovecot.conf", log="dovecot.out",
+                             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        wait_listening(self.ports["imap"], process)
+        return self
+
 class PostfixDovecot(Server):
     """Debian's Postfix hands to Debian's Dovecot by LMTP, which keeps mdbox. It needs root, and touches nothing of
     the machine's own Postfix and Dovecot."""
@@ -279,9 +348,7 @@ class PostfixDovecot(Server):
             (self.directory / name).mkdir()
         shutil.chown(self.directory / "data", "postfix")
         shutil.chown(self.directory / "mail", "mail", "mail")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-subj", f"/CN=mail.{DOMAIN}", "-keyout", self.directory / "key.pem", "-out",
-                        self.directory / "cert.pem"], check=True, capture_output=True)
+        make_certificate(self.directory)
         (self.directory / "postfix" / "main.cf").write_text(MAIN_CF.format(**values))
         (self.directory / "postfix" / "master.cf").write_text(MASTER_CF.format(**values))
         (self.directory / "postfix" / "users").write_text("".join(f"{a} x\n" for a in addresses()))
