@@ -187,15 +187,15 @@ def fingerprint(posthorn):
 
 def test_neomutt(posthorn, run, tmp_path):
     fill(posthorn, TOM, 3)
-    keys = (f'push "2<enter><copy-message><kill-line>{tmp_path}/saved<enter>'
-            '1<enter><set-flag>!<quit>"')
+    keys = (f'push "<copy-message><kill-line>{tmp_path}/saved<enter>'
+            '<first-entry><set-flag>!<quit>"')
     run("script", "--quiet", "--return", "--command",
         f"neomutt -n -F {tmp_path}/muttrc -f imaps://127.0.0.1:{posthorn.ports['imaps']}/INBOX -e '{keys}'", "/dev/null",
         muttrc=f'set imap_user = "{TOM}"\nset imap_pass = "{PASSWORD}"\nset ssl_verify_host = no\n'
                f'set ssl_verify_dates = no\nset certificate_file = "{posthorn.certificate()}"\n'
                'set confirmappend = no\nset confirmcreate = no\nset quit = yes\nset mbox_type = mbox\n'
                'set mark_old = no\nset sort = mailbox-order\nset imap_idle = yes\nset imap_qresync = yes\n')
-    assert "Subject: letter 2" in (tmp_path / "saved").read_text()
+    assert "Subject: letter 1" in (tmp_path / "saved").read_text()
     with client(posthorn, TOM) as imap:
         imap.select()
         assert imap.search(None, "FLAGGED") == ("OK", [b"1"])
