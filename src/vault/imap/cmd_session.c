@@ -99,7 +99,8 @@ enum err cmd_namespace(struct imap *i, const struct imap_command *c)
 {
     if (!parse_imap_no_args(imap_parsing(i), c->args))
         return reply_misread(i);
-    buf_add(&i->s->out, S("* NAMESPACE ((\"\" \"/\")) ((\"" OTHER_USERS "/\" \"/\")) NIL\r\n"));
+    buf_add(&i->s->out, S("* NAMESPACE ((\"\" \"/\")) ((\"" OTHER_USERS "/\" \"/\")) ((\"" SHARED
+                          "/\" \"/\"))\r\n"));
     return OK;
 }
 

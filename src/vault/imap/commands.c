@@ -15,6 +15,25 @@ static const struct imap_row commands[] = {
     {"UNAUTHENTICATE", BOTH, NO_SYNC, cmd_unauthenticate}, /* RFC 8437 */
     {"SELECT", BOTH, NO_SYNC, cmd_select},
     {"EXAMINE", BOTH, NO_SYNC, cmd_examine},
+    {"LIST", BOTH, 0, cmd_list},
+    {"LSUB", BOTH, 0, cmd_lsub}, /* RFC 3501 §6.3.9 */
+    {"STATUS", BOTH, 0, cmd_status},
+    {"CREATE", BOTH, 0, cmd_create},
+    {"DELETE", BOTH, 0, cmd_delete},
+    {"RENAME", BOTH, 0, cmd_rename},
+    {"SUBSCRIBE", BOTH, 0, cmd_subscribe},
+    {"UNSUBSCRIBE", BOTH, 0, cmd_unsubscribe},
+    /* RFC 4314, RFC 9208, RFC 5464 */
+    {"GETACL", BOTH, 0, cmd_getacl},
+    {"SETACL", BOTH, 0, cmd_setacl},
+    {"DELETEACL", BOTH, 0, cmd_deleteacl},
+    {"LISTRIGHTS", BOTH, 0, cmd_listrights},
+    {"MYRIGHTS", BOTH, 0, cmd_myrights},
+    {"GETQUOTA", BOTH, 0, cmd_getquota},
+    {"GETQUOTAROOT", BOTH, 0, cmd_getquotaroot},
+    {"SETQUOTA", BOTH, 0, cmd_setquota},
+    {"GETMETADATA", BOTH, 0, cmd_getmetadata},
+    {"SETMETADATA", BOTH, 0, cmd_setmetadata},
     /* RFC 9051 §6.4 */
     {"CLOSE", SELECTED, NO_SYNC, cmd_close},
     {"UNSELECT", SELECTED, NO_SYNC, cmd_unselect},

@@ -19,3 +19,26 @@ HANDLER(cmd_select);
 HANDLER(cmd_examine);
 HANDLER(cmd_close);
 HANDLER(cmd_unselect);
+/* cmd_list.c */
+HANDLER(cmd_list);
+HANDLER(cmd_lsub);
+HANDLER(cmd_status);
+/* cmd_folders.c */
+HANDLER(cmd_create);
+HANDLER(cmd_delete);
+HANDLER(cmd_rename);
+HANDLER(cmd_subscribe);
+HANDLER(cmd_unsubscribe);
+/* cmd_acl.c */
+HANDLER(cmd_getacl);
+HANDLER(cmd_setacl);
+HANDLER(cmd_deleteacl);
+HANDLER(cmd_listrights);
+HANDLER(cmd_myrights);
+/* cmd_quota.c */
+HANDLER(cmd_getquota);
+HANDLER(cmd_getquotaroot);
+HANDLER(cmd_setquota);
+/* cmd_metadata.c */
+HANDLER(cmd_getmetadata);
+HANDLER(cmd_setmetadata);

@@ -7,16 +7,44 @@
     (IMAP_RIGHT_READ | IMAP_RIGHT_SEEN | IMAP_RIGHT_WRITE | IMAP_RIGHT_INSERT |                        \
      IMAP_RIGHT_DELETE_MSG | IMAP_RIGHT_EXPUNGE)
 
+enum err place_space(struct imap *i, struct view *v, struct cx *cx, struct account_id owner,
+                     struct str *space)
+{
+    struct credential_row row;
+    bool found;
+    enum err e = account_credential(v, cx, owner, &row, &found);
+
+    (void)i;
+    *space = !e && found ? S(OTHER_USERS) : S(SHARED);
+    return e;
+}
+
+/* Each account stands in one of the two spaces, and is not found in the other. */
+static enum err find_owner(struct imap *i, struct str space, struct str address,
+                           struct account_id *account, bool *found)
+{
+    struct account_row row;
+    struct str right;
+    struct view *v;
+    enum err e = imap_view(i, &v);
+
+    if (!e)
+        e = directory_find_account(i->s->store, v, &i->s->cx, address, account, &row, found);
+    if (e || !*found)
+        return e;
+    e = place_space(i, v, &i->s->cx, *account, &right);
+    *found = str_same(space, right);
+    return e;
+}
+
 enum err place_owner(struct imap *i, struct str name, struct account_id *account, struct str *inside,
                      bool *found)
 {
-    struct str rest = name, level, address;
-    struct account_row row;
-    struct view *v;
-    enum err e;
+    struct str rest = name, space, address;
 
     *found = true;
-    if (!take_imap_name_level(&rest, &level) || !str_same(level, S(OTHER_USERS))) {
+    if (!take_imap_name_level(&rest, &space) ||
+        (!str_same(space, S(OTHER_USERS)) && !str_same(space, S(SHARED)))) {
         *account = i->s->who.account;
         *inside = name;
         return OK;
@@ -24,11 +52,8 @@ enum err place_owner(struct imap *i, struct str name, struct account_id *account
     *found = false;
     if (!take_imap_name_level(&rest, &address) || !rest.n)
         return OK;
-    e = imap_view(i, &v);
-    if (!e)
-        e = directory_find_account(i->s->store, v, &i->s->cx, address, account, &row, found);
     *inside = imap_name_is_inbox(rest) ? S("INBOX") : rest;
-    return e;
+    return find_owner(i, space, address, account, found);
 }
 
 enum err place_find(struct imap *i, struct str name, uint32_t needed, struct place *out)

@@ -1,6 +1,7 @@
 /* vault/imap/place.h: mailboxes by name: whose they are, and what this user may do there.
  *
- * The user's own are at the top; "Other Users/<address>/<name>" are those that others share (RFC 2342 §3, RFC 4314). */
+ * The user's own are at the top; "Other Users/<address>/<name>" are those that others share, and "Shared/<address>/<name>"
+ * those of accounts that nobody signs on to, since they have no password: info@, the team's (RFC 2342 §3, RFC 4314). */
 #pragma once
 #include "proto/imap_access.h"
 #include "vault/imap/imap.h"
@@ -8,6 +9,7 @@
 #include "vault/store/messages.h"
 
 #define OTHER_USERS "Other Users"
+#define SHARED "Shared"
 
 struct place {
     struct mailbox_ref at;
@@ -29,3 +31,7 @@ bool place_for_target(struct imap *i, struct str name, struct place *out,
 /* Whose mailboxes a name is among: *account, and *inside the name within that account. False: nobody's. */
 enum err place_owner(struct imap *i, struct str name, struct account_id *account, struct str *inside,
                      bool *found);
+
+/* The space that the mailboxes of another account stand in: "Other Users" or "Shared". */
+enum err place_space(struct imap *i, struct view *v, struct cx *cx, struct account_id owner,
+                     struct str *space);

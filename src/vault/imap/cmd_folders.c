@@ -1,0 +1,145 @@
+/* CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8), and the rights they need (RFC 4314 §4). */
+#include "vault/imap/commands.h"
+
+#include "base/arena.h"
+#include "vault/imap/response.h"
+#include "vault/store/acl.h"
+
+#include <stdlib.h>
+#include <uninorm.h>
+
+/* Names that look the same are the same (RFC 9051 §5.1, RFC 5198): composed, in i->arena. */
+static struct str normalised(struct imap *i, struct str name)
+{
+    size_t n;
+    uint8_t *p;
+    struct str out;
+
+    if (is_ascii(name))
+        return name;
+    p = u8_normalize(UNINORM_NFC, (const uint8_t *)name.p, name.n, NULL, &n);
+    if (!p)
+        return name; /* not UTF-8: imap_name_check() says so */
+    out = str_copy(i->arena, (struct str){(const char *)p, n});
+    free(p);
+    return out;
+}
+
+/* A name that is to be made: whose mailboxes it joins, and may this user make it? Among one's own, yes; elsewhere by the
+ * right "k" on the mailbox above. False: *e, or the reply is set. */
+static bool may_make(struct imap *i, struct str name, struct account_id *account, struct str *inside,
+                     enum err *e)
+{
+    const char *why = imap_name_check(name);
+    struct place parent;
+    bool found;
+
+    *e = OK;
+    if (why) {
+        reply_no(i, "CANNOT", why);
+        return false;
+    }
+    *e = place_owner(i, name, account, inside, &found);
+    if (*e)
+        return false;
+    if (!found) {
+        reply_no(i, "NOPERM", "names here are those of other people's mailboxes");
+        return false;
+    }
+    return account->v == i->s->who.account.v ||
+           place_for(i, imap_name_parent(name), IMAP_RIGHT_CREATE, &parent, e);
+}
+
+/* RFC 6154 §3: these two are no places to put mail into. */
+#define VIRTUAL_USES (IMAP_USE_ALL | IMAP_USE_FLAGGED | IMAP_USE_IMPORTANT)
+
+enum err cmd_create(struct imap *i, const struct imap_command *c)
+{
+    struct imap_create a;
+    struct mailbox_ref at;
+    struct str inside;
+    enum err e;
+
+    if (!parse_imap_create(imap_parsing(i), c->args, &a))
+        return reply_misread(i);
+    if (a.special_uses & VIRTUAL_USES)
+        return reply_no(i, "USEATTR", "no mailbox can be made for that use");
+    if (!may_make(i, normalised(i, a.mailbox), &at.account, &inside, &e))
+        return e;
+    e = folder_create(i->s->store, &i->s->cx, at.account, inside, a.special_uses, &at.mailbox,
+                      &i->s->ticket);
+    if (e == ERR_EXISTS)
+        return reply_no(i, "ALREADYEXISTS", "there is a mailbox of that name");
+    if (e)
+        return e;
+    buf_add(reply_code(i), S("MAILBOXID ("));
+    mailbox_id_write(reply_code(i), at);
+    buf_add_char(reply_code(i), ')');
+    return OK;
+}
+
+enum err cmd_delete(struct imap *i, const struct imap_command *c)
+{
+    struct place p;
+    struct str name;
+    enum err e;
+
+    if (!parse_imap_mailbox(imap_parsing(i), c->args, &name))
+        return reply_misread(i);
+    if (str_same(name, S("INBOX")))
+        return reply_no(i, "CANNOT", "INBOX stays");
+    if (!place_for(i, name, IMAP_RIGHT_DELETE, &p, &e))
+        return e;
+    e = folder_delete(i->s->store, &i->s->cx, p.at.account, p.at.mailbox, &i->s->ticket);
+    if (e == ERR_EXISTS)
+        return reply_no(i, "HASCHILDREN", "there are mailboxes below this name");
+    if (e == ERR_DENIED)
+        return reply_no(i, "CANNOT", "INBOX stays");
+    return e;
+}
+
+enum err cmd_rename(struct imap *i, const struct imap_command *c)
+{
+    struct imap_rename a;
+    struct account_id account;
+    struct place from;
+    struct str inside;
+    enum err e;
+
+    if (!parse_imap_rename(imap_parsing(i), c->args, &a))
+        return reply_misread(i);
+    if (!place_for(i, a.from, IMAP_RIGHT_DELETE, &from, &e) ||
+        !may_make(i, normalised(i, a.to), &account, &inside, &e))
+        return e;
+    if (account.v != from.at.account.v)
+        return reply_no(i, "CANNOT", "a mailbox stays with the account it belongs to");
+    e = folder_rename(i->s->store, &i->s->cx, account, from.at.mailbox, inside, &i->s->ticket);
+    if (e == ERR_EXISTS)
+        return reply_no(i, "ALREADYEXISTS", "there is a mailbox of that name");
+    if (e == ERR_BAD_VALUE)
+        return reply_no(i, "CANNOT", "a mailbox cannot be put below itself");
+    return e;
+}
+
+/* ---- subscriptions ---- */
+
+static enum err subscribe(struct imap *i, const struct imap_command *c, bool yes)
+{
+    struct str name;
+
+    if (!parse_imap_mailbox(imap_parsing(i), c->args, &name))
+        return reply_misread(i);
+    if (yes && imap_name_check(name))
+        return reply_no(i, "CANNOT", imap_name_check(name));
+    return folder_subscribe(i->s->store, &i->s->cx, i->s->who.account, name, yes, &i->s->ticket);
+}
+
+enum err cmd_subscribe(struct imap *i, const struct imap_command *c)
+{
+    return subscribe(i, c, true);
+}
+
+enum err cmd_unsubscribe(struct imap *i, const struct imap_command *c)
+{
+    return subscribe(i, c, false);
+}

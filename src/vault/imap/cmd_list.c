@@ -1,0 +1,438 @@
+/* LIST with all its options (RFC 9051 §6.3.9; RFC 5258, 5819, 6154, 8440, 9590), LSUB (RFC 3501 §6.3.9) and STATUS
+ * (RFC 9051 §6.3.11).
+ *
+ * What there is to list is gathered first, under one view: the user's own mailboxes, what others share, and names that
+ * are only subscribed to. Then each is looked at and written, as many as a step may say. */
+#include "vault/imap/commands.h"
+
+#include "base/arena.h"
+#include "config/config.h"
+#include "proto/imap_list.h"
+#include "vault/imap/mailbox_answers.h"
+#include "vault/imap/response.h"
+#include "vault/store/acl.h"
+#include "vault/store/directory.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* ---- STATUS ---- */
+
+void status_write(struct imap *i, const struct place *p, uint32_t items)
+{
+    const struct folder *f = &p->folder;
+    struct buf *out = &i->s->out;
+    const char *before = "";
+
+    buf_add(out, S("* STATUS "));
+    imap_mailbox_write(out, p->name, imap_is_utf8(i));
+    buf_add(out, S(" ("));
+    for (uint32_t item = 1; item <= IMAP_STATUS_DELETED_STORAGE; item <<= 1) {
+        uint64_t n = item == IMAP_STATUS_MESSAGES          ? f->exists
+                     : item == IMAP_STATUS_RECENT          ? f->recent
+                     : item == IMAP_STATUS_UIDNEXT         ? f->uid_next
+                     : item == IMAP_STATUS_UIDVALIDITY     ? f->uid_validity
+                     : item == IMAP_STATUS_UNSEEN          ? f->unseen
+                     : item == IMAP_STATUS_DELETED         ? f->deleted
+                     : item == IMAP_STATUS_SIZE            ? f->bytes
+                     : item == IMAP_STATUS_HIGHESTMODSEQ   ? f->modseq
+                     : item == IMAP_STATUS_APPENDLIMIT     ? i->s->store->config()->limits.message_size
+                     : item == IMAP_STATUS_DELETED_STORAGE ? f->deleted_bytes
+                                                           : 0;
+
+        if (!(items & item))
+            continue;
+        buf_add_c(out, before);
+        buf_add(out, imap_status_name(item));
+        before = " ";
+        if (item == IMAP_STATUS_MAILBOXID) {
+            buf_add(out, S(" ("));
+            mailbox_id_write(out, p->at);
+            buf_add(out, S(")"));
+        } else {
+            buf_printf(out, " %" PRIu64, n);
+        }
+    }
+    buf_add(out, S(")\r\n"));
+}
+
+enum err cmd_status(struct imap *i, const struct imap_command *c)
+{
+    struct imap_status a;
+    struct place p;
+    enum err e;
+
+    if (!parse_imap_status(imap_parsing(i), c->args, &a))
+        return reply_misread(i);
+    if (!place_for(i, a.mailbox, IMAP_RIGHT_READ, &p, &e))
+        return e;
+    if (a.items & IMAP_STATUS_HIGHESTMODSEQ) /* RFC 7162 §3.1: a command that enables it */
+        imap_enable(i, IMAP_ENABLE_CONDSTORE);
+    status_write(i, &p, a.items);
+    return OK;
+}
+
+/* ---- what there is ---- */
+
+struct entry {
+    struct place p;
+    bool exists; /* else only subscribed to, or above such a name */
+    bool subscribed;
+    bool has_chosen_below; /* CHILDINFO: something below is chosen that no pattern matches */
+};
+
+struct listing {
+    struct imap_list a;
+    const struct str *patterns; /* joined with the reference */
+    struct entry *v;
+    size_t n, room, next;
+    struct entry **by_name; /* sorted */
+    const struct str *subscriptions;
+    size_t subscription_count;
+    bool lsub;
+};
+
+static int compare_strs(const void *a, const void *b)
+{
+    return str_compare(*(const struct str *)a, *(const struct str *)b);
+}
+
+static bool is_subscribed(const struct listing *l, struct str name)
+{
+    return l->subscription_count &&
+           bsearch(&name, l->subscriptions, l->subscription_count, sizeof(name), compare_strs);
+}
+
+static struct entry *add_entry(struct imap *i, struct listing *l)
+{
+    if (l->n == l->room) {
+        size_t room = l->room ? l->room * 2 : 64;
+        struct entry *grown = arena_array(i->arena, struct entry, room);
+
+        if (l->n)
+            memcpy(grown, l->v, l->n * sizeof(*grown));
+        l->v = grown;
+        l->room = room;
+    }
+    return &l->v[l->n++];
+}
+
+/* A name above others that has no mailbox itself. */
+static void add_name(struct imap *i, struct listing *l, struct str name, bool exists)
+{
+    *add_entry(i, l) = (struct entry){.p = {.name = name,
+                                            .rights = IMAP_RIGHT_LOOKUP,
+                                            .folder = {.no_select = true, .has_children = exists}},
+                                      .exists = exists,
+                                      .subscribed = is_subscribed(l, name)};
+}
+
+static bool may_match_below(const struct listing *l, struct str name)
+{
+    for (size_t k = 0; k < l->a.pattern_count; k++)
+        if (imap_pattern_matches(l->patterns[k], name) ||
+            imap_pattern_may_match_below(l->patterns[k], name))
+            return true;
+    return false;
+}
+
+static enum err add_own(struct imap *i, struct cx *cx, struct view *v, struct listing *l)
+{
+    struct folder *list;
+    size_t n;
+    enum err e = folder_list(v, cx, i->s->who.account, &list, &n);
+
+    for (size_t k = 0; k < n && !e; k++)
+        *add_entry(i, l) = (struct entry){.p = {.at = {i->s->who.account, list[k].id},
+                                                .folder = list[k],
+                                                .name = list[k].name,
+                                                .rights = IMAP_RIGHTS_ALL},
+                                          .exists = true,
+                                          .subscribed = list[k].subscribed};
+    return e;
+}
+
+static struct str join(struct imap *i, struct str a, struct str b, struct str c)
+{
+    struct buf name = buf_make(BUF_UNLIMITED);
+    struct str joined;
+
+    buf_add(&name, a);
+    buf_add_char(&name, IMAP_DELIMITER);
+    buf_add(&name, b);
+    if (c.n)
+        buf_add_char(&name, IMAP_DELIMITER);
+    buf_add(&name, c);
+    joined = str_copy(i->arena, buf_str(&name));
+    buf_free(&name);
+    return joined;
+}
+
+/* One other account: those of its mailboxes that this user may see. */
+static enum err add_owner(struct imap *i, struct cx *cx, struct view *v, struct listing *l,
+                          struct account_id owner)
+{
+    struct account_row row;
+    struct folder *list;
+    struct str space;
+    size_t n, before = l->n;
+    bool found;
+    enum err e = directory_account(v, cx, owner, &row, &found);
+
+    if (!e && found)
+        e = place_space(i, v, cx, owner, &space);
+    if (e || !found || !may_match_below(l, join(i, space, row.address, STR_NONE)))
+        return e;
+    e = folder_list(v, cx, owner, &list, &n);
+    for (size_t k = 0; k < n && !e; k++) {
+        struct entry seen = {.p = {.at = {owner, list[k].id}, .folder = list[k]}, .exists = true};
+
+        e = acl_rights(v, cx, owner, list[k].id, i->s->who.account, &seen.p.rights);
+        if (e || !(seen.p.rights & IMAP_RIGHT_LOOKUP))
+            continue;
+        seen.p.name = join(i, space, row.address, list[k].name);
+        seen.subscribed = is_subscribed(l, seen.p.name);
+        seen.p.rights &= IMAP_RIGHTS_ALL;
+        *add_entry(i, l) = seen;
+    }
+    if (l->n > before)
+        add_name(i, l, join(i, space, row.address, STR_NONE), true);
+    return e;
+}
+
+static enum err add_others(struct imap *i, struct cx *cx, struct view *v, struct listing *l)
+{
+    struct account_id *owners;
+    size_t n = 0, before = l->n;
+    bool wanted = may_match_below(l, S(OTHER_USERS)) || may_match_below(l, S(SHARED));
+    enum err e = wanted ? acl_owners(v, cx, i->s->who.account, &owners, &n) : OK;
+
+    for (size_t k = 0; k < n && !e; k++)
+        e = add_owner(i, cx, v, l, owners[k]);
+    for (size_t at = before, end = l->n, told = 0; at < end; at++) {
+        bool shared = str_starts(l->v[at].p.name, S(SHARED));
+
+        if (!(told & (shared ? 1u : 2u)))
+            add_name(i, l, shared ? S(SHARED) : S(OTHER_USERS), true);
+        told |= shared ? 1u : 2u;
+    }
+    return e;
+}
+
+/* ---- in the order of names ---- */
+
+static int compare_entries(const void *a, const void *b)
+{
+    return str_compare((*(struct entry *const *)a)->p.name, (*(struct entry *const *)b)->p.name);
+}
+
+static void sort_by_name(struct imap *i, struct listing *l)
+{
+    l->by_name = arena_array(i->arena, struct entry *, l->n);
+    for (size_t k = 0; k < l->n; k++)
+        l->by_name[k] = &l->v[k];
+    qsort(l->by_name, l->n, sizeof(*l->by_name), compare_entries);
+}
+
+static struct entry *find_entry(const struct listing *l, struct str name)
+{
+    struct entry wanted = {.p = {.name = name}}, *key = &wanted;
+    struct entry **found =
+        l->n ? bsearch(&key, l->by_name, l->n, sizeof(*l->by_name), compare_entries) : NULL;
+
+    return found ? *found : NULL;
+}
+
+/* Names that are subscribed to and lead nowhere, and those above them: \NonExistent (RFC 5258 §3). */
+static void add_nonexistent(struct imap *i, struct listing *l)
+{
+    for (size_t k = 0; k < l->subscription_count; k++) {
+        size_t known = l->n;
+
+        sort_by_name(i, l);
+        for (struct str name = l->subscriptions[k]; name.n; name = imap_name_parent(name))
+            if (!find_entry(l, name))
+                add_name(i, l, name, false);
+        if (l->n == known)
+            continue;
+    }
+    sort_by_name(i, l);
+}
+
+/* ---- which of them ---- */
+
+static bool matches(const struct listing *l, struct str name)
+{
+    for (size_t k = 0; k < l->a.pattern_count; k++)
+        if (imap_pattern_matches(l->patterns[k], name))
+            return true;
+    return false;
+}
+
+/* By the selection options, whatever the patterns say. */
+static bool is_chosen(const struct listing *l, const struct entry *at)
+{
+    if (l->a.select & IMAP_LIST_SUBSCRIBED && !at->subscribed)
+        return false;
+    if (l->a.select & IMAP_LIST_SPECIAL_USE && !at->p.folder.roles)
+        return false;
+    return at->exists || l->a.select & IMAP_LIST_SUBSCRIBED;
+}
+
+/* RFC 5258 §3.1, RECURSIVEMATCH; and LSUB, where "%" tells of a parent that is not subscribed to itself. */
+static void note_parents(struct listing *l)
+{
+    for (size_t k = 0; k < l->n; k++) {
+        struct entry *at = &l->v[k], *parent;
+
+        if (!is_chosen(l, at) || matches(l, at->p.name))
+            continue;
+        for (struct str name = imap_name_parent(at->p.name); name.n; name = imap_name_parent(name))
+            if ((parent = find_entry(l, name)))
+                parent->has_chosen_below = true;
+    }
+}
+
+static enum err gather(struct imap *i, struct listing *l)
+{
+    struct cx cx = {.arena = i->arena};
+    struct str *names;
+    struct view *v;
+    enum err e = imap_view(i, &v);
+
+    if (!e)
+        e = folder_subscriptions(v, &cx, i->s->who.account, &names, &l->subscription_count);
+    if (e)
+        return fail(&i->s->cx, e, "%s", cx.cause);
+    l->subscriptions = names;
+    e = add_own(i, &cx, v, l);
+    if (!e)
+        e = add_others(i, &cx, v, l);
+    if (e)
+        return fail(&i->s->cx, e, "%s", cx.cause);
+    if (l->a.select & IMAP_LIST_SUBSCRIBED)
+        add_nonexistent(i, l);
+    else
+        sort_by_name(i, l);
+    if (l->a.select & IMAP_LIST_RECURSIVEMATCH)
+        note_parents(l);
+    return OK;
+}
+
+/* ---- saying it ---- */
+
+static void attribute(struct buf *out, struct str name, bool *first)
+{
+    if (!*first)
+        buf_add_char(out, ' ');
+    buf_add(out, name);
+    *first = false;
+}
+
+static void write_attributes(const struct listing *l, struct buf *out, const struct entry *at)
+{
+    const struct folder *f = &at->p.folder;
+    bool first = true;
+
+    if (!at->exists)
+        attribute(out, l->lsub ? S("\\Noselect") : S("\\NonExistent"), &first);
+    else if (f->no_select || (l->lsub && !at->subscribed))
+        attribute(out, S("\\Noselect"), &first);
+    if (at->exists)
+        attribute(out, f->has_children ? S("\\HasChildren") : S("\\HasNoChildren"), &first);
+    if (at->subscribed && !l->lsub &&
+        (l->a.select & IMAP_LIST_SUBSCRIBED || l->a.returns & IMAP_LIST_RETURN_SUBSCRIBED))
+        attribute(out, S("\\Subscribed"), &first);
+    for (uint32_t bit = 1; bit && bit <= f->roles; bit <<= 1)
+        if (f->roles & bit)
+            attribute(out, imap_use_name(bit), &first);
+}
+
+static void write_rights(struct imap *i, const struct place *p)
+{
+    struct buf *out = &i->s->out;
+
+    buf_add(out, S("* MYRIGHTS "));
+    imap_mailbox_write(out, p->name, imap_is_utf8(i));
+    buf_add_char(out, ' ');
+    imap_rights_write(out, p->rights);
+    buf_add(out, S("\r\n"));
+}
+
+static enum err write_entry(struct imap *i, const struct listing *l, const struct entry *at)
+{
+    struct buf *out = &i->s->out;
+    bool readable = at->exists && !at->p.folder.no_select && at->p.rights & IMAP_RIGHT_READ;
+
+    buf_add(out, l->lsub ? S("* LSUB (") : S("* LIST ("));
+    write_attributes(l, out, at);
+    buf_add(out, S(") \"/\" "));
+    imap_mailbox_write(out, at->p.name, imap_is_utf8(i));
+    if (at->has_chosen_below && !l->lsub)
+        buf_add(out, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
+    buf_add(out, S("\r\n"));
+    if (l->a.returns & IMAP_LIST_RETURN_STATUS && readable)
+        status_write(i, &at->p, l->a.status_items);
+    if (l->a.returns & IMAP_LIST_RETURN_MYRIGHTS && at->p.at.mailbox.v)
+        write_rights(i, &at->p);
+    if (l->a.returns & IMAP_LIST_RETURN_METADATA && readable)
+        return metadata_write(i, &at->p, l->a.metadata_entries, l->a.metadata_entry_count);
+    return OK;
+}
+
+static enum err list_on(struct imap *i, void *state, bool *done)
+{
+    struct listing *l = state;
+    enum err e = OK;
+
+    for (; l->next < l->n && !e && !imap_is_enough(i); l->next++) {
+        const struct entry *at = &l->v[l->next];
+
+        if (matches(l, at->p.name) && (is_chosen(l, at) || at->has_chosen_below))
+            e = write_entry(i, l, at);
+    }
+    *done = l->next == l->n;
+    return e;
+}
+
+static enum err list(struct imap *i, const struct imap_list *a, bool lsub)
+{
+    struct listing *l = arena_alloc(i->arena, sizeof(*l));
+    struct str *patterns = arena_array(i->arena, struct str, a->pattern_count + 1);
+    enum err e;
+
+    *l = (struct listing){.a = *a, .patterns = patterns, .lsub = lsub};
+    for (size_t k = 0; k < a->pattern_count; k++)
+        patterns[k] = imap_pattern_join(i->arena, a->reference, a->patterns[k]);
+    if (lsub) /* the same, but for what it says of parents (RFC 3501 §6.3.9) */
+        l->a.select = IMAP_LIST_SUBSCRIBED | IMAP_LIST_RECURSIVEMATCH;
+    e = gather(i, l);
+    if (e)
+        return e;
+    if (l->a.returns & IMAP_LIST_RETURN_STATUS && l->a.status_items & IMAP_STATUS_HIGHESTMODSEQ)
+        imap_enable(i, IMAP_ENABLE_CONDSTORE);
+    imap_go_on(i, &(struct imap_step){.run = list_on, .state = l});
+    return OK;
+}
+
+enum err cmd_list(struct imap *i, const struct imap_command *c)
+{
+    struct imap_list a;
+
+    if (!parse_imap_list(imap_parsing(i), c->args, &a))
+        return reply_misread(i);
+    if (!a.extended && a.pattern_count == 1 && !a.patterns[0].n) { /* a question for the delimiter */
+        buf_add(&i->s->out, S("* LIST (\\Noselect) \"/\" \"\"\r\n"));
+        return OK;
+    }
+    return list(i, &a, false);
+}
+
+enum err cmd_lsub(struct imap *i, const struct imap_command *c)
+{
+    struct imap_list a;
+
+    if (!parse_imap_lsub(imap_parsing(i), c->args, &a))
+        return reply_misread(i);
+    return list(i, &a, true);
+}
