@@ -214,13 +214,13 @@ static void test_no_relaying_and_no_session(void **state)
 static void test_calls_of_other_rooms(void **state)
 {
     static const enum call for_users[] = {CALL_signon_begin, CALL_signon_step, CALL_signon_end,
-                                          CALL_attach};
+                                          CALL_attach, CALL_local_begin};
     static const enum call for_mx[] = {CALL_queue_take, CALL_queue_more, CALL_queue_piece,
                                        CALL_queue_done};
     static const enum call for_postmaster[] = {
         CALL_domain_add,  CALL_account_add, CALL_account_list, CALL_account_password, CALL_alias_add,
         CALL_queue_list,  CALL_trace,       CALL_check,        CALL_status,           CALL_room_stop,
-        CALL_room_reload, CALL_room_start,  CALL_room_gate};
+        CALL_room_reload, CALL_room_start,  CALL_room_gate,    CALL_room_users};
     struct world *w = *state;
     struct rpc_client *mx = rpc_client_new(w->mx, 4), *users = rpc_client_new(w->users, 4);
     struct str reply;
@@ -322,6 +322,168 @@ static void test_wrong_passwords_give_nothing(void **state)
     e = vault_signon_step(&w->cx, &step, &done);
     assert_true(e != OK);
     rpc_client_free(users);
+    still_works(w);
+}
+
+/* ---- users of this machine ---- */
+
+#define NOBODY 65534
+
+static enum err local_begin(struct world *w, struct rpc_client *c, int fd, struct handle *session)
+{
+    struct str reply;
+    struct unpack u;
+    struct local_begin_reply r;
+    enum err e = rpc_call(c, &w->cx, CALL_local_begin, S(""), &fd, fd >= 0, &reply);
+
+    close_fd(&fd);
+    if (e)
+        return e;
+    u = unpack_begin(reply);
+    unpack_local_begin_reply(w->cx.arena, &u, &r);
+    assert_true(unpack_done(&u));
+    *session = r.session;
+    return OK;
+}
+
+static int dial(struct str path)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un to;
+
+    assert_true(unix_address(path, &to));
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    return fd;
+}
+
+/* Somebody connects to the local socket and stays a while; what the gate accepts. */
+static int accept_from(struct world *w, int listening, uid_t uid, pid_t *who)
+{
+    int fd;
+
+    *who = fork();
+    if (*who == 0) {
+        if (geteuid() == 0 && setuid(uid))
+            _exit(1);
+        fd = dial(w->config->submit_socket);
+        pause();
+        _exit(fd);
+    }
+    fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    while (fd < 0) { /* the supervisor's does not block */
+        struct pollfd p = {.fd = listening, .events = POLLIN};
+
+        poll(&p, 1, -1);
+        fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    }
+    return fd;
+}
+
+static void gone(pid_t who)
+{
+    kill(who, SIGKILL);
+    waitpid(who, NULL, 0);
+}
+
+/* The ends from which root is seen, though root said nothing: of a connection to whatever root listens on. */
+static void test_a_uid_cannot_be_claimed(void **state)
+{
+    struct world *w = *state;
+    struct rpc_client *users = rpc_client_new(w->users, 4), *mx = rpc_client_new(w->mx, 4);
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(any);
+    int listening, tcp = socket(AF_INET, SOCK_STREAM, 0), to_tcp = socket(AF_INET, SOCK_STREAM, 0),
+                   ends[2];
+    struct handle session;
+
+    w->mx = w->users = -1;
+    must(w, layout_submit_socket(&w->cx, w->config, &listening));
+    assert_int_equal(bind(tcp, (struct sockaddr *)&any, sizeof(any)), 0);
+    assert_int_equal(listen(tcp, 1), 0);
+    assert_int_equal(getsockname(tcp, (struct sockaddr *)&any, &n), 0);
+    assert_int_equal(connect(to_tcp, (struct sockaddr *)&any, sizeof(any)), 0);
+    pair(ends);
+
+    assert_int_equal(local_begin(w, users, -1, &session), ERR_BAD_CALL);
+    assert_int_equal(local_begin(w, users, ends[0], &session), ERR_BAD_CALL);
+    assert_int_equal(local_begin(w, users, to_tcp, &session), ERR_BAD_CALL);
+    assert_int_equal(local_begin(w, users, dial(w->config->control_socket), &session), ERR_BAD_CALL);
+    assert_int_equal(local_begin(w, users, dial(w->config->submit_socket), &session), ERR_BAD_CALL);
+    assert_int_equal(local_begin(w, users, dup(listening), &session), ERR_BAD_CALL);
+    assert_int_equal(local_begin(w, mx, dup(listening), &session), ERR_BAD_CALL);
+    close(ends[1]);
+    close(tcp);
+    close(listening);
+    rpc_client_free(users);
+    rpc_client_free(mx);
+    still_works(w);
+}
+
+static void tell_users(struct world *w)
+{
+    struct local_user nobody = {NOBODY, S("nobody")};
+    struct room_users_request q = {.users = &nobody, .users_count = 1};
+    struct buf b = buf_make(100);
+
+    pack_room_users_request(&b, &q);
+    must(w, room_call(&w->vault, &w->cx, CALL_room_users, buf_str(&b), NULL, 0));
+    buf_free(&b);
+}
+
+static enum err envelope_as(struct world *w, struct path from, struct path to, struct handle session)
+{
+    struct rcpt rcpt = {.to = to};
+    struct envelope_request q = {.session = session,
+                                 .client = S("uid:0"),
+                                 .reverse_path = from,
+                                 .rcpts = &rcpt,
+                                 .rcpts_count = 1};
+    struct envelope_reply r;
+    enum err e = vault_envelope(&w->cx, &q, &r);
+
+    return e ? e : r.mail ? r.mail : r.rcpts[0].answer;
+}
+
+/* While somebody is connected a gate can act for him, in this life, and in no one else's name. */
+static void test_a_user_is_who_the_kernel_says(void **state)
+{
+    static const struct path himself = {{"nobody", 6}, {"acompany.test", 13}};
+    struct world *w = *state;
+    struct rpc_client *users = rpc_client_new(w->users, 4),
+                      *other = rpc_client_new(new_gate(w, true), 4);
+    struct handle session;
+    int listening, ends[2];
+    pid_t who;
+
+    w->users = -1;
+    if (geteuid() != 0) { /* all that connect are one user then, and that is the operator */
+        rpc_client_free(users);
+        rpc_client_free(other);
+        skip();
+    }
+    must(w, layout_submit_socket(&w->cx, w->config, &listening));
+    assert_int_equal(local_begin(w, users, accept_from(w, listening, NOBODY, &who), &session),
+                     ERR_DENIED);
+    gone(who); /* that uid has no login */
+    tell_users(w);
+    must(w, local_begin(w, users, accept_from(w, listening, NOBODY, &who), &session));
+    rpc_use(users);
+    must(w, envelope_as(w, himself, stranger, session));
+    assert_int_equal(envelope_as(w, tom, stranger, session), ERR_BAD_SENDER);
+    rpc_use(other);
+    assert_int_equal(envelope_as(w, himself, stranger, session), ERR_AUTH_NEEDED);
+    pair(ends);
+    assert_int_equal(attach(w, users, session, ends[0]), ERR_BAD_CALL); /* it opens no mailbox */
+    close(ends[1]);
+    gone(who);
+
+    must(w, local_begin(w, users, accept_from(w, listening, 0, &who), &session));
+    rpc_use(users);
+    must(w, envelope_as(w, tom, stranger, session));
+    gone(who);
+    close(listening);
+    rpc_client_free(users);
+    rpc_client_free(other);
     still_works(w);
 }
 
@@ -480,6 +642,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_calls_of_other_rooms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_attach_takes_only_its_own_stream, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_passwords_give_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_uid_cannot_be_claimed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_user_is_who_the_kernel_says, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_random_payloads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_frame_that_never_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_gate_that_never_reads, set_up, tear_down),

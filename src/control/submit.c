@@ -101,8 +101,26 @@ static enum err ask_text(struct dialogue *d, int digit, const char *text)
     return ask(d, digit, &line, "");
 }
 
-/* The greeting begins with the server's name (RFC 5321 §4.2.1). */
-static enum err greet(struct dialogue *d, struct str *hostname)
+/* What EHLO says of this keyword; false: nothing. */
+static bool find_keyword(struct str text, struct str keyword, struct str *argument)
+{
+    struct str line;
+
+    while (text.n) {
+        if (!take_until(&text, '\n', &line)) {
+            line = text;
+            text = STR_NONE;
+        }
+        if (str_starts(line, keyword) && line.n > keyword.n && line.p[keyword.n] == ' ') {
+            *argument = str_from(line, keyword.n + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where a bare name is at home: said by the server, else it is the name that its greeting begins with (RFC 5321 §4.2.1). */
+static enum err greet(struct dialogue *d, struct str *domain)
 {
     struct str rest, name;
     enum err e = hear(d);
@@ -114,11 +132,14 @@ static enum err greet(struct dialogue *d, struct str *hostname)
     rest = d->reply.text;
     if (!take_until(&rest, ' ', &name))
         name = rest;
-    *hostname = str_copy(d->cx->arena, name);
-    return ask_text(d, 2, "EHLO localhost\r\n");
+    *domain = str_copy(d->cx->arena, name);
+    e = ask_text(d, 2, "EHLO localhost\r\n");
+    if (!e && find_keyword(d->reply.text, S("XDOMAIN"), &name))
+        *domain = str_copy(d->cx->arena, name);
+    return e;
 }
 
-static void write_sender(struct buf *out, const struct submit_message *m, struct str hostname)
+static void write_sender(struct buf *out, const struct submit_message *m, struct str domain)
 {
     size_t at;
 
@@ -126,7 +147,7 @@ static void write_sender(struct buf *out, const struct submit_message *m, struct
         return;
     buf_add(out, m->sender);
     if (!str_find_char(m->sender, '@', &at))
-        buf_printf(out, "@%.*s", STR_ARG(hostname));
+        buf_printf(out, "@%.*s", STR_ARG(domain));
 }
 
 static bool needs_utf8(const struct submit_message *m)
@@ -138,12 +159,12 @@ static bool needs_utf8(const struct submit_message *m)
     return needed;
 }
 
-static enum err say_mail(struct dialogue *d, const struct submit_message *m, struct str hostname)
+static enum err say_mail(struct dialogue *d, const struct submit_message *m, struct str domain)
 {
     scoped(buf_free) struct buf line = buf_make(4096);
 
     buf_add_c(&line, "MAIL FROM:<");
-    write_sender(&line, m, hostname);
+    write_sender(&line, m, domain);
     buf_add_char(&line, '>');
     if (!is_ascii(m->message))
         buf_add_c(&line, " BODY=8BITMIME");
@@ -173,7 +194,7 @@ static enum err say_rcpt(struct dialogue *d, const struct submit_message *m, str
 }
 
 /* "Fred Example" <fred@mail.example.com>; a name that is not ASCII is left out. */
-static void write_from(struct buf *out, const struct submit_message *m, struct str hostname)
+static void write_from(struct buf *out, const struct submit_message *m, struct str domain)
 {
     buf_add_c(out, "From: ");
     if (m->from_name.n && is_ascii(m->from_name)) {
@@ -187,11 +208,11 @@ static void write_from(struct buf *out, const struct submit_message *m, struct s
         buf_add_c(out, "\" ");
     }
     buf_add_char(out, '<');
-    write_sender(out, m, hostname);
+    write_sender(out, m, domain);
     buf_add_c(out, ">\r\n");
 }
 
-static enum err say_body(struct dialogue *d, const struct submit_message *m, struct str hostname)
+static enum err say_body(struct dialogue *d, const struct submit_message *m, struct str domain)
 {
     scoped(buf_free) struct buf out = buf_make(BUF_UNLIMITED);
     struct str header = str_upto(m->message, header_length(m->message)), rest = m->message;
@@ -200,7 +221,7 @@ static enum err say_body(struct dialogue *d, const struct submit_message *m, str
     enum err e = OK;
 
     if (!m->null_sender && !find_header_field(header, S("From"), &from))
-        write_from(&out, m, hostname);
+        write_from(&out, m, domain);
     while (!e && rest.n) {
         struct str piece = str_upto(rest, 65536);
 
@@ -215,15 +236,15 @@ static enum err say_body(struct dialogue *d, const struct submit_message *m, str
 
 static enum err converse(struct dialogue *d, const struct submit_message *m)
 {
-    struct str hostname;
+    struct str domain;
     enum err e;
 
-    if ((e = greet(d, &hostname)) || (e = say_mail(d, m, hostname)))
+    if ((e = greet(d, &domain)) || (e = say_mail(d, m, domain)))
         return e;
     for (size_t i = 0; i < m->recipient_count; i++)
         if ((e = say_rcpt(d, m, m->recipients[i])))
             return e;
-    if ((e = ask_text(d, 3, "DATA\r\n")) || (e = say_body(d, m, hostname)))
+    if ((e = ask_text(d, 3, "DATA\r\n")) || (e = say_body(d, m, domain)))
         return e;
     ask_text(d, 2, "QUIT\r\n"); /* whatever comes now, the message is accepted */
     return OK;

@@ -4,7 +4,7 @@
 #include "base/err.h"
 
 struct submit_message {
-    struct str sender; /* without a domain: the server's hostname is added; empty: <> */
+    struct str sender; /* without a domain: the server's is added; empty: <> */
     bool null_sender;
     const struct str *recipients; /* as they stand between angle brackets */
     size_t recipient_count;

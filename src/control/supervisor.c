@@ -8,6 +8,7 @@
 #include "control/layout.h"
 #include "control/notify.h"
 #include "control/room.h"
+#include "control/users.h"
 #include "net/listen.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ struct supervisor {
     struct listeners listeners;
     struct arena *listener_texts;
     int lock, control, signals;
+    int users_watch; /* readable when the logins of this machine have changed; -1: not watched */
     struct room_process rooms[ROOM_COUNT];
     struct deaths deaths;
     int64_t start_at_ms; /* monotonic: nothing is started before */
@@ -114,6 +116,18 @@ static bool tell_reload(struct supervisor *s, struct room_process *r)
     return room_tell(r, CALL_room_reload, buf_str(&b), NULL, 0);
 }
 
+static void tell_users(struct supervisor *s)
+{
+    scoped(buf_free) struct buf b = buf_make(BUF_UNLIMITED);
+    struct arena *arena = arena_new(0);
+    struct room_users_request q;
+
+    users_list(arena, &q);
+    pack_room_users_request(&b, &q);
+    room_tell(&s->rooms[ROOM_VAULT], CALL_room_users, buf_str(&b), NULL, 0);
+    arena_free(arena);
+}
+
 /* ---- starting ---- */
 
 static void stop_because(struct supervisor *s, enum err e)
@@ -150,6 +164,7 @@ static enum err start_all(struct supervisor *s)
         e = room_spawn(s->cx, &s->rooms[k], s->options.rooms, -1);
     if (!e) { /* whoever has gone already will be heard of as a death */
         tell_start(s, &s->rooms[ROOM_VAULT], (int[]){mx[0], users[0]}, 2);
+        tell_users(s);
         tell_start(s, &s->rooms[ROOM_MX], &mx[1], 1);
         tell_start(s, &s->rooms[ROOM_USERS], &users[1], 1);
     }
@@ -338,6 +353,8 @@ static void reload(struct supervisor *s)
     s->certificate_count = count;
     for (enum room_kind k = ROOM_VAULT; k < ROOM_COUNT; k++)
         s->reloading[k] = is_alive(&s->rooms[k]) && tell_reload(s, &s->rooms[k]);
+    if (is_alive(&s->rooms[ROOM_VAULT]))
+        tell_users(s);
 }
 
 static void hear_signals(struct supervisor *s)
@@ -399,15 +416,18 @@ static int next_timeout(const struct supervisor *s)
 
 static void wait_and_hear(struct supervisor *s)
 {
-    struct pollfd p[ROOM_COUNT + 1] = {[ROOM_COUNT] = {.fd = s->signals, .events = POLLIN}};
+    struct pollfd p[] = {[ROOM_COUNT] = {.fd = s->signals, .events = POLLIN},
+                         [ROOM_COUNT + 1] = {.fd = s->users_watch, .events = POLLIN}};
 
     for (enum room_kind k = ROOM_VAULT; k < ROOM_COUNT; k++)
         p[k] = (struct pollfd){.fd = s->rooms[k].leash, .events = POLLIN};
-    poll(p, ROOM_COUNT + 1, next_timeout(s));
+    poll(p, sizeof(p) / sizeof(*p), next_timeout(s));
     for (enum room_kind k = ROOM_VAULT; k < ROOM_COUNT; k++)
         if (p[k].revents)
             hear_answers(s, &s->rooms[k]);
     hear_signals(s);
+    if (p[ROOM_COUNT + 1].revents && users_changed(s->users_watch) && is_alive(&s->rooms[ROOM_VAULT]))
+        tell_users(s);
     arena_reset(s->cx->arena);
 }
 
@@ -474,7 +494,12 @@ static enum err prepare(struct supervisor *s)
 
 enum err supervisor_run(struct cx *cx, const struct supervisor_options *options)
 {
-    struct supervisor s = {.options = *options, .cx = cx, .lock = -1, .control = -1, .signals = -1};
+    struct supervisor s = {.options = *options,
+                           .cx = cx,
+                           .lock = -1,
+                           .control = -1,
+                           .signals = -1,
+                           .users_watch = users_watch("/etc")};
     enum err e;
 
     if (!s.options.grace_ms)
@@ -493,6 +518,7 @@ enum err supervisor_run(struct cx *cx, const struct supervisor_options *options)
     }
     listeners_close(&s.listeners);
     close_fd(&s.signals);
+    close_fd(&s.users_watch);
     close_fd(&s.control);
     close_fd(&s.lock);
     arena_free(s.in_force);

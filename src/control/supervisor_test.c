@@ -321,6 +321,7 @@ static void test_reload(void **state)
     kill(s->pid, SIGHUP);
     wait_note(s, "RELOADING=1\nMONOTONIC_USEC=");
     wait_line(s, " info reloaded ", s->config);
+    wait_line(s, "vault ", " room_users ");
     wait_note(s, "READY=1");
     write_config(s, "mail.test", "frob = 1");
     kill(s->pid, SIGHUP);

@@ -21,6 +21,13 @@ const struct gate_settings *gate_settings(void)
     return atomic_load(&current);
 }
 
+static struct str domain_of(struct str address)
+{
+    size_t at;
+
+    return str_rfind_char(address, '@', &at) ? str_from(address, at + 1) : STR_NONE;
+}
+
 static void put_in_force(struct arena *arena, const struct config *config, bool has_certificate)
 {
     struct kept *k = arena_alloc(arena, sizeof(*k));
@@ -36,6 +43,7 @@ static void put_in_force(struct arena *arena, const struct config *config, bool 
         .allow_plaintext_auth = config->allow_plaintext_auth,
         .has_certificate = has_certificate,
         .scram = config->scram,
+        .local_domain = domain_of(config->postmaster),
     };
     k->settings.signon = (struct signon_settings){
         .hostname = config->hostname,

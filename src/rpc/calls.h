@@ -6,7 +6,7 @@
 #include "rpc/types.h"
 
 /* Field values that are enums or sets. */
-enum { PROTOCOL_SMTP = 1, PROTOCOL_POP3, PROTOCOL_IMAP, PROTOCOL_SIEVE, PROTOCOL_HTTP };
+enum { PROTOCOL_SMTP = 1, PROTOCOL_POP3, PROTOCOL_IMAP, PROTOCOL_SIEVE, PROTOCOL_HTTP, PROTOCOL_LOCAL };
 enum { SIGNON_MORE, SIGNON_DONE };
 enum { MODE_UTF8 = 1 }; /* of attach: POP3's UTF8 (RFC 6856) */
 enum {

@@ -54,8 +54,6 @@ struct listener_watch {
     struct channels *all;
     int fd;
     enum room room;
-    uid_t user;
-    gid_t group;
 };
 
 struct channels {
@@ -439,37 +437,15 @@ enum err channel_add(struct channels *c, struct cx *cx, int fd, enum room room, 
                                                 : fail(cx, ERR_SYSTEM, "a channel cannot be watched");
 }
 
-#define MOST_GROUPS 1024
-
-static bool is_in_group(int fd, const struct ucred *peer, gid_t group)
-{
-    gid_t groups[MOST_GROUPS];
-    socklen_t size = sizeof(groups);
-
-    if (group == (gid_t)-1)
-        return false;
-    if (peer->gid == group)
-        return true;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
-        return false;
-    for (size_t i = 0; i < size / sizeof(*groups); i++)
-        if (groups[i] == group)
-            return true;
-    return false;
-}
-
-/* Who connected, as the kernel tells it. */
 static bool may_control(const struct listener_watch *l, int fd)
 {
-    struct ucred peer;
-    socklen_t size = sizeof(peer);
+    struct peer peer;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+    if (!peer_of(fd, &l->all->vault->operators, &peer))
         return false;
-    if (peer.uid == 0 || peer.uid == l->user || is_in_group(fd, &peer, l->group))
-        return true;
-    log_line(LOG_WARNING, "control-refused", "uid=%u pid=%d", peer.uid, peer.pid);
-    return false;
+    if (!peer.is_operator)
+        log_line(LOG_WARNING, "control-refused", "uid=%u pid=%d", peer.uid, peer.pid);
+    return peer.is_operator;
 }
 
 static bool run_listening(struct watch *w, unsigned what)
@@ -494,18 +470,13 @@ static bool run_listening(struct watch *w, unsigned what)
     return true;
 }
 
-enum err channels_listen(struct channels *c, struct cx *cx, int fd, enum room room, uid_t user,
-                         gid_t group)
+enum err channels_listen(struct channels *c, struct cx *cx, int fd, enum room room)
 {
     struct listener_watch *l = must_alloc(sizeof(*l));
     enum err e;
 
-    *l = (struct listener_watch){.watch = watch_make(run_listening, fd),
-                                 .all = c,
-                                 .fd = fd,
-                                 .room = room,
-                                 .user = user,
-                                 .group = group};
+    *l = (struct listener_watch){
+        .watch = watch_make(run_listening, fd), .all = c, .fd = fd, .room = room};
     l->watch.want = WATCH_READ;
     l->watch.background = true;
     e = watch_open(cx, c->loop, &l->watch);

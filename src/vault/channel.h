@@ -7,8 +7,6 @@
 #pragma once
 #include "vault/caller.h"
 
-#include <sys/types.h>
-
 struct loop;
 struct channels;
 
@@ -20,10 +18,9 @@ void channels_free(struct channels *c);
 
 /* A first channel; owns fd. *gate: the life it begins. */
 enum err channel_add(struct channels *c, struct cx *cx, int fd, enum room room, uint64_t *gate);
-/* A listening socket for the command line (Unix), whose calls are those of `room`. Only root, the user who started us, and members of `group` are
- * listened to, whatever the mode of the socket's file says; group (gid_t)-1: there is none. */
-enum err channels_listen(struct channels *c, struct cx *cx, int fd, enum room room, uid_t user,
-                         gid_t group);
+/* A listening socket for the command line (Unix), whose calls are those of `room`. Only the vault's operators are
+ * listened to, whatever the mode of the socket's file says. */
+enum err channels_listen(struct channels *c, struct cx *cx, int fd, enum room room);
 
 /* Runs in the long lane: for work that no call waits for. False: thousands wait already, or it ends. */
 bool long_lane_run(struct channels *c, void (*work)(void *arg), void *arg);

@@ -7,6 +7,7 @@
 #include "net/loop.h"
 #include "rpc/frame.h"
 #include "sandbox/sandbox.h"
+#include "vault/accept/local.h"
 #include "vault/accept/transactions.h"
 #include "vault/admin/admin.h"
 #include "vault/attached.h"
@@ -107,6 +108,16 @@ enum err serve_room_stop(struct caller *c, const struct room_stop_request *q, st
     return OK;
 }
 
+enum err serve_room_users(struct caller *c, const struct room_users_request *q,
+                          struct room_users_reply *r)
+{
+    (void)c;
+    (void)r;
+    if (vault.local_users) /* else it only examines */
+        local_users_set(vault.local_users, q->users, q->users_count);
+    return OK;
+}
+
 /* What a gate knew dies with it. The supervisor's own channel is life 0: without it nobody would ever stop us. */
 static void gate_ended(struct vault *v, uint64_t gate)
 {
@@ -131,8 +142,6 @@ struct start {
     struct room_start_request request;
     int fds[FRAME_FDS];
     size_t fd_count;
-    uid_t user;  /* who started us */
-    gid_t group; /* whose members may command us; (gid_t)-1: none */
 };
 
 static bool read_start(struct start *s)
@@ -201,6 +210,7 @@ static enum err open_service(struct start *s)
 
     if (e)
         return e;
+    vault.local_users = local_users_new();
     vault.handles = handles_new(MOST_HANDLES);
     vault.transactions = transactions_new(MOST_TRANSACTIONS);
     return signons_open(&s->cx, vault.store, vault.handles, monotonic_ms, &vault.signons);
@@ -246,18 +256,16 @@ static enum err open_channels(struct start *s)
     if (!e && q->has_users)
         e = channel_add(channels, &s->cx, s->fds[i++], USERS, &gate);
     if (!e && q->has_control)
-        e = channels_listen(channels, &s->cx, s->fds[i++], q->examine ? EXAMINER : CONTROL, s->user,
-                            s->group);
+        e = channels_listen(channels, &s->cx, s->fds[i++], q->examine ? EXAMINER : CONTROL);
     return e ? e : channel_add(channels, &s->cx, LEASH, SUPERVISOR, &gate);
 }
 
 /* While the files that tell it can still be read. */
-static void find_operators(struct start *s)
+static void find_operators(void)
 {
     const struct group *g = getgrnam("posthorn");
 
-    s->user = getuid();
-    s->group = g ? g->gr_gid : (gid_t)-1;
+    vault.operators = (struct operators){getuid(), g ? g->gr_gid : (gid_t)-1};
 }
 
 static enum err tell_remedy(struct cx *cx)
@@ -275,7 +283,7 @@ static enum err start(struct start *s)
 
     if (!e) {
         log_start("vault", settings()->log_level);
-        find_operators(s);
+        find_operators();
         e = close_doors(&s->cx);
     }
     if (!e)
@@ -294,6 +302,7 @@ static void stop(void)
         signons_close(vault.signons);
     transactions_free(vault.transactions);
     handles_free(vault.handles);
+    local_users_free(vault.local_users);
     store_close(vault.store);
     loop_close(&vault.loop);
     engine_close(vault.engine);

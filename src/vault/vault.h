@@ -6,12 +6,15 @@
 #include "config/config.h"
 #include "rpc/calls.h"
 #include "vault/engine/engine.h"
+#include "vault/peer.h"
 
 #include <stdatomic.h>
 
 struct vault {
     struct engine *engine;
     struct store *store;
+    struct operators operators;
+    struct local_users *local_users;
     struct handles *handles; /* who is signed on */
     struct signons *signons; /* sign-ons under way */
     struct transactions

@@ -154,9 +154,7 @@ static enum err begin(struct world *w, struct mail *m)
     struct envelope_reply r = {0};
     enum err e;
 
-    w->c.room = str_starts(q.client, S("uid:")) ? USERS : MX;
     e = serve_envelope(&w->c, &q, &r);
-    w->c.room = MX;
     if (e || r.mail)
         return e ? e : r.mail;
     m->id = r.transaction;
@@ -272,8 +270,7 @@ static void test_rcpt_answers(void **state)
         {"a@elsewhere.test", "b@other", "192.0.2.77", false, OK,
          "the office's servers know what they do"},
         {"a@elsewhere.test", "tom", NULL, false, ERR_NO_SUCH_USER, "nobody's bare name but theirs"},
-        {"root", "tom", "uid:0", false, OK, "a user of this machine means the postmaster's domain"},
-        {"root", "nobody", "uid:0", false, ERR_NO_SUCH_USER, "where it is looked up as any other"},
+        {"root", "b@other.test", "uid:0", false, ERR_NO_RELAY, "what a gate says of a uid is nothing"},
         {"tom@acompany.test", "tom@acompany.test", NULL, true, ERR_BAD_SENDER, "not as somebody else"},
         {"a@elsewhere.test", "inside@acompany.test", NULL, false, ERR_INTERNAL_ONLY, "from outside"},
         {"fred@acompany.test", "inside@acompany.test", NULL, true, OK, "from inside"},
@@ -289,6 +286,54 @@ static void test_rcpt_answers(void **state)
         e = begin(w, &m);
         if (e != rows[i].answer)
             fail_msg("%s to %s (%s): %s", rows[i].from, rows[i].to, rows[i].why, err_row(e)->name);
+    }
+}
+
+/* Whom the kernel named at the local socket. */
+static void test_users_of_this_machine(void **state)
+{
+    static const struct {
+        const char *login, *from, *to;
+        enum err answer;
+        const char *why;
+    } rows[] = {
+        {"cron", "cron", "tom", OK, "a bare name is one of the postmaster's domain"},
+        {"cron", "cron", "nobody", ERR_NO_SUCH_USER, "where it is looked up as any other"},
+        {"cron", "cron@mail.acompany.test", "b@other.test", OK,
+         "the host's name will do, and mail goes onward"},
+        {"cron", "Cron+jobs@acompany.test", "b@other.test", OK, "so does a subaddress"},
+        {"cron", "", "b@other.test", OK, "a report"},
+        {"cron", "tom@acompany.test", "tom", ERR_BAD_SENDER, "not as somebody else"},
+        {"cron", "cron@other.test", "tom", ERR_BAD_SENDER, "nor of another domain"},
+        {"cron", "sales@acompany.test", "tom", ERR_BAD_SENDER, "nor under an alias of others"},
+        {"fred", "sales@acompany.test", "b@other.test", OK,
+         "but under one of the account of that name"},
+        {"fred", "fred@acompany.test", "inside@acompany.test", OK, "it comes from inside"},
+        {"", "sales@acompany.test", "b@other.test", OK, "an operator writes as anybody"},
+        {"", "ceo@other.test", "b@other.test", OK, "wherever that is"},
+    };
+    struct world *w = *state;
+    struct target sales = {path_of("fred@acompany.test")};
+    struct ticket ticket;
+
+    durable(w, alias_create(w->vault.store, &w->c.cx, S("sales@acompany.test"), &sales, 1, &ticket),
+            ticket);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct mail m = {
+            .from = rows[i].from, .to = rows[i].to, .client = "uid:0", .text = S("\r\nhello\r\n")};
+        struct signed_on who = {
+            .gate = GATE, .protocol = PROTOCOL_LOCAL, .any_sender = !rows[i].login[0]};
+        enum err e;
+
+        snprintf(who.client, sizeof(who.client), "%s", rows[i].login);
+        must(w, handle_give(w->vault.handles, &w->c.cx, &who, &m.session));
+        e = send_mail(w, &m);
+        if (e != rows[i].answer)
+            fail_msg("%s sends as %s to %s (%s): %s", rows[i].login, rows[i].from, rows[i].to,
+                     rows[i].why, err_row(e)->name);
+        w->c.gate = OTHER_GATE;
+        assert_int_equal(begin(w, &m), ERR_AUTH_NEEDED);
+        w->c.gate = GATE;
     }
 }
 
@@ -716,6 +761,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rcpt_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_users_of_this_machine, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_hostile_gate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_part_trees_are_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_local_delivery, set_up, tear_down),

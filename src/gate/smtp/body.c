@@ -135,7 +135,7 @@ static void write_received(struct smtp *s, struct buf *out, const char *id, int6
                             .client_address = s->role == SMTP_LOCAL ? STR_NONE : str_from_c(s->client),
                             .by = s->settings->hostname,
                             .esmtp = s->esmtp,
-                            .auth = s->signed_on,
+                            .auth = s->signed_on && has_auth(s),
                             .utf8 = e->params.smtputf8,
                             .tls_version = version,
                             .tls_cipher = tls,

@@ -31,6 +31,16 @@ static bool always(const struct smtp *s)
     return true;
 }
 
+static bool is_local(const struct smtp *s)
+{
+    return s->role == SMTP_LOCAL;
+}
+
+static void write_domain(const struct smtp *s, struct buf *out)
+{
+    buf_printf(out, " %.*s", STR_ARG(s->settings->local_domain));
+}
+
 static void write_size(const struct smtp *s, struct buf *out)
 {
     buf_printf(out, " %" PRIu64, s->settings->message_size);
@@ -55,6 +65,7 @@ static const struct extension {
     {"DSN", always},                 /* RFC 3461 */
     {"STARTTLS", offers_starttls},   /* RFC 3207 */
     {"AUTH", offers_auth, write_mechanisms}, /* RFC 4954 */
+    {"XDOMAIN", is_local, write_domain},     /* our own: where a bare name is at home (§2.2.2) */
     {"LIMITS", always,
      write_limits}, /* RFC 9422; without MAILMAX: a session may send as much as it likes */
 };

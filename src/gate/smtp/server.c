@@ -113,6 +113,22 @@ void smtp_greet(struct smtp *s)
     reply(s, 220, NULL, "%.*s ESMTP", STR_ARG(s->settings->hostname));
 }
 
+void smtp_identify(struct smtp *s, const struct handle *session)
+{
+    s->session = *session;
+    s->signed_on = true;
+}
+
+/* RFC 5321 §3.1 has 554 for it, which 5xx rows are not; 421 is for those who may come again. */
+void smtp_refuse(struct smtp *s, enum err e)
+{
+    const struct err_row *row = err_row(e);
+    bool forever = row->smtp / 100 == 5;
+
+    reply(s, forever ? 554 : 421, row->enhanced, "%s", row->text);
+    set_state(s, STATE_ENDED);
+}
+
 enum smtp_want smtp_wants(const struct smtp *s)
 {
     return s->want;

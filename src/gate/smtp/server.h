@@ -13,6 +13,7 @@
  * thread at a time. While it is idle it holds a few hundred bytes; a transaction has memory of its own. */
 #pragma once
 #include "base/buf.h"
+#include "base/err.h"
 #include "gate/signon/bindings.h"
 
 /* The same protocol, three sorts of peers. */
@@ -31,6 +32,7 @@ struct smtp_settings {
     bool allow_plaintext_auth; /* AUTH without TLS, also from other than loopback */
     bool has_certificate;      /* STARTTLS is offered */
     bool scram;                /* and so is SCRAM: its keys are kept */
+    struct str local_domain;   /* SMTP_LOCAL: what completes a bare name */
 };
 
 struct smtp;
@@ -42,7 +44,11 @@ struct smtp *smtp_new(const struct smtp_settings *settings, enum smtp_role role,
 void smtp_free(
     struct smtp *s); /* whatever was under way is given up, as RFC 5321 §4.1.1.10 says; NULL is fine */
 
+/* SMTP_LOCAL, before the greeting: who has connected. */
+void smtp_identify(struct smtp *s, const struct handle *session);
 void smtp_greet(struct smtp *s);
+/* In its place: this peer is not served, now or ever, as the error's row says. */
+void smtp_refuse(struct smtp *s, enum err e);
 
 /* Takes bytes off the front of *in and answers them. It may leave some: where a reply has to be on its way before
  * the next command is looked at (RFC 2920 §3.2 rule 5), and when `out` holds more than SMTP_OUT_HIGH. Write, and

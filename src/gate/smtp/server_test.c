@@ -11,6 +11,7 @@
  *   gone:                  the client goes away
  *   V: rcpt <*>            what the vault was asked next; lines "body" and "received" may be left out, others not */
 #include "gate/smtp/server.h"
+#include "gate/smtp/local.h"
 #include "gate/smtp/standin.h"
 
 #include "base/arena.h"
@@ -51,7 +52,8 @@ static void begin(void)
                                           .recipients = 1000,
                                           .errors = 20,
                                           .has_certificate = true,
-                                          .scram = true};
+                                          .scram = true,
+                                          .local_domain = S("acompany.test")};
     run.client = S("192.0.2.1");
     run.out = buf_make((size_t)1 << 20);
 }
@@ -61,11 +63,25 @@ static void open_session(void)
     run.s = smtp_new(&run.settings, run.role, run.client, &run.out);
 }
 
+static void greet(void)
+{
+    struct cx cx = {.arena = NULL};
+    struct handle session;
+    enum err e = run.role == SMTP_LOCAL ? local_begin(&cx, -1, &session) : OK;
+
+    if (!e && run.role == SMTP_LOCAL)
+        smtp_identify(run.s, &session);
+    if (e)
+        smtp_refuse(run.s, e);
+    else
+        smtp_greet(run.s);
+}
+
 static void feed(struct str *in, struct buf *replies)
 {
     if (!run.s) {
         open_session();
-        smtp_greet(run.s);
+        greet();
     }
     smtp_feed(run.s, in);
     take_out(replies);

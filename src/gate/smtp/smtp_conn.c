@@ -1,9 +1,11 @@
 #include "gate/smtp/smtp_conn.h"
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "gate/gate.h"
 #include "gate/secure.h"
 #include "gate/services.h"
+#include "gate/smtp/local.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -11,7 +13,7 @@
 _Static_assert(SMTP_OUT_HIGH == CONN_OUTPUT_HIGH,
                "what the core leaves untaken comes again once the peer has read");
 
-/* How the vault knows a peer: by its address, or "uid:1000", which the kernel vouches for. */
+/* How a peer is called: by its address, or "uid:1000", which is for the log: the vault asks the kernel itself. */
 static void write_client(struct conn *c, char out[ENDPOINT_TEXT_SIZE])
 {
     struct ucred who;
@@ -23,6 +25,31 @@ static void write_client(struct conn *c, char out[ENDPOINT_TEXT_SIZE])
         snprintf(out, ENDPOINT_TEXT_SIZE, "uid:%u", (unsigned)who.uid);
     else
         snprintf(out, ENDPOINT_TEXT_SIZE, "uid:?");
+}
+
+static void obey(struct conn *c, struct smtp *s)
+{
+    if (smtp_wants(s) == SMTP_TLS)
+        start_tls(c);
+    else if (smtp_wants(s) == SMTP_CLOSE)
+        conn_close(c);
+}
+
+static void greet_local(struct conn *c, struct smtp *s)
+{
+    struct cx cx = {.arena = arena_new(0)};
+    struct handle session;
+    enum err e = local_begin(&cx, conn_fd(c), &session);
+
+    if (e) {
+        log_line(LOG_WARNING, "local", "error=%s", err_row(e)->name);
+        smtp_refuse(s, e);
+    } else {
+        smtp_identify(s, &session);
+        smtp_greet(s);
+    }
+    arena_free(cx.arena);
+    obey(c, s);
 }
 
 static void opened(struct conn *c)
@@ -38,6 +65,8 @@ static void opened(struct conn *c)
     conn_set_idle(c, settings->config->limits.idle);
     if (service->tls_first)
         start_tls(c);
+    else if (service->role == SMTP_LOCAL)
+        greet_local(c, s);
     else
         smtp_greet(s);
 }
@@ -51,14 +80,6 @@ static void secured(struct conn *c)
     smtp_secured(s, str_from_c(tls_version(conn_tls(c))), str_from_c(tls_cipher(conn_tls(c))), &b);
     if (!was_asked)
         smtp_greet(s);
-}
-
-static void obey(struct conn *c, struct smtp *s)
-{
-    if (smtp_wants(s) == SMTP_TLS)
-        start_tls(c);
-    else if (smtp_wants(s) == SMTP_CLOSE)
-        conn_close(c);
 }
 
 static void input(struct conn *c, struct str *bytes)

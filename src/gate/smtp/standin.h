@@ -17,7 +17,7 @@
 
 void standin_reset(void);
 /* "rcpt unknown@* answers NO_SUCH_USER", "mail *@spam.test answers DENIED", "envelope answers BUSY",
- * "body_piece answers STORE", "deliver answers NO_SPACE", "signon_begin answers AUTH_BUSY". Those on an address hold
+ * "body_piece answers STORE", "local_begin answers DENIED", "deliver answers NO_SPACE", "signon_begin answers AUTH_BUSY". Those on an address hold
  * for every address that fits; false: this is no rule. */
 bool standin_rule(struct str rule);
 struct str standin_account(void);

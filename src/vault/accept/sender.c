@@ -5,6 +5,7 @@
 #include "mail/idna.h"
 #include "net/sockaddr.h"
 #include "vault/signon/handles.h"
+#include "vault/trace/trace.h"
 #include "vault/vault.h"
 
 #include <inttypes.h>
@@ -36,6 +37,14 @@ static enum err find_signed_on(struct caller *c, struct view *v, const struct si
     return OK;
 }
 
+static void find_local(struct caller *c, const struct signed_on *who, struct sender *out)
+{
+    if (!who->any_sender)
+        out->login = str_copy(c->cx.arena, str_from_c(who->client));
+    out->own_domain = domain_of(settings()->postmaster);
+    out->may_relay = out->inside = true;
+}
+
 enum err sender_find(struct caller *c, struct view *v, struct handle session, struct str client,
                      struct sender *out)
 {
@@ -46,16 +55,45 @@ enum err sender_find(struct caller *c, struct view *v, struct handle session, st
     if (session.hi || session.lo) {
         if (!handle_find(c->vault->handles, session, c->gate, &who))
             return fail(&c->cx, ERR_AUTH_NEEDED, "nobody is signed on by this handle");
-        return find_signed_on(c, v, &who, out);
-    }
-    if (c->room == USERS &&
-        str_starts(client, S("uid:"))) { /* the local socket: a user of this machine */
-        client = S("127.0.0.1");
-        out->own_domain = domain_of(settings()->postmaster);
+        if (who.protocol != PROTOCOL_LOCAL)
+            return find_signed_on(c, v, &who, out);
+        find_local(c, &who, out);
+        return OK;
     }
     if (parse_network(client, &address) && config_relaying_network(settings(), address.ip))
         out->may_relay = out->inside = true;
     return OK;
+}
+
+static bool is_same_name(struct cx *cx, const struct mailbox *name, const struct address_key *from)
+{
+    struct address_key key;
+
+    return address_key(cx->arena, name, &key) && str_same(key.user, from->user) &&
+           str_same(key.domain, from->domain);
+}
+
+/* The login and the account of that name in the postmaster's domain are taken for one person. */
+static enum err check_login(struct vault *vault, struct view *v, struct cx *cx, const struct sender *s,
+                            const struct path *from, bool *may)
+{
+    struct mailbox written = {from->local_part, from->domain}, here = {s->login, settings()->hostname},
+                   there = {s->login, s->own_domain};
+    struct address_key key;
+    struct account_row account;
+    struct account_id id;
+    bool found;
+    enum err e;
+
+    *may = address_key(cx->arena, &written, &key) &&
+           (is_same_name(cx, &here, &key) || is_same_name(cx, &there, &key));
+    if (*may)
+        return OK;
+    e = directory_find_account(vault->store, v, cx,
+                               path_text(cx, &(struct path){s->login, s->own_domain}), &id, &account,
+                               &found);
+    return e || !found || account.suspended ? e
+                                            : directory_may_send_as(vault->store, v, cx, id, from, may);
 }
 
 enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct cx *cx,
@@ -67,9 +105,11 @@ enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct c
 
     if (s->account.v && from.local_part.n)
         e = directory_may_send_as(vault->store, v, cx, s->account, &from, &may);
+    else if (s->login.n && from.local_part.n)
+        e = check_login(vault, v, cx, s, &from, &may);
     if (!e && !may)
-        return fail(cx, ERR_BAD_SENDER, "account %" PRIu64 " sends as %s@%s", s->account.v,
-                    log_value(from.local_part), log_value(from.domain));
+        return fail(cx, ERR_BAD_SENDER, "account %" PRIu64 " %s sends as %s@%s", s->account.v,
+                    log_value(s->login), log_value(from.local_part), log_value(from.domain));
     return e;
 }
 

@@ -10,11 +10,13 @@ struct handles;
 
 struct signed_on {
     struct account_id account;
-    uint64_t gate;     /* the life of the users gate it was given to: no other may use it */
-    uint32_t protocol; /* PROTOCOL_… it was made for */
+    uint64_t gate; /* the life of the users gate it was given to: no other may use it */
+    uint32_t
+        protocol; /* PROTOCOL_… it was made for; PROTOCOL_LOCAL: a user of this machine, no account */
     bool tls;
     bool bound;      /* its TLS has a channel binding, so that -PLUS was offered */
-    char client[48]; /* the peer's address as text */
+    bool any_sender; /* PROTOCOL_LOCAL: an operator, who may write under any name */
+    char client[48]; /* the peer's address as text; PROTOCOL_LOCAL: the login, or empty */
 };
 
 struct handles *handles_new(size_t most);
