@@ -321,13 +321,27 @@ static void test_reload(void **state)
     kill(s->pid, SIGHUP);
     wait_note(s, "RELOADING=1\nMONOTONIC_USEC=");
     wait_line(s, " info reloaded ", s->config);
-    wait_line(s, "vault ", " room_users ");
     wait_note(s, "READY=1");
     write_config(s, "mail.test", "frob = 1");
     kill(s->pid, SIGHUP);
     assert_non_null(strstr(wait_line(s, "reload-failed", "frob"), ":3: "));
     wait_note(s, "RELOADING=1");
     wait_note(s, "READY=1");
+    kill(s->pid, SIGTERM);
+    assert_int_equal(wait_end(s), 0);
+}
+
+/* Who may write to the local socket is told to the vault alone. */
+static void test_the_vault_hears_of_logins(void **state)
+{
+    struct server *s = *state;
+
+    write_usual_config(s, "mail.test");
+    start(s);
+    assert_int_equal(strncmp(wait_line(s, " room_users ", ""), "vault ", 6), 0);
+    wait_note(s, "READY=1");
+    kill(s->pid, SIGHUP);
+    assert_int_equal(strncmp(wait_line(s, " room_users ", ""), "vault ", 6), 0);
     kill(s->pid, SIGTERM);
     assert_int_equal(wait_end(s), 0);
 }
@@ -441,6 +455,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dead_gate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_vault, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_vault_hears_of_logins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_servers, setup, teardown),
     };
