@@ -2,7 +2,7 @@
 #pragma once
 #include "proto/imap_args.h"
 
-/* Rights (RFC 4314 §2.1), as bits; obsolete "c" and "d" come as what they stand for (§2.1.1). */
+/* Rights (RFC 4314 §2.1), as bits; obsolete "c" and "d" come as what they stand for (§2.1.1): "kx" and "et". */
 enum {
     IMAP_RIGHT_LOOKUP = 1,       /* l */
     IMAP_RIGHT_READ = 2,         /* r */
@@ -73,3 +73,5 @@ bool parse_imap_set_metadata(struct imap_parse *p, struct str args, struct imap_
 
 /* One entry's name: in lower case, in the arena. */
 bool take_imap_entry(struct imap_parse *p, struct str *in, struct str *out);
+/* entries = entry / "(" entry *(SP entry) ")" */
+bool take_imap_entries(struct imap_parse *p, struct str *in, const struct str **out, size_t *count);

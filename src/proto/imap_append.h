@@ -6,17 +6,20 @@
 #define IMAP_APPEND_MESSAGES_MAX 10000 /* of one command */
 #define IMAP_CATENATE_PARTS_MAX 1000 /* of one message: as many as a MIME tree may have (mail/mime.h) */
 
-/* Is the literal that is announced now the data of a message? `text` is what IMAP_LITERAL shows: the command before
- * it. False for the name of a mailbox, a URL, and everything in other commands. If true, *seen (may be NULL) tells
- * what is known of the command by then: the core may refuse at once where that mailbox does not exist ([TRYCREATE]),
- * is full ([OVERQUOTA]), or the size is beyond the limit ([TOOBIG]). */
+/* What is known of an APPEND or REPLACE while its literals come. Zeroed for each command. */
 struct imap_append_seen {
     bool replace, uid;
-    struct str mailbox; /* in its inner form */
-    bool utf8;          /* UTF8 (~{…}: the message may hold 8-bit headers */
-    bool catenate;
-    uint32_t message; /* of which message of the command, from 0 */
+    struct str mailbox; /* in its inner form, in p->arena */
+    uint32_t message;   /* of which message of the command the literal is, from 0 */
+    bool utf8;          /* it comes as UTF8 (~{…}): it may hold 8-bit headers */
+    bool catenate;      /* it is one part of that message */
+    size_t at;          /* private: how far the text was read */
 };
+
+/* Is the literal that is announced now the data of a message? `text` is what IMAP_LITERAL shows: the command before
+ * it. False for the name of a mailbox, a URL, and everything in other commands: those are inline. If true, *seen is
+ * filled in, and the core may refuse at once where that mailbox does not exist ([TRYCREATE]), is full ([OVERQUOTA]),
+ * or the size is beyond the limit ([TOOBIG]). Asked for each literal of a command in turn. */
 bool imap_literal_is_message(struct imap_parse *p, struct str text, struct imap_append_seen *seen);
 
 struct imap_append_part {
@@ -32,7 +35,7 @@ struct imap_append_message {
     int zone_minutes;
     bool utf8;     /* came as UTF8 (~{…}) */
     bool catenate; /* parts are joined in order; otherwise there is one, not a URL */
-    const struct imap_append_part *parts; /* none: "CATENATE ()" is BAD */
+    const struct imap_append_part *parts; /* at least one */
     size_t part_count;
 };
 

@@ -1,69 +1,7 @@
 /* Commands and how they are understood: the examples of the RFCs, and what must be refused. */
 #include "proto/imap_args.h"
 
-#include "proto/imap_dump.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static struct arena *arena;
-
-static int begin(void **state)
-{
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
-struct row {
-    const char *name;
-    struct str args;
-    const char *out; /* NULL: the same; "BAD" and "NO [CODE]": refused so */
-    const char *why;
-};
-
-#define ROW(name, args, out, why)                                                                      \
-    {                                                                                                  \
-        name, {args, sizeof(args) - 1}, out, why                                                       \
-    }
-
-static void check(const struct row *row)
-{
-    struct imap_parse p = imap_parse_make(arena, false), q = imap_parse_make(arena, true);
-    struct buf out = buf_make(BUF_UNLIMITED), again = buf_make(BUF_UNLIMITED);
-    struct str want = row->out ? str_from_c(row->out) : row->args;
-
-    if (!imap_dump(&p, str_from_c(row->name), row->args, &out)) {
-        assert_non_null(p.why);
-        buf_clear(&out);
-        if (p.code)
-            buf_printf(&out, "NO [%s]", p.code);
-        else
-            buf_printf(&out, "BAD");
-    } else if (!imap_dump(&q, str_from_c(row->name), buf_str(&out), &again) ||
-               !str_same(buf_str(&out), buf_str(&again))) {
-        fail_msg("%s%.*s: does not come back: %.*s", row->name, STR_ARG(row->args),
-                 STR_ARG(buf_str(&again)));
-    }
-    if (!str_same(buf_str(&out), want))
-        fail_msg("%s%.*s (%s): got %.*s %s", row->name, STR_ARG(row->args), row->why ? row->why : "",
-                 STR_ARG(buf_str(&out)), p.why ? p.why : "");
-    buf_free(&out);
-    buf_free(&again);
-    arena_reset(arena);
-}
-
-#define CHECK(rows)                                                                                    \
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*(rows)); i++)                                        \
-    check(&(rows)[i])
+#include "proto/imap_rows.h"
 
 static void test_command(void **state)
 {
@@ -240,5 +178,5 @@ int main(void)
         cmocka_unit_test(test_messages),
     };
 
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, rows_begin, rows_end);
 }

@@ -3,7 +3,8 @@
 #pragma once
 #include "proto/imap_args.h"
 
-/* An item, and its bit in imap_fetch.items: so a handler that needs only simple ones need not walk the list. */
+/* An item, and its bit in imap_fetch.items: so a handler that needs only simple ones need not walk the list. Those
+ * before IMAP_ATT_RFC822 stand in the list once, whatever the client wrote. */
 enum imap_att {
     IMAP_ATT_UID,
     IMAP_ATT_FLAGS,
@@ -57,7 +58,7 @@ struct imap_fetch_att {
     bool lazy; /* PREVIEW (LAZY) */
     struct imap_section section;
     bool has_partial; /* "<first.count>"; count is never 0 */
-    uint32_t partial_first, partial_count;
+    uint64_t partial_first, partial_count;
 };
 
 /* PARTIAL's range (RFC 9394), here and in SEARCH: from the front 1:10, or from the end -1:-10. */
@@ -69,6 +70,8 @@ struct imap_partial {
 struct imap_fetch {
     struct imap_set set;
     uint32_t items; /* IMAP_ATT_BIT of each att */
+    /* In the client's order, which is as good as any for the response; UID stands first if the command was UID FETCH
+     * and did not name it (RFC 9051 §6.4.9), MODSEQ last if CHANGEDSINCE asks for it (RFC 7162 §3.1.4.1). */
     const struct imap_fetch_att *atts;
     size_t att_count;
     bool sets_seen; /* some att is BODY[…], BINARY[…], RFC822 or RFC822.TEXT without PEEK */
@@ -76,7 +79,7 @@ struct imap_fetch {
     uint64_t changed_since;
     bool
         vanished; /* RFC 7162 §3.2.6: with UID and CHANGEDSINCE only, else BAD; that QRESYNC is enabled is yours */
-    struct imap_partial partial; /* with UID only (RFC 9394 §3.1) */
+    struct imap_partial partial; /* with UID only (RFC 9394 §3.3) */
 };
 bool parse_imap_fetch(struct imap_parse *p, struct str args, bool uid, struct imap_fetch *out);
 
@@ -85,6 +88,7 @@ bool parse_imap_fetch(struct imap_parse *p, struct str args, bool uid, struct im
 void imap_fetch_att_write(struct buf *out, const struct imap_fetch_att *att, bool utf8);
 
 /* What stands inside BODY[…]: for URLs too (imap_append.h). All of `in` must be read. */
+void imap_section_write(struct buf *out, const struct imap_section *section, bool utf8);
 bool parse_imap_section(struct imap_parse *p, struct str in, struct imap_section *out);
 
 /* For the other parsers: "(" fetch-att *(SP fetch-att) ")" of NOTIFY and UPDATE (RFC 5465 §5.2, §5.5), into the

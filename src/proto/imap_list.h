@@ -4,7 +4,6 @@
 #include "proto/imap_args.h"
 
 #define IMAP_PATTERNS_MAX 100
-#define IMAP_METADATA_ENTRIES_MAX 100
 
 /* STATUS items, as bits. */
 enum {
@@ -39,7 +38,7 @@ enum { /* return options */
        IMAP_LIST_RETURN_SPECIAL_USE = 4,
        IMAP_LIST_RETURN_STATUS = 8,    /* status_items */
        IMAP_LIST_RETURN_MYRIGHTS = 16, /* RFC 8440 */
-       IMAP_LIST_RETURN_METADATA = 32  /* RFC 9590: entries, maxsize, depth are in metadata_… */
+       IMAP_LIST_RETURN_METADATA = 32  /* RFC 9590: metadata_entries */
 };
 
 /* LIST, basic and extended. A selection or return option that nobody knows is BAD (RFC 5258 §3). */
@@ -49,7 +48,7 @@ struct imap_list {
     uint32_t select, returns;
     struct str reference;       /* inner form */
     const struct str *patterns; /* inner form, not joined with the reference */
-    size_t pattern_count;       /* 0: "()" */
+    size_t pattern_count;
     uint32_t status_items;
     const struct str *metadata_entries;
     size_t metadata_entry_count;

@@ -5,12 +5,13 @@
 #include "proto/imap_notify.h"
 
 #define IMAP_SEARCH_DEPTH_MAX 50 /* NOT, OR, FUZZY and brackets inside each other */
+#define IMAP_ESEARCH_SOURCES_MAX 50
 #define IMAP_SEARCH_KEYS_MAX                                                                           \
     2000 /* nodes of one tree. Clients that look for many Message-IDs use some hundred */
 
 enum imap_key_kind {
     /* of other keys */
-    IMAP_KEY_AND, /* keys[0 … key_count): all of them; the root is always one, brackets are one */
+    IMAP_KEY_AND, /* keys[0 … key_count): all of them; the root is always one, brackets around several too */
     IMAP_KEY_OR,  /* keys[0], keys[1] */
     IMAP_KEY_NOT, /* keys[0] */
     /* of what the list of messages knows */
@@ -62,7 +63,7 @@ struct imap_key {
 
 /* What a tree needs, so that nobody has to walk it first. */
 enum {
-    IMAP_NEEDS_HEADER = 1, /* a HEADER, SENT… or EMAILID key */
+    IMAP_NEEDS_HEADER = 1, /* a HEADER or SENT… key */
     IMAP_NEEDS_BODY = 2,   /* BODY, TEXT */
     IMAP_NEEDS_MODSEQ =
         4, /* MODSEQ: switches CONDSTORE on, and the response tells the highest (RFC 7162 §3.1.5) */
@@ -71,6 +72,7 @@ enum {
     IMAP_NEEDS_SAVED = 32, /* "$" */
     IMAP_NEEDS_SEQUENCE =
         64, /* message numbers: not after UIDONLY (RFC 9586), not in ESEARCH over mailboxes */
+    IMAP_NEEDS_THREAD = 128, /* THREADID */
 };
 
 /* RETURN (…) */
