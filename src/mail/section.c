@@ -43,33 +43,34 @@ static bool go_to(const struct mime_part *parts, size_t count, struct place *p, 
     return true;
 }
 
-static bool find_place(const struct section *s, const struct mime_part *parts, size_t count,
+static bool find_place(const struct imap_section *s, const struct mime_part *parts, size_t count,
                        struct place *out)
 {
     struct place p = {0, true};
 
-    for (size_t i = 0; i < s->count; i++)
-        if (!go_to(parts, count, &p, s->numbers[i]))
+    for (size_t i = 0; i < s->part_depth; i++)
+        if (!go_to(parts, count, &p, s->part[i]))
             return false;
     *out = p;
     return true;
 }
 
-bool section_find(const struct section *s, const struct mime_part *parts, size_t count, uint64_t prefix,
-                  struct section_range *out)
+bool section_find(const struct imap_section *s, const struct mime_part *parts, size_t count,
+                  uint64_t prefix, struct section_range *out)
 {
-    bool of_part = s->text == SECTION_MIME || (s->text == SECTION_WHOLE && s->count), header, body;
+    bool of_part = s->text == IMAP_SECTION_MIME || (s->text == IMAP_SECTION_ALL && s->part_depth),
+         header, body;
     const struct mime_part *p;
     struct place place;
     uint64_t from, to;
 
     if (!find_place(s, parts, count, &place))
         return false;
-    if (of_part ? s->count == 0 : !enter_message(parts, count, &place))
+    if (of_part ? s->part_depth == 0 : !enter_message(parts, count, &place))
         return false;
     p = &parts[place.part];
-    header = s->text == SECTION_WHOLE ? s->count == 0 : s->text != SECTION_TEXT;
-    body = s->text == SECTION_WHOLE || s->text == SECTION_TEXT;
+    header = s->text == IMAP_SECTION_ALL ? s->part_depth == 0 : s->text != IMAP_SECTION_TEXT;
+    body = s->text == IMAP_SECTION_ALL || s->text == IMAP_SECTION_TEXT;
     from = header ? p->start : p->body;
     to = body ? p->end : p->body;
     if (!header || place.part) /* the message's own header begins with the prefix */
@@ -78,7 +79,7 @@ bool section_find(const struct section *s, const struct mime_part *parts, size_t
     return true;
 }
 
-bool section_find_binary(const struct section *s, const struct mime_part *parts, size_t count,
+bool section_find_binary(const struct imap_section *s, const struct mime_part *parts, size_t count,
                          uint64_t prefix, const struct mime_source *source, struct section_range *out,
                          enum transfer_encoding *encoding, bool *crlf, bool *failed)
 {
@@ -91,7 +92,7 @@ bool section_find_binary(const struct section *s, const struct mime_part *parts,
     *crlf = false;
     if (!section_find(s, parts, count, prefix, out))
         return false;
-    if (s->count && parts[out->part].kind == MIME_LEAF) {
+    if (s->part_depth && parts[out->part].kind == MIME_LEAF) {
         *failed = !mime_read_header(parts, out->part, source, &header);
         if (find_header_field(buf_str(&header), S("Content-Type"), &f))
             parse_content_type(f.body, &type);
@@ -152,11 +153,12 @@ struct str binary_end(struct binary *b, struct buf *room)
 /* The beginning of a line may be a field's, or go on with the one before; then the rest of it is known. */
 enum { LINE_BEGINS, IN_NAME, IN_LINE };
 
-struct header_filter header_filter_begin(enum section_text text, const struct str *names, size_t count)
+struct header_filter header_filter_begin(const struct imap_section *s)
 {
-    bool except = text == SECTION_HEADER_FIELDS_NOT;
+    bool except = s->text == IMAP_SECTION_FIELDS_NOT;
 
-    return (struct header_filter){.names = names, .count = count, .except = except, .show = except};
+    return (struct header_filter){
+        .names = s->fields, .count = s->field_count, .except = except, .show = except};
 }
 
 static bool is_named(const struct header_filter *f, struct str name)

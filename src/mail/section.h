@@ -5,21 +5,7 @@
 #pragma once
 #include "mail/imap_structure.h"
 #include "mail/transfer.h"
-
-enum section_text {
-    SECTION_WHOLE, /* no word: the message, or what the part holds */
-    SECTION_HEADER,
-    SECTION_HEADER_FIELDS,
-    SECTION_HEADER_FIELDS_NOT,
-    SECTION_TEXT,
-    SECTION_MIME
-};
-
-struct section {
-    const uint32_t *numbers; /* section-part */
-    size_t count;
-    enum section_text text;
-};
+#include "proto/imap_fetch.h"
 
 struct section_range {
     uint64_t at, n; /* of the message */
@@ -28,13 +14,13 @@ struct section_range {
 
 /* False: the message has no such part, and the answer is NIL. A HEADER.FIELDS section gives the whole header, to be
  * passed through a header_filter. The tree must have passed mime_check(). */
-bool section_find(const struct section *s, const struct mime_part *parts, size_t count, uint64_t prefix,
-                  struct section_range *out);
+bool section_find(const struct imap_section *s, const struct mime_part *parts, size_t count,
+                  uint64_t prefix, struct section_range *out);
 /* BINARY[…]: the same range; *encoding is the one to undo, TRANSFER_UNKNOWN the reason to answer UNKNOWN-CTE. Of the whole
  * message and of multiparts nothing is undone, for they are not encoded themselves (RFC 2045 §6.4). *crlf: it is encoded
  * text, in which a lone LF is to become CRLF (RFC 9051 §7.5.2). *failed: the source, of the body alone, could not be
  * read. */
-bool section_find_binary(const struct section *s, const struct mime_part *parts, size_t count,
+bool section_find_binary(const struct imap_section *s, const struct mime_part *parts, size_t count,
                          uint64_t prefix, const struct mime_source *source, struct section_range *out,
                          enum transfer_encoding *encoding, bool *crlf, bool *failed);
 
@@ -59,6 +45,7 @@ struct header_filter {
     unsigned short begun_n;
     char begun[HEADER_FILTER_NAME]; /* of a line of which it is not yet known whether it is shown */
 };
-struct header_filter header_filter_begin(enum section_text text, const struct str *names, size_t count);
+/* The section's fields outlive the filter. */
+struct header_filter header_filter_begin(const struct imap_section *s);
 void header_filter_feed(struct header_filter *f, struct str piece, struct buf *out);
 void header_filter_end(struct header_filter *f, struct buf *out);

@@ -10,17 +10,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define PREFIX 10
 
-static struct section parse(struct str s, uint32_t numbers[10])
+static struct imap_section parse(struct str s, uint32_t numbers[10])
 {
-    struct section out = {numbers, 0, SECTION_WHOLE};
+    struct imap_section out = {.part = numbers};
     uint64_t v;
 
-    while (out.count < 10 && take_u64(&s, &v)) {
-        numbers[out.count++] = (uint32_t)v;
+    while (out.part_depth < 10 && take_u64(&s, &v)) {
+        numbers[out.part_depth++] = (uint32_t)v;
         take_char(&s, '.');
     }
     if (s.n)
-        out.text = (enum section_text)((unsigned char)s.p[0] % (SECTION_MIME + 1));
+        out.text = (enum imap_section_text)((unsigned char)s.p[0] % (IMAP_SECTION_MIME + 1));
     return out;
 }
 
@@ -47,10 +47,11 @@ static void check_decoding(struct str in, enum transfer_encoding encoding, bool 
     buf_free(&cut);
 }
 
-static void filter(struct buf *out, enum section_text text, struct str header, size_t step)
+static void filter(struct buf *out, enum imap_section_text text, struct str header, size_t step)
 {
     static const struct str names[] = {S("Subject"), S("a"), S("Content-Type")};
-    struct header_filter f = header_filter_begin(text, names, 3);
+    struct imap_section s = {.text = text, .fields = names, .field_count = 3};
+    struct header_filter f = header_filter_begin(&s);
 
     for (; header.n; header = str_from(header, step))
         header_filter_feed(&f, str_upto(header, step), out);
@@ -65,9 +66,9 @@ static void check_filter(struct str header)
     struct str rest = header;
     size_t n = 0;
 
-    filter(&fields, SECTION_HEADER_FIELDS, header, header.n ? header.n : 1);
-    filter(&others, SECTION_HEADER_FIELDS_NOT, header, 1 + header.n % 7);
-    filter(&cut, SECTION_HEADER_FIELDS, header, 1);
+    filter(&fields, IMAP_SECTION_FIELDS, header, header.n ? header.n : 1);
+    filter(&others, IMAP_SECTION_FIELDS_NOT, header, 1 + header.n % 7);
+    filter(&cut, IMAP_SECTION_FIELDS, header, 1);
     assert(str_same(buf_str(&fields), buf_str(&cut)));
     while (take_header_field(&rest, &f))
         if (str_same_nocase(f.name, S("subject")) || str_same_nocase(f.name, S("a")) ||
@@ -87,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum transfer_encoding encoding;
     struct section_range r;
     uint32_t numbers[10];
-    struct section s;
+    struct imap_section s;
     bool crlf, failed;
 
     if (!take_until(&in, '\n', &first))
@@ -98,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mime_end(&m);
     if (section_find(&s, m.parts, m.count, PREFIX, &r))
         assert(r.at + r.n <= in.n + PREFIX && r.part < m.count);
-    s.text = SECTION_WHOLE;
+    s.text = IMAP_SECTION_ALL;
     if (section_find_binary(&s, m.parts, m.count, 0, &source, &r, &encoding, &crlf, &failed)) {
         assert(r.at + r.n <= in.n && !failed);
         check_decoding(str_upto(str_from(in, r.at), r.n), encoding, crlf);

@@ -27,17 +27,19 @@
 #define INSIDE "Content-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\ntext\r\n"
 
 /* "1.2.MIME" as a section; enough for a test. */
-static struct section parse(struct str s, uint32_t numbers[10])
+static struct imap_section parse(struct str s, uint32_t numbers[10])
 {
     static const struct {
         struct str word;
-        enum section_text text;
-    } words[] = {{S("HEADER"), SECTION_HEADER}, {S("TEXT"), SECTION_TEXT}, {S("MIME"), SECTION_MIME}};
-    struct section out = {numbers, 0, SECTION_WHOLE};
+        enum imap_section_text text;
+    } words[] = {{S("HEADER"), IMAP_SECTION_HEADER},
+                 {S("TEXT"), IMAP_SECTION_TEXT},
+                 {S("MIME"), IMAP_SECTION_MIME}};
+    struct imap_section out = {.part = numbers};
     uint64_t v;
 
     while (take_u64(&s, &v)) {
-        numbers[out.count++] = (uint32_t)v;
+        numbers[out.part_depth++] = (uint32_t)v;
         take_char(&s, '.');
     }
     for (size_t i = 0; i < 3; i++)
@@ -108,7 +110,7 @@ static void test_places(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct section_range r;
         uint32_t numbers[10];
-        struct section s = parse(str_from_c(rows[i].section), numbers);
+        struct imap_section s = parse(str_from_c(rows[i].section), numbers);
         bool found;
 
         mime_feed(&m, str_from_c(rows[i].message));
@@ -161,7 +163,7 @@ static void test_binary(void **state)
         enum transfer_encoding encoding;
         struct section_range r;
         uint32_t numbers[10];
-        struct section s = parse(str_from_c(rows[i].section), numbers);
+        struct imap_section s = parse(str_from_c(rows[i].section), numbers);
         bool crlf, failed;
         struct binary b;
 
@@ -216,8 +218,10 @@ static void test_filter(void **state)
         const char *expected = i % 2 ? rows[i / 2].others : rows[i / 2].fields;
 
         for (size_t step = 1; step <= in.n; step++) {
-            struct header_filter f = header_filter_begin(
-                i % 2 ? SECTION_HEADER_FIELDS_NOT : SECTION_HEADER_FIELDS, names, 2);
+            struct imap_section s = {.text = i % 2 ? IMAP_SECTION_FIELDS_NOT : IMAP_SECTION_FIELDS,
+                                     .fields = names,
+                                     .field_count = 2};
+            struct header_filter f = header_filter_begin(&s);
 
             for (size_t n = 0; n < in.n; n += step)
                 header_filter_feed(&f, str_upto(str_from(in, n), step), &out);
@@ -232,7 +236,8 @@ static void test_filter(void **state)
 
 static void test_long_name(void **state)
 {
-    struct header_filter f = header_filter_begin(SECTION_HEADER_FIELDS_NOT, NULL, 0);
+    struct imap_section s = {.text = IMAP_SECTION_FIELDS_NOT};
+    struct header_filter f = header_filter_begin(&s);
     struct buf in = buf_make(10000), out = buf_make(10000);
 
     (void)state;
