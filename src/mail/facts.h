@@ -10,31 +10,27 @@
 #define FACTS_TEXT_MAX 2000
 #define FACTS_REFERENCES_MAX 100
 
-enum facts_whole { /* the text holds all there is: what is not found in it is not in the field */
-                   FACTS_SUBJECT = 1,
-                   FACTS_FROM = 2,
-                   FACTS_TO = 4,
-                   FACTS_CC = 8,
-                   FACTS_BCC = 16
-};
+enum facts_field { FACTS_SUBJECT = 1, FACTS_FROM = 2, FACTS_TO = 4, FACTS_CC = 8, FACTS_BCC = 16 };
 
-/* The addresses of a field: "display name <local@domain>, local@domain". */
+/* The addresses of a field: "display name <local@domain>, local@domain, group: local@domain;" */
 struct facts_addresses {
     struct str text;
-    struct str
-        mailbox; /* SORT's key: the local part of the first one (RFC 5256 §3); a part of the text */
+    struct str mailbox; /* SORT's key: the first one's local part (RFC 5256 §3); a part of the text */
     struct str display; /* SORT=DISPLAY's (RFC 5957 §3): its name, or its address; a part of the text */
 };
 
 struct facts {
-    unsigned whole;
-    bool has_date;   /* there is a Date that can be read; else the internal date stands for it */
+    unsigned has; /* fields that are there, if only with nothing in them */
+    unsigned
+        whole; /* fields of which all is known: what is not found in the text is not in the message */
+    bool
+        has_date; /* there is a Date that can be read; else the internal date stands for it (RFC 5256 §2.2) */
     int64_t date_ms; /* UTC */
     int32_t
         sent_day; /* days since 1970 as the Date names them, its zone left aside: SENTON (RFC 9051 §6.4.4) */
     bool is_reply;
-    struct str subject;      /* on one line; a part of it is */
-    struct str base_subject; /* SORT's and THREAD's (RFC 5256 §2.1) */
+    struct str subject;      /* on one line, any white space one space */
+    struct str base_subject; /* SORT's and THREAD's (RFC 5256 §2.1); a part of it */
     struct facts_addresses from, to, cc, bcc;
     /* For THREAD=REFERENCES: ids as numbers (message_id_number()); 0: none. */
     uint64_t message_id;
@@ -47,8 +43,14 @@ void facts_write(struct buf *out, struct str header);
 /* Everything points into `packed`. False: it is none of ours, or damaged; *out is then empty. */
 bool facts_read(struct str packed, struct facts *out);
 
-static inline size_t facts_reference_count(const struct facts *f)
+/* What SEARCH looks through for SUBJECT, FROM, TO, CC and BCC; *field is its bit. False: another field. */
+bool facts_find_text(const struct facts *f, struct str field_name, struct str *text, unsigned *field);
+/* SORT's and THREAD's date. */
+static inline int64_t facts_date(const struct facts *f, int64_t internal_ms)
 {
-    return f->references.n / 8;
+    return f->has_date ? f->date_ms : internal_ms;
 }
-uint64_t facts_reference(const struct facts *f, size_t i);
+
+/* Of struct facts.references. */
+size_t facts_reference_count(struct str references);
+uint64_t facts_reference(struct str references, size_t i);

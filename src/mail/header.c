@@ -88,6 +88,18 @@ size_t count_header_fields(struct str header, struct str name)
     return n;
 }
 
+void find_header_fields(struct str header, const struct str *names, size_t count,
+                        struct header_found *out)
+{
+    struct header_field f;
+
+    memset(out, 0, count * sizeof(*out));
+    while (take_header_field(&header, &f))
+        for (size_t i = 0; i < count; i++)
+            if (f.name.n == names[i].n && str_same_nocase(f.name, names[i]) && out[i].count++ == 0)
+                out[i].body = f.body;
+}
+
 static bool is_space(char c)
 {
     return is_wsp(c) || c == '\r' || c == '\n' || c == '\0';

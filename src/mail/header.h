@@ -30,6 +30,14 @@ size_t header_length(struct str message);
 bool find_header_field(struct str header, struct str name, struct header_field *out);
 size_t count_header_fields(struct str header, struct str name);
 
+/* Several at once: of each name the first field's body (.p NULL: there is none) and how many there are. */
+struct header_found {
+    struct str body;
+    size_t count;
+};
+void find_header_fields(struct str header, const struct str *names, size_t count,
+                        struct header_found *out);
+
 /* Appends a field's body on one line: line ends taken out (RFC 5322 §2.2.3), white space trimmed at both ends;
  * NUL and bare CR become spaces. */
 void header_unfold(struct buf *out, struct str body);

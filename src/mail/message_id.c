@@ -31,6 +31,25 @@ bool take_message_id(struct str *in, struct str *out)
     return false;
 }
 
+/* FNV-1a, and MurmurHash's last steps, without which the upper bits know little of the last characters. Who makes two ids of
+ * one number gains what writing the other's id would give as well. */
+uint64_t message_id_number(struct str id)
+{
+    uint64_t h = 0xcbf29ce484222325;
+
+    for (size_t i = 0; i < id.n; i++) {
+        if (id.p[i] == '"')
+            continue;
+        if (id.p[i] == '\\' && i + 1 < id.n) /* quoted-pair: the character itself */
+            i++;
+        h = (h ^ (unsigned char)id.p[i]) * 0x100000001b3;
+    }
+    h = (h ^ h >> 33) * 0xff51afd7ed558ccd;
+    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53;
+    h ^= h >> 33;
+    return h ? h : 1;
+}
+
 void message_id_write(struct buf *out, struct str unique, struct str host)
 {
     buf_add_char(out, '<');

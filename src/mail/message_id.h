@@ -12,3 +12,7 @@ bool take_message_id(struct str *in, struct str *out);
 
 /* Appends "<unique@host>". The caller brings what is unique. */
 void message_id_write(struct buf *out, struct str unique, struct str host);
+
+/* A number that stands for it: the same for all spellings of the same id (RFC 5256 §3: quotes do not count, case does),
+ * another for others, as far as 64 bits can tell them apart. Never 0. It may be kept: it will not change. */
+uint64_t message_id_number(struct str id);

@@ -45,11 +45,24 @@ static void test_write(void **state)
     buf_free(&out);
 }
 
+static void test_numbers(void **state)
+{
+    (void)state;
+    /* RFC 5256 §3 */
+    assert_true(message_id_number(S("<\"01KF8JCEOCBS0045PS\"@xxx.yyy.com>")) ==
+                message_id_number(S("<01KF8JCEOCBS0045PS@xxx.yyy.com>")));
+    assert_true(message_id_number(S("<\"a\\b\"@x>")) == message_id_number(S("<ab@x>")));
+    assert_true(message_id_number(S("<A@x>")) != message_id_number(S("<a@x>")));
+    assert_true(message_id_number(S("<a@x>")) ==
+                UINT64_C(0xd68b728445ae25f5)); /* what is kept must not change */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_write),
+        cmocka_unit_test(test_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,351 @@
+/* Texts are folded piece by piece (folding knows single characters only), so that the places of what is a part of them are
+ * known. */
+#include "mail/facts.h"
+
+#include "base/pack.h"
+#include "mail/address_list.h"
+#include "mail/base_subject.h"
+#include "mail/casemap.h"
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/message_id.h"
+#include "mail/words.h"
+
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+#define FIRST_REFERENCES 10 /* of too many: these, and the last ones, which the message answers */
+
+/* Bits behind those of enum facts_field. */
+enum { HAS_DATE = 1, IS_REPLY = 2 };
+
+/* The first of them in the order of enum facts_field's bits. */
+enum {
+    SUBJECT,
+    FROM,
+    TO,
+    CC,
+    BCC,
+    TEXT_COUNT,
+    DATE = TEXT_COUNT,
+    MESSAGE_ID,
+    REFERENCES,
+    IN_REPLY_TO,
+    FIELD_COUNT
+};
+static const struct str names[FIELD_COUNT] = {S("Subject"),    S("From"),       S("To"),
+                                              S("Cc"),         S("Bcc"),        S("Date"),
+                                              S("Message-ID"), S("References"), S("In-Reply-To")};
+
+/* ---- making ---- */
+
+/* A text that grows, and a part of it. */
+struct folded {
+    struct buf text;
+    bool cut; /* something was left out */
+};
+
+/* Folded, and no longer than there is room: cut at a character. */
+static struct str add_folded(struct folded *f, struct str s)
+{
+    struct buf room = buf_make(BUF_UNLIMITED); /* a header's, times what folding does */
+    size_t begin = f->text.n;
+    struct str folded;
+
+    casemap(&room, s);
+    folded = buf_str(&room);
+    if (f->cut || folded.n > FACTS_TEXT_MAX - begin) {
+        folded.n = f->cut ? 0 : FACTS_TEXT_MAX - begin;
+        while (folded.n && ((unsigned char)folded.p[folded.n] & 0xc0) == 0x80)
+            folded.n--;
+        f->cut = true;
+    }
+    buf_add(&f->text, folded);
+    folded.n = f->text.n - begin;
+    folded.p = NULL; /* the text may move: only lengths count */
+    buf_free(&room);
+    return folded;
+}
+
+static struct folded folded_make(void)
+{
+    return (struct folded){.text = buf_make(FACTS_TEXT_MAX)};
+}
+
+static void write_part(struct buf *out, size_t at, size_t n)
+{
+    pack_u64(out, at);
+    pack_u64(out, n);
+}
+
+static void write_subject(struct buf *out, struct str body, bool *is_reply, bool *cut)
+{
+    struct folded f = folded_make();
+    struct buf text = buf_make(BUF_UNLIMITED); /* the field's length, or so */
+    struct str base, whole;
+    size_t at, n;
+
+    subject_text(&text, body);
+    whole = buf_str(&text);
+    base = base_subject(whole, is_reply);
+    at = base.n ? (size_t)(base.p - whole.p) : 0;
+    add_folded(&f, str_upto(whole, at));
+    at = f.text.n;
+    n = add_folded(&f, base).n;
+    add_folded(&f, str_from(whole, base.n ? (size_t)(base.p - whole.p) + base.n : 0));
+    pack_bytes(out, buf_str(&f.text));
+    write_part(out, at, n);
+    *cut = f.cut;
+    buf_free(&text);
+    buf_free(&f.text);
+}
+
+struct part {
+    size_t at, n;
+};
+
+static struct part add_part(struct folded *f, struct str s)
+{
+    size_t at = f->text.n;
+
+    return (struct part){at, add_folded(f, s).n};
+}
+
+static struct part add_words(struct folded *f, struct str s)
+{
+    struct buf text = buf_make(BUF_UNLIMITED); /* as long as the words, or so */
+    struct part p;
+
+    words_decode(&text, s);
+    p = add_part(f, buf_str(&text));
+    buf_free(&text);
+    return p;
+}
+
+/* "local@domain": all of it, and the local part. */
+static struct part add_address(struct folded *f, const struct address_item *item,
+                               struct part *local_part)
+{
+    struct part all = *local_part = add_part(f, item->local_part);
+
+    if (item->domain.n) {
+        all.n += add_folded(f, S("@")).n;
+        all.n += add_folded(f, item->domain).n;
+    }
+    return all;
+}
+
+/* IMAP's envelope calls the name of a group its mailbox (RFC 9051 §7.5.2), and so do the rules of sorting. */
+static void add_item(struct folded *f, const struct address_item *item, struct part *mailbox,
+                     struct part *display)
+{
+    struct part name = {0}, address;
+
+    if (item->kind == ADDRESS_GROUP) {
+        *mailbox = *display = add_words(f, item->name);
+        add_folded(f, S(":"));
+        return;
+    }
+    if (item->name.n) {
+        name = add_words(f, item->name);
+        add_folded(f, S(" <"));
+    }
+    address = add_address(f, item, mailbox);
+    if (item->name.n)
+        add_folded(f, S(">"));
+    *display = name.n ? name : address;
+}
+
+static void write_addresses(struct buf *out, struct str body, bool *cut)
+{
+    struct address_list l = address_list_make(body);
+    struct part mailbox = {0}, display = {0}, ignored;
+    struct folded f = folded_make();
+    struct address_item item;
+    bool first = true, after_group = false;
+
+    while (!f.cut && take_address_item(&l, &item)) {
+        if (item.kind == ADDRESS_GROUP_END) {
+            add_folded(&f, S(";"));
+            continue;
+        }
+        if (!first)
+            add_folded(&f, after_group ? S(" ") : S(", "));
+        add_item(&f, &item, first ? &mailbox : &ignored, first ? &display : &ignored);
+        after_group = item.kind == ADDRESS_GROUP;
+        first = false;
+    }
+    pack_bytes(out, buf_str(&f.text));
+    write_part(out, mailbox.at, mailbox.n);
+    write_part(out, display.at, display.n);
+    *cut = f.cut;
+    address_list_free(&l);
+    buf_free(&f.text);
+}
+
+/* The first field of each name counts; of more than one, not all is known. */
+static void write_texts(struct buf *out, const struct header_found found[FIELD_COUNT], unsigned *has,
+                        unsigned *whole, bool *is_reply)
+{
+    for (unsigned i = 0; i < TEXT_COUNT; i++) {
+        bool cut;
+
+        if (i == SUBJECT)
+            write_subject(out, found[i].body, is_reply, &cut);
+        else
+            write_addresses(out, found[i].body, &cut);
+        *has |= (found[i].count > 0) << i;
+        *whole |= (!cut && found[i].count <= 1) << i;
+    }
+}
+
+static size_t add_ids(struct buf *out, struct str body, size_t most)
+{
+    struct str id;
+    size_t n = 0;
+
+    while (n < most && take_message_id(&body, &id)) {
+        pack_key_u64(out, message_id_number(id));
+        n++;
+    }
+    return n;
+}
+
+/* RFC 5256 §3: those of References, or else the first of In-Reply-To. */
+static void write_references(struct buf *out, struct str references, struct str in_reply_to)
+{
+    struct buf ids = buf_make(BUF_UNLIMITED); /* shorter than the header */
+    size_t n = add_ids(&ids, references, SIZE_MAX);
+    struct str all;
+
+    if (n == 0)
+        n = add_ids(&ids, in_reply_to, 1);
+    all = buf_str(&ids);
+    if (n <= FACTS_REFERENCES_MAX) {
+        pack_bytes(out, all);
+    } else {
+        struct buf some = buf_make(FACTS_REFERENCES_MAX * 8);
+
+        buf_add(&some, str_upto(all, FIRST_REFERENCES * 8));
+        buf_add(&some, str_from(all, (n - FACTS_REFERENCES_MAX + FIRST_REFERENCES) * 8));
+        pack_bytes(out, buf_str(&some));
+        buf_free(&some);
+    }
+    buf_free(&ids);
+}
+
+/* Small numbers of either sign are short. */
+static uint64_t zigzag(int64_t v)
+{
+    return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
+}
+
+static int64_t unzigzag(uint64_t v)
+{
+    return (int64_t)(v >> 1 ^ (v & 1 ? UINT64_MAX : 0));
+}
+
+void facts_write(struct buf *out, struct str header)
+{
+    struct buf texts = buf_make(BUF_UNLIMITED); /* by FACTS_TEXT_MAX */
+    struct header_found found[FIELD_COUNT];
+    unsigned has = 0, whole = 0, flags = 0;
+    struct str id;
+    bool is_reply = false;
+    int64_t ms = 0;
+    int zone = 0;
+
+    find_header_fields(header, names, FIELD_COUNT, found);
+    if (date_parse(found[DATE].body, &ms, &zone))
+        flags |= HAS_DATE;
+    write_texts(&texts, found, &has, &whole, &is_reply);
+    flags |= is_reply ? IS_REPLY : 0;
+    pack_u64(out, FACTS_VERSION);
+    pack_u64(out, flags);
+    pack_u64(out, has);
+    pack_u64(out, whole);
+    pack_u64(out, zigzag(ms));
+    pack_u64(out, zigzag(zone));
+    pack_key_u64(out, take_message_id(&found[MESSAGE_ID].body, &id) ? message_id_number(id) : 0);
+    write_references(out, found[REFERENCES].body, found[IN_REPLY_TO].body);
+    buf_add(out, buf_str(&texts));
+    buf_free(&texts);
+}
+
+/* ---- reading ---- */
+
+static struct str read_part(struct unpack *u, struct str text)
+{
+    uint64_t at = unpack_number(u, text.n), n = unpack_number(u, text.n - at);
+
+    return str_upto(str_from(text, (size_t)at), (size_t)n);
+}
+
+static void read_addresses(struct unpack *u, struct facts_addresses *a)
+{
+    a->text = unpack_bytes(u);
+    a->mailbox = read_part(u, a->text);
+    a->display = read_part(u, a->text);
+}
+
+static void read_date(struct unpack *u, struct facts *out)
+{
+    int64_t most = (int64_t)1 << 50, local;
+    uint64_t ms = unpack_number(u, (uint64_t)most), zone = unpack_number(u, 4 * 24 * 60);
+
+    out->date_ms = unzigzag(ms);
+    local = out->date_ms + unzigzag(zone) * 60 * 1000;
+    out->sent_day = (int32_t)(local / DAY_MS - (local % DAY_MS < 0));
+}
+
+bool facts_read(struct str packed, struct facts *out)
+{
+    struct unpack u = unpack_begin(packed);
+    struct facts f = {0};
+    uint64_t flags;
+    bool good;
+
+    if (unpack_u64(&u) != FACTS_VERSION)
+        u.ok = false;
+    flags = unpack_u64(&u);
+    f.has_date = flags & HAS_DATE;
+    f.is_reply = flags & IS_REPLY;
+    f.has = (unsigned)unpack_number(&u, 31);
+    f.whole = (unsigned)unpack_number(&u, 31);
+    read_date(&u, &f);
+    f.message_id = unpack_key_u64(&u);
+    f.references = unpack_bytes(&u);
+    f.subject = unpack_bytes(&u);
+    f.base_subject = read_part(&u, f.subject);
+    read_addresses(&u, &f.from);
+    read_addresses(&u, &f.to);
+    read_addresses(&u, &f.cc);
+    read_addresses(&u, &f.bcc);
+    good = unpack_done(&u) && f.references.n % 8 == 0;
+    *out = good ? f : (struct facts){0};
+    return good;
+}
+
+bool facts_find_text(const struct facts *f, struct str field_name, struct str *text, unsigned *field)
+{
+    const struct str texts[TEXT_COUNT] = {f->subject, f->from.text, f->to.text, f->cc.text,
+                                          f->bcc.text};
+
+    for (unsigned i = 0; i < TEXT_COUNT; i++)
+        if (str_same_nocase(field_name, names[i])) {
+            *text = texts[i];
+            *field = 1u << i;
+            return true;
+        }
+    return false;
+}
+
+size_t facts_reference_count(struct str references)
+{
+    return references.n / 8;
+}
+
+uint64_t facts_reference(struct str references, size_t i)
+{
+    struct unpack u = unpack_begin(str_from(references, i * 8));
+
+    return unpack_key_u64(&u);
+}
