@@ -1,0 +1,122 @@
+/* The first criterion's beginning is a number that sits beside the message, so that most comparisons look nowhere else. */
+#include "mail/sort.h"
+
+#include "mail/order.h"
+
+#include <assert.h>
+
+enum kind { NUMBER, TEXT };
+
+static enum kind kind_of(enum imap_sort_key key)
+{
+    return key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_DATE || key == IMAP_SORT_SIZE ||
+                   key == IMAP_SORT_RELEVANCY
+               ? NUMBER
+               : TEXT;
+}
+
+bool sort_needs_facts(const struct imap_sort_criterion *criteria, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (kind_of(criteria[i].key) == TEXT || criteria[i].key == IMAP_SORT_DATE)
+            return true;
+    return false;
+}
+
+struct sort sort_begin(struct arena *a, const struct imap_sort_criterion *criteria,
+                       size_t criterion_count, size_t most)
+{
+    return (struct sort){.arena = a,
+                         .criteria = criteria,
+                         .criterion_count = criterion_count,
+                         .most = most,
+                         .values = arena_array(a, struct str, most * criterion_count),
+                         .numbers = arena_array(a, uint32_t, most)};
+}
+
+static struct str number(uint64_t v)
+{
+    return (struct str){NULL, (size_t)v};
+}
+
+static struct str value_of(const struct sort_message *m, enum imap_sort_key key)
+{
+    switch (key) {
+    case IMAP_SORT_ARRIVAL:
+        return number(order_key(m->internal_ms));
+    case IMAP_SORT_DATE:
+        return number(order_key(facts_date(m->facts, m->internal_ms)));
+    case IMAP_SORT_SIZE:
+        return number(m->size);
+    case IMAP_SORT_RELEVANCY: /* the highest first */
+        return number(UINT32_MAX - m->relevancy);
+    case IMAP_SORT_CC:
+        return m->facts->cc.mailbox;
+    case IMAP_SORT_FROM:
+        return m->facts->from.mailbox;
+    case IMAP_SORT_TO:
+        return m->facts->to.mailbox;
+    case IMAP_SORT_SUBJECT:
+        return m->facts->base_subject;
+    case IMAP_SORT_DISPLAYFROM:
+        return m->facts->from.display;
+    case IMAP_SORT_DISPLAYTO:
+        return m->facts->to.display;
+    }
+    return STR_NONE;
+}
+
+void sort_add(struct sort *s, const struct sort_message *m)
+{
+    struct str *values = &s->values[s->count * s->criterion_count];
+
+    assert(s->count < s->most);
+    for (size_t i = 0; i < s->criterion_count; i++) {
+        values[i] = value_of(m, s->criteria[i].key);
+        if (kind_of(s->criteria[i].key) == TEXT)
+            values[i] = values[i].n ? str_copy(s->arena, values[i]) : STR_NONE;
+    }
+    s->numbers[s->count++] = m->number;
+}
+
+static int compare_values(enum kind kind, struct str a, struct str b)
+{
+    if (kind == TEXT)
+        return str_compare(a, b);
+    return a.n < b.n ? -1 : a.n > b.n;
+}
+
+static int compare_messages(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct sort *s = ctx;
+    const struct str *left = &s->values[a * s->criterion_count],
+                     *right = &s->values[b * s->criterion_count];
+
+    for (size_t i = 0; i < s->criterion_count; i++) {
+        int c = compare_values(kind_of(s->criteria[i].key), left[i], right[i]);
+
+        if (c)
+            return s->criteria[i].reverse ? -c : c;
+    }
+    return 0;
+}
+
+static uint64_t first_key(const struct sort *s, size_t i)
+{
+    struct str value = s->values[i * s->criterion_count];
+    uint64_t key = kind_of(s->criteria[0].key) == TEXT ? order_key_of_text(value) : value.n;
+
+    return s->criteria[0].reverse ? ~key : key;
+}
+
+void sort_end(struct sort *s, uint32_t *numbers)
+{
+    struct order *order = arena_array(s->arena, struct order, s->count);
+    struct order *room = arena_array(s->arena, struct order, s->count);
+
+    for (size_t i = 0; i < s->count; i++)
+        order[i] = (struct order){s->criterion_count ? first_key(s, i) : 0, (uint32_t)i};
+    order_sort(order, room, s->count, compare_messages, s);
+    for (size_t i = 0; i < s->count; i++)
+        numbers[i] = s->numbers[order[i].index];
+}
