@@ -81,6 +81,21 @@ bool row_exists(struct check *k, struct part part, const struct buf *key, const 
     return e || there;
 }
 
+static void look_at_marks(struct check *k, void *arg, struct str key, struct str value)
+{
+    (void)arg;
+    (void)key;
+    if (!marks_add(&k->marks, k->row.arena, value))
+        found(k, CHECK_UNREADABLE, "marks for the collector cannot be unpacked");
+}
+
+static void read_marks(struct check *k)
+{
+    check_walk(k, dead_part(NO_ACCOUNT), S("d"), S("e"), "marks for the collector", look_at_marks,
+               NULL);
+    marks_sort(&k->marks);
+}
+
 bool has_reference(struct check *k, struct body_id body, uint64_t part, uint64_t owner)
 {
     scoped(buf_free) struct buf key = buf_make(64);
@@ -91,10 +106,7 @@ bool has_reference(struct check *k, struct body_id body, uint64_t part, uint64_t
 
 bool has_mark(struct check *k, struct body_id body, uint64_t part, uint64_t owner)
 {
-    scoped(buf_free) struct buf key = buf_make(64);
-
-    dead_key_pack(&key, &(struct dead_key){.body = body.v, .part = part, .owner = owner});
-    return row_exists(k, dead_part(NO_ACCOUNT), &key, "a mark for the collector");
+    return marks_have(&k->marks, body, part, owner);
 }
 
 void check_body_of(struct check *k, const char *who, struct body_id id, uint64_t size)
@@ -150,11 +162,14 @@ enum err serve_check(struct caller *c, const struct check_request *q, struct che
     r->found = arena_array(c->cx.arena, struct disagreement, MOST_FOUND);
     r->next_account = q->after_account;
     if (!e)
+        read_marks(&k);
+    if (!e)
         e = look_at_accounts(&k, &r->next_account, &more);
     if (!e && !more) {
         r->next_account = UINT64_MAX;
         look_at_what_they_share(&k);
     }
+    marks_free(&k.marks);
     arena_free(k.row.arena);
     return e;
 }

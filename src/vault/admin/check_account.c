@@ -1,36 +1,29 @@
-/* One account: its counters and mailboxes are read first, then every hot row is counted into its mailbox and every cold
- * row into the account, and at the end the counters are held against what was counted. */
-#include "vault/admin/check_impl.h"
+/* One account: its counters and mailboxes are read first, then what is in them is counted (check_mail.c looks at the
+ * emails), and at the end the counters are held against what was counted. */
+#include "vault/admin/check_account.h"
 
 #include "base/scoped.h"
 #include "vault/store/directory.h"
+#include "vault/store/ranges.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct box {
-    uint64_t id;
-    struct mailbox_row row; /* its name is kept in the account's arena */
-    uint32_t exists, unseen, last_uid;
-    uint64_t bytes, modseq;
-};
-
-struct account_check {
-    struct arena *arena; /* until the account is done */
-    struct state_row state;
-    bool has_state;
-    struct box *boxes; /* ascending */
-    size_t box_count, box_room;
-    uint64_t emails, bytes;
-    uint64_t changes; /* entries of the log above its floor */
-};
-
-static struct box *box_of(struct account_check *a, uint64_t id)
+struct box *box_of(struct account_check *a, uint64_t id)
 {
-    for (size_t i = 0; i < a->box_count; i++)
-        if (a->boxes[i].id == id)
-            return &a->boxes[i];
+    size_t least = 0, most = a->box_count;
+
+    while (least < most) {
+        size_t middle = (least + most) / 2;
+
+        if (a->boxes[middle].id == id)
+            return &a->boxes[middle];
+        if (a->boxes[middle].id < id)
+            least = middle + 1;
+        else
+            most = middle;
+    }
     return NULL;
 }
 
@@ -59,7 +52,8 @@ static void add_box(struct check *k, void *arg, struct str key, struct str value
     }
     box.id = mk.mailbox;
     box.row.name = str_copy(a->arena, box.row.name);
-    box.row.role = STR_NONE;
+    box.row.keywords = NULL;
+    box.row.keywords_count = 0;
     if (a->box_count == a->box_room) {
         a->box_room = a->box_room ? a->box_room * 2 : 8;
         a->boxes = must_realloc(a->boxes, a->box_room * sizeof(*a->boxes));
@@ -67,132 +61,105 @@ static void add_box(struct check *k, void *arg, struct str key, struct str value
     a->boxes[a->box_count++] = box;
 }
 
-/* ---- emails ---- */
+/* ---- names ---- */
 
-static void check_membership(struct check *k, uint64_t email, const struct cold_row *cold,
-                             const struct membership *m)
+static void look_at_name(struct check *k, void *arg, struct str key, struct str value)
 {
-    struct hot_row hot;
-    bool there;
-    enum err e = hot_row_view(k->v, &k->row, k->account,
-                              &(struct hot_key){.mailbox = m->mailbox.v, .uid = m->uid}, &hot, &there);
+    struct account_check *a = arg;
+    struct name_key nk;
+    struct name_row row;
+    const struct box *box;
 
-    if (e)
-        found(k, CHECK_UNREADABLE, "mailbox %" PRIu64 " UID %u: %s", m->mailbox.v, m->uid,
-              k->row.cause);
-    else if (!there)
-        found(k, CHECK_ROWS, "email %" PRIu64 " should be in mailbox %" PRIu64 " as UID %u, and is not",
-              email, m->mailbox.v, m->uid);
-    else if (hot.email.v != email || hot.size != cold->prefix.n + cold->body_size ||
-             hot.body.v != cold->body.v)
-        found(k, CHECK_ROWS, "mailbox %" PRIu64 " UID %u and email %" PRIu64 " tell different things",
-              m->mailbox.v, m->uid, email);
-}
-
-/* Whoever reads a part by its offsets must find them inside the message. */
-static void check_parts(struct check *k, uint64_t email, const struct cold_row *cold)
-{
-    for (size_t i = 0; i < cold->parts_count; i++) {
-        const struct body_part *p = &cold->parts[i];
-
-        if (p->start > p->body || p->body > p->end || p->end > cold->body_size) {
-            found(k, CHECK_ROWS, "email %" PRIu64 ": its part %zu lies outside of its message", email,
-                  i);
-            return;
-        }
+    if (!name_key_unpack(key, &nk) || !name_unpack(k->row.arena, value, &row)) {
+        found(k, CHECK_UNREADABLE, "a mailbox's name cannot be unpacked");
+        return;
     }
+    box = box_of(a, row.mailbox.v);
+    if (!box || box->row.parent.v != nk.parent || !str_same(box->row.name, nk.name))
+        found(k, CHECK_ROWS, "the name %.*s leads to mailbox %" PRIu64 ", which has another or none",
+              STR_ARG(nk.name), row.mailbox.v);
 }
 
-static void check_cold(struct check *k, struct account_check *a, uint64_t email,
-                       const struct cold_row *cold)
+static void check_name(struct check *k, struct account_check *a, const struct box *b)
 {
-    char who[64], text[ID_TEXT_SIZE];
+    scoped(buf_free) struct buf key = buf_make(1024);
 
-    snprintf(who, sizeof(who), "email %" PRIu64, email);
-    id_text(cold->body.v, text);
-    check_body_of(k, who, cold->body, cold->body_size);
-    check_parts(k, email, cold);
-    if (!has_reference(k, cold->body, k->account.v, email))
-        found(k, CHECK_REFERENCE, "%s does not refer to its message %s", who, text);
-    if (!cold->memberships_count && !has_mark(k, cold->body, k->account.v, email))
-        found(k, CHECK_REFERENCE, "%s is in no mailbox, and nobody will collect it", who);
-    for (size_t i = 0; i < cold->memberships_count; i++)
-        check_membership(k, email, cold, &cold->memberships[i]);
-    if (a->has_state && email >= a->state.next_email)
-        found(k, CHECK_COUNTERS,
-              "the account would give the id %" PRIu64 " next, and has email %" PRIu64,
-              a->state.next_email, email);
-    if (cold->memberships_count) {
-        a->emails++;
-        a->bytes += cold->prefix.n + cold->body_size;
+    name_key_pack(&key, &(struct name_key){.parent = b->row.parent.v, .name = b->row.name});
+    if (!row_exists(k, name_part(k->account), &key, "a mailbox's name"))
+        found(k, CHECK_ROWS, "mailbox %.*s is not found by its name", STR_ARG(b->row.name));
+    if (b->row.parent.v && !box_of(a, b->row.parent.v))
+        found(k, CHECK_ROWS, "mailbox %.*s is below mailbox %" PRIu64 ", which does not exist",
+              STR_ARG(b->row.name), b->row.parent.v);
+}
+
+/* ---- what is in them ---- */
+
+static void look_at_counts(struct check *k, void *arg, struct str key, struct str value)
+{
+    struct account_check *a = arg;
+    struct roster_entry v[BLOCK_UIDS];
+    struct counts_key ck;
+    struct counts_row row;
+    struct box *box;
+    size_t n;
+
+    if (!counts_key_unpack(key, &ck) || !counts_unpack(k->row.arena, value, &row) ||
+        !tail_unpack(row.tail, v, &n)) {
+        found(k, CHECK_UNREADABLE, "the counts of a mailbox cannot be unpacked");
+        return;
     }
+    box = box_of(a, ck.mailbox);
+    if (box) {
+        box->counts = row;
+        box->counts.tail = STR_NONE;
+        box->has_counts = true;
+    } else {
+        found(k, CHECK_ROWS, "there are counts of mailbox %" PRIu64 ", which does not exist",
+              ck.mailbox);
+    }
+    if (n)
+        note_messages(k, a, ck.mailbox, v, n);
 }
 
-static void look_at_cold(struct check *k, void *arg, struct str key, struct str value)
+static void look_at_block(struct check *k, void *arg, struct str key, struct str value)
 {
-    struct cold_key ck;
-    struct cold_row row;
+    struct account_check *a = arg;
+    struct roster_entry v[BLOCK_UIDS];
+    struct block_key bk;
+    size_t n;
 
-    if (!cold_key_unpack(key, &ck) || !cold_unpack(k->row.arena, value, &row))
-        found(k, CHECK_UNREADABLE, "an email's row cannot be unpacked");
+    if (!block_key_unpack(key, &bk) || bk.block > block_of(UINT32_MAX) ||
+        !entries_unpack(value, bk.block * BLOCK_UIDS, v, &n))
+        found(k, CHECK_UNREADABLE, "messages of a mailbox cannot be unpacked");
     else
-        check_cold(k, arg, ck.email, &row);
+        note_messages(k, a, bk.mailbox, v, n);
 }
 
-static bool is_member(const struct cold_row *cold, const struct hot_key *at)
+static void look_at_annotation(struct check *k, void *arg, struct str key, struct str value)
 {
-    for (size_t i = 0; i < cold->memberships_count; i++)
-        if (cold->memberships[i].mailbox.v == at->mailbox && cold->memberships[i].uid == at->uid)
-            return true;
-    return false;
+    struct account_check *a = arg;
+    struct annotation_key ak;
+    struct annotation_row row;
+
+    if (!annotation_key_unpack(key, &ak) || !annotation_unpack(k->row.arena, value, &row))
+        found(k, CHECK_UNREADABLE, "an annotation cannot be unpacked");
+    else if (ak.mailbox && !box_of(a, ak.mailbox))
+        found(k, CHECK_ROWS, "there is an annotation of mailbox %" PRIu64 ", which does not exist",
+              ak.mailbox);
+    else
+        a->metadata += ak.entry.n + row.value.n;
 }
 
-static void check_email_of(struct check *k, const struct hot_key *at, const struct hot_row *hot)
+static void look_at_acl(struct check *k, void *arg, struct str key, struct str value)
 {
-    struct cold_row cold;
-    bool there;
+    struct acl_key ak;
+    struct acl_row row;
 
-    if (cold_row_view(k->v, &k->row, k->account, &(struct cold_key){.email = hot->email.v}, &cold,
-                      &there))
-        found(k, CHECK_UNREADABLE, "mailbox %" PRIu64 " UID %u: its email %" PRIu64 ": %s", at->mailbox,
-              at->uid, hot->email.v, k->row.cause);
-    else if (!there)
-        found(k, CHECK_ROWS, "mailbox %" PRIu64 " UID %u: its email %" PRIu64 " is missing",
-              at->mailbox, at->uid, hot->email.v);
-    else if (!is_member(&cold, at))
-        found(k, CHECK_ROWS, "mailbox %" PRIu64 " UID %u: its email %" PRIu64 " knows nothing of it",
-              at->mailbox, at->uid, hot->email.v);
-}
-
-static void count_hot(struct check *k, struct account_check *a, const struct hot_key *at,
-                      const struct hot_row *hot)
-{
-    struct box *box = box_of(a, at->mailbox);
-
-    if (!box) {
-        found(k, CHECK_ROWS, "UID %u is in mailbox %" PRIu64 ", which does not exist", at->uid,
-              at->mailbox);
-        return;
-    }
-    box->exists++;
-    box->unseen += !(hot->flags & FLAG_SEEN);
-    box->bytes += hot->size;
-    box->last_uid = at->uid;
-    box->modseq = hot->modseq > box->modseq ? hot->modseq : box->modseq;
-}
-
-static void look_at_hot(struct check *k, void *arg, struct str key, struct str value)
-{
-    struct hot_key hk;
-    struct hot_row row;
-
-    if (!hot_key_unpack(key, &hk) || !hot_unpack(k->row.arena, value, &row)) {
-        found(k, CHECK_UNREADABLE, "a mailbox row cannot be unpacked");
-        return;
-    }
-    k->r->emails++;
-    count_hot(k, arg, &hk, &row);
-    check_email_of(k, &hk, &row);
+    if (!acl_key_unpack(key, &ak) || !acl_unpack(k->row.arena, value, &row))
+        found(k, CHECK_UNREADABLE, "rights on a mailbox cannot be unpacked");
+    else if (!box_of(arg, ak.mailbox))
+        found(k, CHECK_ROWS, "there are rights on mailbox %" PRIu64 ", which does not exist",
+              ak.mailbox);
 }
 
 /* ---- the change log ---- */
@@ -201,13 +168,16 @@ static void check_item(struct check *k, struct account_check *a, uint64_t modseq
                        const struct change_item *item)
 {
     const struct box *box = box_of(a, item->mailbox.v);
+    bool has_uids = item->kind >= CHANGE_ADDED && item->kind <= CHANGE_REMOVED;
+    struct ranges r = {0};
 
-    if (item->kind < CHANGE_ADDED || item->kind > CHANGE_MAILBOX || item->first_uid > item->last_uid)
+    if (item->kind < CHANGE_ADDED || item->kind > CHANGE_METADATA ||
+        (has_uids && !ranges_unpack(k->row.arena, item->what, &r)))
         found(k, CHECK_ROWS, "change %" PRIu64 " makes no sense", modseq);
-    else if (box && item->last_uid >= box->row.uid_next)
+    else if (has_uids && box && box->has_counts && r.v[r.n - 1].last >= box->counts.uid_next)
         found(k, CHECK_COUNTERS,
               "change %" PRIu64 " tells of UID %u, and mailbox %.*s would give %u next", modseq,
-              item->last_uid, STR_ARG(box->row.name), box->row.uid_next);
+              r.v[r.n - 1].last, STR_ARG(box->row.name), box->counts.uid_next);
 }
 
 static void look_at_change(struct check *k, void *arg, struct str key, struct str value)
@@ -247,28 +217,46 @@ static void check_log(struct check *k, const struct account_check *a)
 
 /* ---- the counters ---- */
 
-static void check_box(struct check *k, const struct account_check *a, const struct box *b)
+static void check_counts(struct check *k, const struct box *b)
 {
-    const struct mailbox_row *row = &b->row;
+    const struct counts_row *c = &b->counts;
+    struct str name = b->row.name;
 
-    if (b->exists != row->exists || b->unseen != row->unseen || b->bytes != row->bytes)
+    if (b->exists != c->exists || b->unseen != c->unseen || b->bytes != c->bytes)
         found(k, CHECK_COUNTERS,
               "mailbox %.*s counts %u messages, %u unseen, %" PRIu64
               " bytes; there are %u, %u, %" PRIu64,
-              STR_ARG(row->name), row->exists, row->unseen, row->bytes, b->exists, b->unseen, b->bytes);
-    if (b->last_uid >= row->uid_next)
-        found(k, CHECK_COUNTERS, "mailbox %.*s would give UID %u next, and has %u", STR_ARG(row->name),
-              row->uid_next, b->last_uid);
-    if (b->modseq > row->modseq)
+              STR_ARG(name), c->exists, c->unseen, c->bytes, b->exists, b->unseen, b->bytes);
+    if (b->deleted != c->deleted || b->deleted_bytes != c->deleted_bytes)
+        found(k, CHECK_COUNTERS,
+              "mailbox %.*s counts %u messages of %" PRIu64
+              " bytes as deleted; there are %u of %" PRIu64,
+              STR_ARG(name), c->deleted, c->deleted_bytes, b->deleted, b->deleted_bytes);
+    if (b->last_uid >= c->uid_next)
+        found(k, CHECK_COUNTERS, "mailbox %.*s would give UID %u next, and has %u", STR_ARG(name),
+              c->uid_next, b->last_uid);
+    if (b->modseq > c->modseq)
         found(k, CHECK_COUNTERS, "mailbox %.*s is at modseq %" PRIu64 ", an email in it at %" PRIu64,
-              STR_ARG(row->name), row->modseq, b->modseq);
+              STR_ARG(name), c->modseq, b->modseq);
+}
+
+static void check_box(struct check *k, struct account_check *a, const struct box *b)
+{
+    const struct mailbox_row *row = &b->row;
+
+    check_name(k, a, b);
+    if (b->has_counts)
+        check_counts(k, b);
+    if (b->has_counts == row->no_select)
+        found(k, CHECK_ROWS, "mailbox %.*s %s", STR_ARG(row->name),
+              row->no_select ? "is a name only, and has counts" : "has no counts");
     if (!row->uid_validity)
         found(k, CHECK_COUNTERS, "mailbox %.*s has UIDVALIDITY 0", STR_ARG(row->name));
     if (!a->has_state)
         return;
-    if (row->modseq > a->state.modseq)
+    if (b->counts.modseq > a->state.modseq)
         found(k, CHECK_COUNTERS, "the account is at modseq %" PRIu64 ", mailbox %.*s at %" PRIu64,
-              a->state.modseq, STR_ARG(row->name), row->modseq);
+              a->state.modseq, STR_ARG(row->name), b->counts.modseq);
     if (row->uid_validity > a->state.uid_validity)
         found(k, CHECK_COUNTERS, "mailbox %.*s has UIDVALIDITY %u, the account has given up to %u",
               STR_ARG(row->name), row->uid_validity, a->state.uid_validity);
@@ -291,6 +279,11 @@ static void check_counters(struct check *k, struct account_check *a)
               "the account counts %" PRIu64 " emails of %" PRIu64 " bytes; there are %" PRIu64
               " of %" PRIu64,
               a->state.emails, a->state.used, a->emails, a->bytes);
+    if (a->state.mailboxes != a->box_count || a->state.metadata != a->metadata)
+        found(k, CHECK_COUNTERS,
+              "the account counts %" PRIu64 " mailboxes, %" PRIu64
+              " bytes of annotations; there are %zu, %" PRIu64,
+              a->state.mailboxes, a->state.metadata, a->box_count, a->metadata);
     check_log(k, a);
 }
 
@@ -316,12 +309,18 @@ void check_account(struct check *k)
     name_account(k);
     read_state(k, &a);
     check_walk(k, mailbox_part(k->account), S("b"), S("c"), "a mailbox", add_box, &a);
-    check_walk(k, hot_part(k->account), S("u"), S("v"), "a mailbox", look_at_hot, &a);
-    check_walk(k, cold_part(k->account), S("e"), S("f"), "an email", look_at_cold, &a);
+    check_walk(k, name_part(k->account), S("i"), S("j"), "a mailbox's name", look_at_name, &a);
+    check_walk(k, block_part(k->account), S("u"), S("v"), "a mailbox", look_at_block, &a);
+    check_walk(k, counts_part(k->account), S("n"), S("o"), "the counts of a mailbox", look_at_counts,
+               &a);
+    check_walk(k, annotation_part(k->account), S("m"), S("n"), "an annotation", look_at_annotation, &a);
+    check_walk(k, acl_part(k->account), S("l"), S("m"), "rights on a mailbox", look_at_acl, &a);
+    check_mails(k, &a);
     check_walk(k, change_part(k->account), S("c"), S("d"), "the change log", look_at_change, &a);
     check_counters(k, &a);
     arena_reset(k->row.arena);
     k->r->accounts++;
     free(a.boxes);
+    free(a.mails);
     arena_free(a.arena);
 }

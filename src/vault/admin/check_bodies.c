@@ -1,6 +1,6 @@
 /* Bodies and who needs them. Three kinds of rows must agree: a body has its pieces and no others, and somebody who refers
  * to it; a reference has an owner that has this body; a mark for the collector has a reference, and its owner has gone
- * or is in no mailbox. */
+ * (an email's, check_mail.c). */
 #include "vault/admin/check_impl.h"
 
 #include "base/scoped.h"
@@ -168,33 +168,20 @@ static void owner_text(uint64_t part, uint64_t owner, char *out, size_t size)
         snprintf(out, size, "account %" PRIu64 ", email %" PRIu64, part, owner);
 }
 
-enum owner { OWNER_GONE, OWNER_LIVES, OWNER_WAITS /* in no mailbox, for the collector */, OWNER_OTHER };
-
-static enum owner email_owner(struct check *k, uint64_t body, uint64_t part, uint64_t email)
+/* Of an email only whether its account has anything of this message: the account's own walk has held the reference
+ * against its mailboxes. */
+static bool has_owner(struct check *k, uint64_t body, uint64_t part, uint64_t owner)
 {
-    struct account_id account = {part};
-    struct cold_row cold;
-    bool there;
+    scoped(buf_free) struct buf key = buf_make(64);
 
-    if (cold_row_view(k->v, &k->row, account, &(struct cold_key){.email = email}, &cold, &there))
-        return OWNER_WAITS; /* the account's own walk has named it */
-    if (!there)
-        return OWNER_GONE;
-    if (cold.body.v != body)
-        return OWNER_OTHER;
-    return cold.memberships_count ? OWNER_LIVES : OWNER_WAITS;
-}
-
-static enum owner owner_of(struct check *k, uint64_t body, uint64_t part, uint64_t owner)
-{
-    scoped(buf_free) struct buf entry = buf_make(64);
-
-    if (part != QUEUE_PART)
-        return email_owner(k, body, part, owner);
+    if (part != QUEUE_PART) {
+        cold_key_pack(&key, &(struct cold_key){.body = body});
+        return row_exists(k, cold_part((struct account_id){part}), &key, "the looks of a message");
+    }
     if (owner > UINT32_MAX)
-        return OWNER_GONE;
-    entry_key_pack(&entry, &(struct entry_key){.body = body, .n = (uint32_t)owner});
-    return row_exists(k, entry_part(NO_ACCOUNT), &entry, "a queue entry") ? OWNER_LIVES : OWNER_GONE;
+        return false;
+    entry_key_pack(&key, &(struct entry_key){.body = body, .n = (uint32_t)owner});
+    return row_exists(k, entry_part(NO_ACCOUNT), &key, "a queue entry");
 }
 
 static void look_at_reference(struct check *k, void *arg, struct str key, struct str value)
@@ -202,7 +189,6 @@ static void look_at_reference(struct check *k, void *arg, struct str key, struct
     scoped(buf_free) struct buf body = buf_make(32);
     char text[ID_TEXT_SIZE], who[80];
     struct ref_key rk;
-    enum owner owner;
 
     (void)arg;
     (void)value;
@@ -212,32 +198,23 @@ static void look_at_reference(struct check *k, void *arg, struct str key, struct
     }
     id_text(rk.body, text);
     owner_text(rk.part, rk.owner, who, sizeof(who));
-    owner = owner_of(k, rk.body, rk.part, rk.owner);
-    if (owner == OWNER_OTHER)
-        found(k, CHECK_REFERENCE, "message %s is kept for %s, which has another", text, who);
-    if (owner == OWNER_GONE && !has_mark(k, (struct body_id){rk.body}, rk.part, rk.owner))
+    if (!has_owner(k, rk.body, rk.part, rk.owner) &&
+        !has_mark(k, (struct body_id){rk.body}, rk.part, rk.owner))
         found(k, CHECK_REFERENCE, "message %s is kept for %s, which does not exist", text, who);
     body_key_pack(&body, &(struct body_key){.body = rk.body});
     if (!row_exists(k, body_part(NO_ACCOUNT), &body, "a message's row"))
         found(k, CHECK_REFERENCE, "message %s is kept for %s, and is missing", text, who);
 }
 
-static void look_at_mark(struct check *k, void *arg, struct str key, struct str value)
+static void check_mark(struct check *k, const struct mark *m)
 {
     char text[ID_TEXT_SIZE], who[80];
-    struct dead_key dk;
-    struct dead_row row;
 
-    (void)arg;
-    if (!dead_key_unpack(key, &dk) || !dead_unpack(k->row.arena, value, &row)) {
-        found(k, CHECK_UNREADABLE, "a mark for the collector cannot be unpacked");
-        return;
-    }
-    id_text(dk.body, text);
-    owner_text(dk.part, dk.owner, who, sizeof(who));
-    if (owner_of(k, dk.body, dk.part, dk.owner) == OWNER_LIVES)
+    id_text(m->body, text);
+    owner_text(m->part, m->owner, who, sizeof(who));
+    if (m->part == QUEUE_PART && has_owner(k, m->body, m->part, m->owner))
         found(k, CHECK_REFERENCE, "message %s is to be collected, and %s still needs it", text, who);
-    if (!has_reference(k, (struct body_id){dk.body}, dk.part, dk.owner))
+    if (!has_reference(k, (struct body_id){m->body}, m->part, m->owner))
         found(k, CHECK_REFERENCE, "message %s is to be collected for %s, which does not refer to it",
               text, who);
 }
@@ -249,6 +226,8 @@ void check_bodies(struct check *k)
     check_walk(k, body_part(NO_ACCOUNT), S("b"), S("c"), "a message's row", look_at_body, &p);
     check_strays(k, &p, UINT64_MAX);
     check_walk(k, ref_part(NO_ACCOUNT), S("r"), S("s"), "a reference", look_at_reference, NULL);
-    check_walk(k, dead_part(NO_ACCOUNT), S("d"), S("e"), "a mark for the collector", look_at_mark,
-               NULL);
+    for (size_t i = 0; i < k->marks.n; i++) {
+        check_mark(k, &k->marks.v[i]);
+        arena_reset(k->row.arena);
+    }
 }

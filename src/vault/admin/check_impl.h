@@ -1,7 +1,8 @@
-/* vault/admin/check_impl.h: what the files of `check` share: check.c (the call), check_account.c (one account),
- * check_bodies.c (bodies, who needs them), check_shared.c (directory, queue, trace). */
+/* vault/admin/check_impl.h: what the files of `check` share: check.c (the call), check_account.c and check_mail.c (one
+ * account), check_bodies.c (bodies, who needs them), check_shared.c (directory, queue, trace). */
 #pragma once
 #include "vault/admin/check.h"
+#include "vault/admin/marks.h"
 #include "vault/admin/walk.h"
 #include "vault/caller.h"
 #include "vault/store/body.h"
@@ -13,6 +14,7 @@ struct check {
     struct account_id account; /* the one being looked at, or 0 */
     struct str address;        /* of the account, for people */
     struct cx row;             /* an arena for one row */
+    struct marks marks;
 };
 
 /* One disagreement; a thousand are told by name in one answer, the rest is counted. */

@@ -11,27 +11,27 @@
 
 BREAKS(exists_wrong)
 {
-    CHANGE(mailbox, w->tom, row.exists++, .mailbox = 1);
+    CHANGE(counts, w->tom, row.exists++, .mailbox = 1);
 }
 BREAKS(unseen_wrong)
 {
-    CHANGE(mailbox, w->tom, row.unseen = 0, .mailbox = 1);
+    CHANGE(counts, w->tom, row.unseen = 0, .mailbox = 1);
 }
 BREAKS(bytes_wrong)
 {
-    CHANGE(mailbox, w->tom, row.bytes++, .mailbox = 1);
+    CHANGE(counts, w->tom, row.bytes++, .mailbox = 1);
 }
 BREAKS(uid_next_low)
 {
-    CHANGE(mailbox, w->tom, row.uid_next = 3, .mailbox = 1);
+    CHANGE(counts, w->tom, row.uid_next = 3, .mailbox = 1);
 }
 BREAKS(box_modseq_low)
 {
-    CHANGE(mailbox, w->tom, row.modseq = 1, .mailbox = 1);
+    CHANGE(counts, w->tom, row.modseq = 1, .mailbox = 1);
 }
 BREAKS(box_modseq_high)
 {
-    CHANGE(mailbox, w->tom, row.modseq = 99, .mailbox = 1);
+    CHANGE(counts, w->tom, row.modseq = 99, .mailbox = 1);
 }
 BREAKS(no_validity)
 {
@@ -44,6 +44,61 @@ BREAKS(validity_high)
 BREAKS(no_inbox)
 {
     mailbox_row_delete(w->t, w->tom, AT(mailbox, .mailbox = 1));
+}
+BREAKS(deleted_wrong)
+{
+    CHANGE(counts, w->tom, row.deleted_bytes = 7, .mailbox = 1);
+}
+BREAKS(no_counts)
+{
+    counts_row_delete(w->t, w->tom, AT(counts, .mailbox = 2));
+}
+BREAKS(name_only_with_counts)
+{
+    CHANGE(mailbox, w->tom, row.no_select = true, .mailbox = 2);
+}
+BREAKS(name_missing)
+{
+    name_row_delete(w->t, w->tom, AT(name, .name = S("Drafts")));
+}
+BREAKS(name_of_nothing)
+{
+    name_row_put(w->t, w->tom, AT(name, .name = S("Other")), &(struct name_row){.mailbox = {77}});
+}
+BREAKS(name_of_another)
+{
+    name_row_put(w->t, w->tom, AT(name, .name = S("Drafts")), &(struct name_row){.mailbox = {1}});
+}
+BREAKS(parent_missing)
+{
+    CHANGE(mailbox, w->tom, row.parent.v = 77, .mailbox = 2);
+}
+BREAKS(mailboxes_wrong)
+{
+    CHANGE(state, w->tom, row.mailboxes++, 0);
+}
+BREAKS(annotation_of_nothing)
+{
+    annotation_row_put(w->t, w->tom, AT(annotation, .mailbox = 77, .entry = S("/shared/comment")),
+                       &(struct annotation_row){.value = S("x")});
+}
+BREAKS(annotation_not_counted)
+{
+    annotation_row_put(w->t, w->tom, AT(annotation, .mailbox = 2, .entry = S("/shared/comment")),
+                       &(struct annotation_row){.value = S("x")});
+}
+BREAKS(rights_on_nothing)
+{
+    acl_row_put(w->t, w->tom, AT(acl, .mailbox = 77, .who = 1), &(struct acl_row){.rights = 1});
+}
+BREAKS(block_nonsense)
+{
+    block_row_put(w->t, w->tom, AT(block, .mailbox = 1, .block = 0),
+                  &(struct block_row){.raw = S("?")});
+}
+BREAKS(tail_nonsense)
+{
+    CHANGE(counts, w->tom, row.tail = S("?"), .mailbox = 1);
 }
 BREAKS(next_mailbox_low)
 {
@@ -83,54 +138,54 @@ BREAKS(log_gap)
 }
 BREAKS(log_nonsense)
 {
-    CHANGE(change, w->tom, row.items[0].first_uid = 4, .modseq = 3);
+    CHANGE(change, w->tom, row.items[0].what = S("?"), .modseq = 3);
 }
 BREAKS(log_uid_high)
 {
-    CHANGE(change, w->tom, row.items[0].last_uid = 40, .modseq = 3);
+    CHANGE(change, w->tom, row.items[0].what = S("\x03\x25"), .modseq = 3);
 }
-BREAKS(hot_missing)
+BREAKS(message_missing)
 {
-    hot_row_delete(w->t, w->tom, AT(hot, .mailbox = 1, .uid = 2));
+    CHANGE_FEW(w->tom, 1, (few.v[0] = few.v[1], few.n = 1));
 }
-BREAKS(hot_size)
+BREAKS(message_size)
 {
-    CHANGE(hot, w->tom, row.size++, .mailbox = 1, .uid = 2);
+    CHANGE_FEW(w->tom, 1, few.v[0].size++);
 }
-BREAKS(hot_modseq)
+BREAKS(message_modseq)
 {
-    CHANGE(hot, w->tom, row.modseq = 90, .mailbox = 1, .uid = 2);
+    CHANGE_FEW(w->tom, 1, few.v[0].modseq = 90);
 }
-BREAKS(hot_twice)
+BREAKS(email_twice)
 {
-    CHANGE(hot, w->tom, (void)row, .mailbox = 1, .uid = 2);
-    hot_row_put(w->t, w->tom, AT(hot, .mailbox = 1, .uid = 4), &row);
+    CHANGE_FEW(w->tom, 1, (few.v[2] = few.v[0], few.v[2].uid = 4, few.n = 3));
 }
-BREAKS(hot_nowhere)
+BREAKS(message_nowhere)
 {
-    CHANGE(hot, w->tom, (void)row, .mailbox = 1, .uid = 2);
-    hot_row_put(w->t, w->tom, AT(hot, .mailbox = 5, .uid = 4), &row);
+    CHANGE_FEW(w->tom, 1, (void)few);
+    counts_row_put(w->t, w->tom, AT(counts, .mailbox = 9), &few.counts);
 }
-BREAKS(cold_missing)
+BREAKS(looks_missing)
 {
-    cold_row_delete(w->t, w->tom, AT(cold, .email = 2));
+    cold_row_delete(w->t, w->tom, AT(cold, .body = w->first.v));
 }
-BREAKS(cold_size)
+BREAKS(looks_size)
 {
-    CHANGE(cold, w->tom, row.body_size++, .email = 2);
+    CHANGE(cold, w->tom, row.body_size++, .body = w->first.v);
 }
 BREAKS(part_outside)
 {
     struct body_part part = {.body = 5, .end = 17};
-    CHANGE(cold, w->tom, (row.parts = &part, row.parts_count = 1), .email = 2);
+    CHANGE(cold, w->tom, (row.parts = &part, row.parts_count = 1), .body = w->first.v);
 }
-BREAKS(cold_nowhere)
+BREAKS(looks_of_nothing)
 {
-    CHANGE(cold, w->tom, row.memberships_count = 0, .email = 2);
+    CHANGE(cold, w->tom, (void)row, .body = w->first.v);
+    cold_row_put(w->t, w->tom, AT(cold, .body = w->queued.v), &row);
 }
-BREAKS(cold_other_body)
+BREAKS(message_other_body)
 {
-    CHANGE(cold, w->tom, row.body = w->second, .email = 2);
+    CHANGE_FEW(w->tom, 1, few.v[0].body = w->second);
 }
 BREAKS(body_missing)
 {
@@ -274,6 +329,7 @@ static void test_each_disagreement_is_named(void **state)
         {validity_high, "the account has given up to"},
         {no_inbox, "the account has no INBOX"},
         {no_inbox, "UID 2 is in mailbox 1, which does not exist"},
+        {no_inbox, "there are counts of mailbox 1, which does not exist"},
         {next_mailbox_low, "the account would give the id 1 next, and has mailbox 1"},
         {next_email_low, "the account would give the id 3 next, and has email 3"},
         {emails_wrong, "the account counts 7 emails"},
@@ -286,19 +342,33 @@ static void test_each_disagreement_is_named(void **state)
         {log_gap, "the change log should have 4 entries above 0, and has 3"},
         {log_nonsense, "change 3 makes no sense"},
         {log_uid_high, "change 3 tells of UID 40"},
-        {hot_missing, "email 2 should be in mailbox 1 as UID 2, and is not"},
-        {hot_size, "mailbox 1 UID 2 and email 2 tell different things"},
-        {hot_modseq, "mailbox INBOX is at modseq 5, an email in it at 90"},
-        {hot_twice, "mailbox 1 UID 4: its email 2 knows nothing of it"},
-        {hot_nowhere, "UID 4 is in mailbox 5, which does not exist"},
-        {cold_missing, "mailbox 1 UID 2: its email 2 is missing"},
-        {cold_missing, "is kept for account 2, email 2, which does not exist"},
-        {cold_size, "email 2: 17 bytes, message"},
-        {part_outside, "email 2: its part 0 lies outside of its message"},
-        {cold_nowhere, "email 2 is in no mailbox, and nobody will collect it"},
-        {cold_other_body, "email 2 does not refer to its message"},
-        {cold_other_body, "is kept for account 2, email 2, which has another"},
-        {body_missing, "email 2: its message"},
+        {message_missing, "for email 2, which is in no mailbox, and nobody will collect it"},
+        {message_size, "mailbox 1 UID 2 says 34 bytes, message"},
+        {message_modseq, "mailbox INBOX is at modseq 5, an email in it at 90"},
+        {email_twice, "email 2 is in mailbox 1 as UID 2, and in mailbox 1 as UID 4"},
+        {message_nowhere, "UID 2 is in mailbox 9, which does not exist"},
+        {message_nowhere, "there are counts of mailbox 9, which does not exist"},
+        {looks_missing, "mailbox 1 UID 2: the looks of its message"},
+        {looks_missing, "is kept for account 2, email 2, which does not exist"},
+        {looks_size, ": 17 bytes, message"},
+        {part_outside, ": its part 0 lies outside of it"},
+        {looks_of_nothing, ": its looks are kept, and no email refers to it"},
+        {message_other_body, "email 2 does not refer to its message"},
+        {message_other_body, "for email 2, which is in no mailbox"},
+        {deleted_wrong, "mailbox INBOX counts 0 messages of 7 bytes as deleted; there are 0 of 0"},
+        {no_counts, "mailbox Drafts has no counts"},
+        {name_only_with_counts, "mailbox Drafts is a name only, and has counts"},
+        {name_missing, "mailbox Drafts is not found by its name"},
+        {name_of_nothing, "the name Other leads to mailbox 77, which has another or none"},
+        {name_of_another, "the name Drafts leads to mailbox 1, which has another or none"},
+        {parent_missing, "mailbox Drafts is below mailbox 77, which does not exist"},
+        {mailboxes_wrong, "the account counts 7 mailboxes, 0 bytes of annotations; there are 6, 0"},
+        {annotation_of_nothing, "there is an annotation of mailbox 77, which does not exist"},
+        {annotation_not_counted, "0 bytes of annotations; there are 6, 16"},
+        {rights_on_nothing, "there are rights on mailbox 77, which does not exist"},
+        {block_nonsense, "messages of a mailbox cannot be unpacked"},
+        {tail_nonsense, "the counts of a mailbox cannot be unpacked"},
+        {body_missing, "its message"},
         {body_missing, "is kept for account 2, email 2, and is missing"},
         {body_size, "has 16 bytes, of 15 in all"},
         {body_pieces_wrong, "2 pieces for 16 bytes"},
@@ -309,10 +379,10 @@ static void test_each_disagreement_is_named(void **state)
         {piece_of_nothing, "piece 0 belongs to nothing"},
         {body_for_nobody, "is kept for nobody"},
         {reference_missing, "email 2 does not refer to its message"},
-        {reference_for_nobody, "is kept for account 2, email 77, which does not exist"},
-        {reference_to_another, "is kept for account 2, email 3, which has another"},
+        {reference_for_nobody, "is kept for email 77, which is in no mailbox"},
+        {reference_to_another, "is kept for email 3, which is in no mailbox"},
         {reference_to_nothing, "is kept for queue entry 1, and is missing"},
-        {mark_on_the_living, "is to be collected, and account 2, email 2 still needs it"},
+        {mark_on_the_living, "is to be collected, and email 2 still needs it"},
         {mark_without_reference, "is to be collected for account 2, email 77, which does not refer"},
         {held_and_due, "is held, and the schedule thinks otherwise"},
         {due_elsewhen, "stands in the schedule twice, or at the wrong time"},
@@ -322,7 +392,7 @@ static void test_each_disagreement_is_named(void **state)
         {entry_for_nobody, "waits for nobody"},
         {entry_size, ": 17 bytes, message"},
         {entry_reference, "does not refer to its message"},
-        {no_format, "the store does not say that it has format 1"},
+        {no_format, "the store does not say that it has format 2"},
         {sequence_low, "the next account would get the id 2, and this one has 2"},
         {route_missing, "tom@acompany.test: its address does not lead to it"},
         {route_to_another, "leads to account 1, whose address is fred@acompany.test"},
@@ -367,12 +437,12 @@ static void test_damage_is_named(void **state)
     struct ticket t;
     size_t at;
 
-    cold_key_pack(&key, &(struct cold_key){.email = 2});
+    cold_key_pack(&key, &(struct cold_key){.body = w->first.v});
     memory_engine_damage(w->vault.engine, (struct part){PART_ACCOUNT, w->tom.v}, buf_str(&key));
     durable(w, domain_create(w->vault.store, &w->c.cx, S("other.test"), &t), t); /* for a newer view */
     said = check_text(w);
-    assert_true(str_find(said, S("tom@acompany.test: an email:"), &at));
-    assert_true(str_find(said, S("tom@acompany.test: mailbox 1 UID 2: its email 2:"), &at));
+    assert_true(str_find(said, S("tom@acompany.test: the looks of messages:"), &at));
+    assert_true(str_find(said, S("tom@acompany.test: mailbox 1 UID 2: the looks of its message"), &at));
     assert_false(str_find(said, S("UID 3"), &at));
     assert_false(str_find(said, S("fred"), &at));
 }

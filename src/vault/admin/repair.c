@@ -30,6 +30,7 @@ void repair_close(struct repair **r)
         return;
     txn_rollback(&(*r)->t);
     free((*r)->accounts);
+    marks_free(&(*r)->marks);
     arena_free((*r)->arena);
     free(*r);
     *r = NULL;
@@ -86,10 +87,33 @@ void repair_walk(struct repair *r, struct part part, struct str from, struct str
     rows_walk(r->v, part, from, to, &(struct walker){look, lost, &l});
 }
 
+void repair_references(struct repair *r, struct body_id body, repair_look *row, void *arg)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    struct cx outer = r->row;
+
+    ref_key_pack(&from, &(struct ref_key){.body = body.v, .part = r->account.v});
+    ref_key_pack(&to, &(struct ref_key){.body = body.v, .part = r->account.v + 1});
+    r->row = (struct cx){.arena = arena_new(0)}; /* this may happen inside of another walk */
+    repair_walk(r, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), "a reference", row, arg);
+    arena_free(r->row.arena);
+    r->row = outer;
+}
+
 /* ---- steps ---- */
+
+static void note_marks(struct repair *r, void *arg, struct str key, struct str value)
+{
+    (void)arg;
+    (void)key;
+    if (!marks_add(&r->marks, r->row.arena, value))
+        tell(r, CHECK_UNREADABLE, "marks for the collector cannot be unpacked");
+}
 
 static void do_directory(struct repair *r)
 {
+    repair_walk(r, dead_part(NO_ACCOUNT), S("d"), S("e"), "marks for the collector", note_marks, NULL);
+    marks_sort(&r->marks);
     repair_find_accounts(r);
     repair_directory(r);
     repair_commit(r);

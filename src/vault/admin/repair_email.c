@@ -1,124 +1,48 @@
-/* The emails of one account. One whose cold row can be read is written with all places that rows know of: the hot rows
- * that name it, and its own memberships, whose hot rows are made again. One of which only hot rows are left is made
- * again from its message; as its prefix is lost, its size is another, and it gets other UIDs (RFC 9051 §2.3.1.1). */
+/* The emails of one account. A content whose cold row can be read is written with all emails that rows know of: the
+ * messages in mailboxes that have it, and, when there is none, what its references tell of, at the place where it first
+ * came to. One of which only a mailbox tells is made again from its message; as its prefix is lost, its size is another,
+ * and it gets other UIDs (RFC 9051 §2.3.1.1). */
 #include "vault/admin/repair_account.h"
 
 #include "base/arena.h"
 #include "vault/accept/looks.h"
 
 #include <inttypes.h>
-
-#define MOST_MEMBERSHIPS 1000 /* rows.def */
+#include <stdlib.h>
 
 /* ---- where an email is ---- */
 
-static uint32_t next_uid(struct box *b)
-{
-    return b->row.uid_next < UINT32_MAX ? b->row.uid_next++ : b->row.uid_next;
-}
-
-static bool is_written(struct account *a, uint64_t mailbox, uint32_t uid)
-{
-    struct hot_row row;
-    bool there = false;
-
-    return hot_row_txn(repair_out(a->r, 0), &a->r->row, a->r->account,
-                       &(struct hot_key){.mailbox = mailbox, .uid = uid}, &row, &there) ||
-           there;
-}
-
-/* The UID the email had there, if nobody else has it; else a new one. */
+/* The UID it had there, if no other that was read has it; else a new one. */
 static uint32_t uid_again(struct account *a, struct box *b, uint32_t uid)
 {
-    if (uid && uid < b->first_free && !account_seen_at(a, b->id, uid) && !is_written(a, b->id, uid))
+    if (uid && (uid < b->first_free || b->renumbered) && !account_seen_at(a, b->id, uid)) {
+        if (b->counts.uid_next <= uid)
+            b->counts.uid_next = uid + 1;
         return uid;
-    return next_uid(b);
+    }
+    return account_next_uid(b);
 }
 
-struct place {
-    struct hot_row hot;
-    struct membership at;
-};
-
-struct places {
-    struct place *v;
-    size_t n;
-};
-
-static void add_place(struct places *p, uint64_t mailbox, uint32_t uid, const struct hot_row *hot)
+static void place(struct account *a, uint64_t mailbox, const struct roster_entry *entry)
 {
-    if (p->n == MOST_MEMBERSHIPS)
-        return;
-    p->v[p->n++] = (struct place){.hot = *hot, .at = {.mailbox = {mailbox}, .uid = uid}};
+    account_place(a, mailbox, entry);
+    body_refer(repair_out(a->r, 100), entry->body, a->r->account.v, entry->email.v);
 }
 
-static void add_seen(struct account *a, struct places *p, struct seen *s, bool same_uid)
+static void place_seen(struct account *a, struct seen *s, uint64_t size, bool same_uid)
 {
-    struct box *b = account_box_or_new(a, s->mailbox);
-    struct hot_row hot = {.modseq = same_uid ? s->modseq : a->modseq,
-                          .flags = s->flags,
-                          .internal_date = s->internal_date};
+    struct roster_entry entry = s->entry;
 
     s->done = true;
-    add_place(p, s->mailbox, same_uid ? s->uid : next_uid(b), &hot);
-}
-
-static bool has_place(const struct places *p, const struct membership *m)
-{
-    for (size_t i = 0; i < p->n; i++)
-        if (p->v[i].at.mailbox.v == m->mailbox.v && p->v[i].at.uid == m->uid)
-            return true;
-    return false;
-}
-
-static void add_membership(struct account *a, struct places *p, const struct membership *m,
-                           uint64_t email, uint64_t received)
-{
-    struct box *b = account_box_or_new(a, m->mailbox.v);
-    struct hot_row hot = {.modseq = a->modseq, .internal_date = received};
-    uint32_t uid = uid_again(a, b, m->uid);
-
-    tell(a->r, CHECK_ROWS,
-         "mailbox %.*s UID %u, email %" PRIu64 ": its flags were lost; it is UID %u now, unseen",
-         STR_ARG(b->row.name), m->uid, email, uid);
-    add_place(p, m->mailbox.v, uid, &hot);
-}
-
-/* ---- writing one ---- */
-
-static void count_place(struct account *a, const struct place *p)
-{
-    struct box *b = account_box(a, p->at.mailbox.v);
-
-    b->row.exists++;
-    b->row.unseen += !(p->hot.flags & FLAG_SEEN);
-    b->row.bytes += p->hot.size;
-    a->r->reply->emails++;
-}
-
-static void write_email(struct account *a, uint64_t email, struct cold_row *cold, struct places *p)
-{
-    struct repair *r = a->r;
-    struct txn *t = repair_out(r, 4000 + cold->envelope.n + cold->bodystructure.n + p->n * 100);
-
-    cold->memberships = arena_array(r->row.arena, struct membership, p->n);
-    cold->memberships_count = p->n;
-    for (size_t i = 0; i < p->n; i++) {
-        struct place *at = &p->v[i];
-
-        at->hot.email.v = email;
-        at->hot.body = cold->body;
-        at->hot.size = cold->prefix.n + cold->body_size;
-        cold->memberships[i] = at->at;
-        hot_row_put(t, r->account, &(struct hot_key){.mailbox = at->at.mailbox.v, .uid = at->at.uid},
-                    &at->hot);
-        count_place(a, at);
+    entry.size = size;
+    if (!same_uid) {
+        entry.uid = account_next_uid(account_box_or_new(a, s->mailbox));
+        entry.modseq = a->modseq;
     }
-    cold_row_put(t, r->account, &(struct cold_key){.email = email}, cold);
-    body_refer(t, cold->body, r->account.v, email);
-    a->state.emails++;
-    a->state.used += cold->prefix.n + cold->body_size;
+    place(a, s->mailbox, &entry);
 }
+
+/* ---- what it looks like ---- */
 
 static bool parts_fit(const struct cold_row *cold)
 {
@@ -131,12 +55,12 @@ static bool parts_fit(const struct cold_row *cold)
     return true;
 }
 
-/* What it looks like, made from its bytes; the rest of the row stays. */
-static bool look_again(struct account *a, struct cold_row *cold)
+/* Made from its bytes; the rest of the row stays. */
+static bool look_again(struct account *a, struct body_id body, struct cold_row *cold)
 {
     struct cold_row looks;
 
-    if (looks_of_stored(a->r->v, &a->r->row, cold->body, cold->body_size, &looks))
+    if (looks_of_stored(a->r->v, &a->r->row, body, cold->body_size, &looks))
         return false;
     cold->parser = looks.parser;
     cold->envelope = looks.envelope;
@@ -155,30 +79,89 @@ static void tell_lost(struct account *a, uint64_t email, struct body_id body)
     tell(a->r, CHECK_BODY, "email %" PRIu64 " is lost, message %s: %s", email, text, a->r->row.cause);
 }
 
+static void put_cold(struct account *a, struct body_id body, const struct cold_row *cold)
+{
+    cold_row_put(repair_out(a->r, 4000 + cold->envelope.n + cold->bodystructure.n), a->r->account,
+                 &(struct cold_key){.body = body.v}, cold);
+}
+
 /* ---- with its cold row ---- */
 
-static void copy_email(struct account *a, uint64_t email, struct cold_row *cold)
-{
-    struct seen **seen;
-    size_t n = account_seen_of(a, email, &seen);
-    struct places p = {.v =
-                           arena_array(a->r->row.arena, struct place, n + cold->memberships_count + 1)};
+struct references {
+    struct account *a;
+    struct body_id body;
+    uint64_t *emails; /* that are not given back */
+    size_t n, room;
+};
 
-    if (!n && !cold->memberships_count)
+static void note_reference(struct repair *r, void *arg, struct str key, struct str value)
+{
+    struct references *refs = arg;
+    struct ref_key rk;
+
+    (void)value;
+    if (!ref_key_unpack(key, &rk) || repair_is_released(r, refs->body, rk.part, rk.owner))
+        return;
+    if (refs->n == refs->room) {
+        refs->room = refs->room ? refs->room * 2 : 8;
+        refs->emails = must_realloc(refs->emails, refs->room * sizeof(*refs->emails));
+    }
+    refs->emails[refs->n++] = rk.owner;
+}
+
+/* Nobody knows where it was moved to, and how often it was copied; one email of it is kept. */
+static void place_again(struct account *a, const struct references *refs, const struct cold_row *cold)
+{
+    struct box *b = account_box(a, cold->first_mailbox.v);
+    struct roster_entry entry = {.email.v = refs->emails[0],
+                                 .body = refs->body,
+                                 .modseq = a->modseq,
+                                 .size = cold->prefix.n + cold->body_size,
+                                 .internal_date = (int64_t)cold->received,
+                                 .save_date = (int64_t)cold->received};
+
+    if (!b || b->row.no_select)
+        b = account_box_or_new(a, INBOX.v);
+    entry.uid = uid_again(a, b, b->id == cold->first_mailbox.v ? cold->first_uid : 0);
+    tell(a->r, CHECK_ROWS,
+         "mailbox %.*s UID %u, email %" PRIu64 ": its flags were lost; it is UID %u now, unseen",
+         STR_ARG(b->row.name), cold->first_uid, entry.email.v, entry.uid);
+    place(a, b->id, &entry);
+}
+
+static void tell_lost_copies(struct account *a, struct body_id body, size_t n)
+{
+    char text[ID_TEXT_SIZE];
+
+    id_text(body.v, text);
+    tell(a->r, CHECK_ROWS, "message %s: the places of %zu copies were lost; others are there", text, n);
+}
+
+static void copy_content(struct account *a, struct body_id body, struct cold_row *cold)
+{
+    struct references refs = {.a = a, .body = body};
+    struct seen **seen;
+    size_t n = account_seen_of(a, body.v, &seen);
+
+    repair_references(a->r, body, note_reference, &refs);
+    if (!n && !refs.n)
         return; /* it was removed, and waited for the collector */
-    if (!repair_body(a->r, cold->body, &cold->body_size) ||
-        (!parts_fit(cold) && !look_again(a, cold))) {
+    if (!repair_body(a->r, body, &cold->body_size) ||
+        (!parts_fit(cold) && !look_again(a, body, cold))) {
         for (size_t i = 0; i < n; i++)
             seen[i]->done = true;
-        tell_lost(a, email, cold->body);
+        tell_lost(a, n ? seen[0]->entry.email.v : refs.emails[0], body);
+        free(refs.emails);
         return;
     }
     for (size_t i = 0; i < n; i++)
-        add_seen(a, &p, seen[i], true);
-    for (size_t i = 0; i < cold->memberships_count; i++)
-        if (!has_place(&p, &cold->memberships[i]))
-            add_membership(a, &p, &cold->memberships[i], email, cold->received);
-    write_email(a, email, cold, &p);
+        place_seen(a, seen[i], cold->prefix.n + cold->body_size, true);
+    if (!n)
+        place_again(a, &refs, cold);
+    if (n && refs.n > n)
+        tell_lost_copies(a, body, refs.n - n);
+    put_cold(a, body, cold);
+    free(refs.emails);
 }
 
 static void look_at_cold(struct repair *r, void *arg, struct str key, struct str value)
@@ -187,45 +170,46 @@ static void look_at_cold(struct repair *r, void *arg, struct str key, struct str
     struct cold_row row;
 
     if (!cold_key_unpack(key, &ck) || !cold_unpack(r->row.arena, value, &row))
-        tell(r, CHECK_UNREADABLE, "an email's row cannot be unpacked");
+        tell(r, CHECK_UNREADABLE, "the looks of a message cannot be unpacked");
     else
-        copy_email(arg, ck.email, &row);
+        copy_content(arg, (struct body_id){ck.body}, &row);
 }
 
 /* ---- without ---- */
 
-static void make_email(struct account *a, struct seen **seen, size_t n)
+static void make_content(struct account *a, struct seen **seen, size_t n)
 {
-    struct places p = {.v = arena_array(a->r->row.arena, struct place, n)};
-    struct cold_row cold = {.body_size = SIZE_UNKNOWN};
-    uint64_t email = seen[0]->email;
+    struct roster_entry *first = &seen[0]->entry;
+    struct cold_row cold = {.body_size = SIZE_UNKNOWN,
+                            .thread = first->body.v,
+                            .received = (uint64_t)first->internal_date,
+                            .first_mailbox = {seen[0]->mailbox}};
 
-    cold.content.v = cold.body.v = cold.thread = seen[0]->body;
-    cold.received = seen[0]->internal_date;
-    if (!repair_body(a->r, cold.body, &cold.body_size) || !look_again(a, &cold)) {
-        tell_lost(a, email, cold.body);
+    if (!repair_body(a->r, first->body, &cold.body_size) || !look_again(a, first->body, &cold)) {
+        tell_lost(a, first->email.v, first->body);
         return;
     }
     for (size_t i = 0; i < n; i++)
-        add_seen(a, &p, seen[i], false);
-    write_email(a, email, &cold, &p);
+        place_seen(a, seen[i], cold.body_size, false);
+    cold.first_uid = a->placed[a->placed_count - n].entry.uid;
+    put_cold(a, first->body, &cold);
     tell(a->r, CHECK_ROWS,
          "email %" PRIu64 " was made again from its message: Return-Path and Delivered-To "
          "were lost, and UID %u became UID %u",
-         email, seen[0]->uid, p.v[0].at.uid);
+         first->email.v, first->uid, cold.first_uid);
 }
 
 void repair_emails(struct account *a)
 {
     struct repair *r = a->r;
 
-    repair_walk(r, cold_part(r->account), S("e"), S("f"), "an email", look_at_cold, a);
+    repair_walk(r, cold_part(r->account), S("e"), S("f"), "the looks of messages", look_at_cold, a);
     for (size_t i = 0, n; i < a->seen_count; i += n) {
         struct seen **first;
 
-        n = account_seen_of(a, a->by_email[i]->email, &first);
+        n = account_seen_of(a, a->by_body[i]->entry.body.v, &first);
         if (!first[0]->done)
-            make_email(a, first, n);
+            make_content(a, first, n);
         arena_reset(r->row.arena);
     }
 }

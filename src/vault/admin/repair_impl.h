@@ -1,8 +1,10 @@
 /* vault/admin/repair_impl.h: what the files of `check --repair` share: repair.c (the steps and the call), repair_out.c
- * (writing, bodies), repair_directory.c, repair_account.c and repair_email.c (one account), repair_rest.c (what is
+ * (writing, bodies), repair_directory.c, repair_account.c, repair_email.c and repair_mailbox.c (one
+ * account), repair_rest.c (what is
  * kept but in no account's rows; queue; trace). */
 #pragma once
 #include "vault/admin/check.h"
+#include "vault/admin/marks.h"
 #include "vault/admin/repair.h"
 #include "vault/admin/walk.h"
 #include "vault/store/body.h"
@@ -27,6 +29,7 @@ struct repair {
     struct repair_reply *reply;
     struct view *v;
     struct cx row;             /* an arena for one row */
+    struct marks marks;        /* what was given back already */
     struct account_id account; /* whose part can be written; 0: none */
     struct str address;        /* for people: of whom is told */
     struct txn *t;             /* NULL: nothing is waiting to be written */
@@ -42,6 +45,9 @@ typedef void repair_look(struct repair *r, void *arg, struct str key, struct str
 /* The rows of the old store that can be read; the rest is told. */
 void repair_walk(struct repair *r, struct part part, struct str from, struct str to, const char *what,
                  repair_look *look, void *arg);
+
+/* The old store's references of r->account to a body. */
+void repair_references(struct repair *r, struct body_id body, repair_look *look, void *arg);
 
 /* ---- writing ---- */
 

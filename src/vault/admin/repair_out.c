@@ -133,11 +133,5 @@ bool repair_body(struct repair *r, struct body_id id, uint64_t *size)
 
 bool repair_is_released(struct repair *r, struct body_id body, uint64_t part, uint64_t owner)
 {
-    struct dead_row row;
-    bool there = false;
-
-    return !dead_row_view(r->v, &r->row, NO_ACCOUNT,
-                          &(struct dead_key){.body = body.v, .part = part, .owner = owner}, &row,
-                          &there) &&
-           there;
+    return marks_have(&r->marks, body, part, owner);
 }

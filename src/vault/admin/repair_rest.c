@@ -11,24 +11,24 @@
 
 /* ---- kept for an email that no row tells of ---- */
 
-static bool is_copied(struct repair *r, uint64_t email)
+static bool is_copied(struct repair *r, uint64_t body)
 {
     struct cold_row row;
     bool there = false;
 
-    return cold_row_txn(repair_out(r, 0), &r->row, r->account, &(struct cold_key){.email = email}, &row,
+    return cold_row_txn(repair_out(r, 0), &r->row, r->account, &(struct cold_key){.body = body}, &row,
                         &there) ||
            there;
 }
 
-/* The old row was read, so the account's step has dealt with the email. */
+/* The old row was read, so the account's step has dealt with the message. */
 static bool was_read(struct repair *r, const struct ref_key *ref)
 {
     struct cold_row row;
     bool there = false;
 
     return !cold_row_view(r->v, &r->row, (struct account_id){ref->part},
-                          &(struct cold_key){.email = ref->owner}, &row, &there) &&
+                          &(struct cold_key){.body = ref->body}, &row, &there) &&
            there;
 }
 
@@ -80,7 +80,7 @@ static void look_at_email_reference(struct repair *r, const struct ref_key *ref)
         return; /* of an account that was removed: its marks say so, or nothing is left of it */
     if (r->account.v != ref->part)
         repair_for(r, (struct account_id){ref->part});
-    if (is_copied(r, ref->owner))
+    if (is_copied(r, ref->body))
         return;
     r->address = a->address;
     bring_back(r, ref);

@@ -20,7 +20,7 @@ static void write_message(struct world *w, struct view *v, struct account_id id,
     struct message m;
     struct str piece;
 
-    must(w, message_find(v, &w->c.cx, id, l->email, &m));
+    must(w, message_find(v, &w->c.cx, id, l->body, &m));
     must(w, message_piece(v, &w->c.cx, &m, 0, &piece));
     assert_int_equal(l->size, m.prefix.n + m.body_size);
     buf_printf(out, " %u=%.*s%s", l->uid, STR_ARG(str_upto(str_from(piece, 9), 3)),
@@ -131,11 +131,23 @@ static struct state_row state_in(struct world *w, struct engine *e, struct accou
 static struct mailbox_row inbox_in(struct world *w, struct engine *e, struct account_id account)
 {
     struct view *v = view_open(e);
+    struct counts_row counts;
     struct mailbox_row row;
 
-    must(w, mailbox_state(v, &w->c.cx, account, INBOX, &row));
+    must(w, mailbox_state(v, &w->c.cx, account, INBOX, &row, &counts));
     view_close(&v);
     return row;
+}
+
+static struct counts_row counts_in(struct world *w, struct engine *e, struct account_id account)
+{
+    struct view *v = view_open(e);
+    struct counts_row counts;
+    struct mailbox_row row;
+
+    must(w, mailbox_state(v, &w->c.cx, account, INBOX, &row, &counts));
+    view_close(&v);
+    return counts;
 }
 
 static void test_a_store_in_order(void **state)
@@ -155,14 +167,24 @@ static void test_a_store_in_order(void **state)
     assert_int_equal(r.sums.entries, 1);
     after = inbox_in(w, r.engine, w->tom);
     assert_int_equal(after.uid_validity, before.uid_validity);
-    assert_int_equal(after.uid_next, before.uid_next);
-    assert_int_equal(after.unseen, before.unseen);
+    assert_int_equal(counts_in(w, r.engine, w->tom).uid_next,
+                     counts_in(w, w->vault.engine, w->tom).uid_next);
+    assert_int_equal(counts_in(w, r.engine, w->tom).unseen, 2);
     assert_true(state_in(w, r.engine, w->tom).modseq > counters.modseq);
     assert_true(state_in(w, r.engine, w->tom).next_email >= counters.next_email);
     engine_close(r.engine);
 }
 
 /* ---- damage ---- */
+
+static void deliver_to_tom(struct world *w)
+{
+    struct txn *t = txn_begin(w->vault.engine, &(struct part){PART_ACCOUNT, w->tom.v}, 1);
+    struct ticket ticket;
+
+    put_email(w, t, w->tom, put_body(t, S("Subject: mor\r\n\r\n")), 16);
+    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+}
 
 #define DAMAGES(name) static void name(struct world *w)
 #define DAMAGE(row, account, ...)                                                                      \
@@ -172,20 +194,37 @@ static void test_a_store_in_order(void **state)
         memory_engine_damage(w->vault.engine, row##_part(account), buf_str(&key));                     \
     } while (0)
 
+/* The one row of marks there is. */
+static uint64_t dead_id(struct world *w)
+{
+    struct view *v = view_open(w->vault.engine);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    struct dead_key dk;
+
+    must(w, view_scan(v, &w->c.cx, dead_part(NO_ACCOUNT), S("d"), S("e"), false, &scan));
+    assert_true(scan_next(scan, &key, &value) && dead_key_unpack(key, &dk));
+    scan_close(&scan);
+    view_close(&v);
+    return dk.id;
+}
+
 /* clang-format off */
-DAMAGES(a_hot_row) { DAMAGE(hot, w->tom, .mailbox = 1, .uid = 2); }
-DAMAGES(a_cold_row) { DAMAGE(cold, w->tom, .email = 2); }
-DAMAGES(both_rows) { a_hot_row(w); a_cold_row(w); }
-DAMAGES(a_removed_one) { DAMAGE(cold, w->tom, .email = 1); }
+DAMAGES(the_counts) { DAMAGE(counts, w->tom, .mailbox = 1); }
+DAMAGES(a_cold_row) { DAMAGE(cold, w->tom, .body = w->first.v); }
+DAMAGES(both_rows) { the_counts(w); a_cold_row(w); }
+DAMAGES(a_removed_one) { DAMAGE(cold, w->tom, .body = w->gone.v); }
 DAMAGES(a_mailbox) { DAMAGE(mailbox, w->tom, .mailbox = 1); }
+DAMAGES(a_name) { DAMAGE(name, w->tom, .name = S("Sent")); }
+DAMAGES(name_and_mailbox) { a_name(w); DAMAGE(mailbox, w->tom, .mailbox = 3); }
 DAMAGES(counters) { DAMAGE(state, w->tom, 0); }
 DAMAGES(a_change) { DAMAGE(change, w->tom, .modseq = 3); }
 DAMAGES(a_whole_account)
 {
-    for (uint32_t n = 1; n < 4; n++) {
-        DAMAGE(hot, w->tom, .mailbox = 1, .uid = n);
-        DAMAGE(cold, w->tom, .email = n);
-    }
+    a_cold_row(w);
+    a_removed_one(w);
+    DAMAGE(cold, w->tom, .body = w->second.v);
+    the_counts(w);
     a_mailbox(w);
     counters(w);
 }
@@ -193,7 +232,7 @@ DAMAGES(a_piece) { DAMAGE(piece, NO_ACCOUNT, .body = w->first.v, .n = 0); }
 DAMAGES(a_shared_piece) { DAMAGE(piece, NO_ACCOUNT, .body = w->second.v, .n = 0); }
 DAMAGES(a_check_value) { DAMAGE(body, NO_ACCOUNT, .body = w->first.v); }
 DAMAGES(a_reference) { DAMAGE(ref, NO_ACCOUNT, .body = w->first.v, .part = w->tom.v, .owner = 2); }
-DAMAGES(a_mark) { DAMAGE(dead, NO_ACCOUNT, .body = w->first.v - 1, .part = w->tom.v, .owner = 1); }
+DAMAGES(a_mark) { DAMAGE(dead, NO_ACCOUNT, .id = dead_id(w)); }
 DAMAGES(an_entry) { DAMAGE(entry, NO_ACCOUNT, .body = w->queued.v, .n = 1); }
 DAMAGES(its_message) { DAMAGE(piece, NO_ACCOUNT, .body = w->queued.v, .n = 0); }
 DAMAGES(an_account) { DAMAGE(account, NO_ACCOUNT, .account = w->tom.v); }
@@ -212,14 +251,20 @@ static void test_damage(void **state)
         const char *contents, *told;
         const char *third; /* an account to look at */
     } rows[] = {
-        {a_hot_row, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+        {the_counts, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
          "mailbox INBOX UID 2, email 2: its flags were lost; it is UID 2 now"},
+        {the_counts, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "the counts of mailbox INBOX were lost: it has a new UIDVALIDITY"},
+        {a_name, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "a mailbox's name: "},
+        {name_and_mailbox, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+         "a mailbox: "},
         {a_cold_row, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1",
          "tom@acompany.test: email 2 was made again from its message"},
         {both_rows, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1",
          "tom@acompany.test: email 2 was made again from message"},
         {a_removed_one, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "an email: "},
+         "the looks of messages: "},
         {a_mailbox, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
          "mailbox 1 was lost: it is INBOX now, with a new UIDVALIDITY"},
         {counters, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
@@ -236,7 +281,8 @@ static void test_damage(void **state)
          "its check value was lost"},
         {a_reference, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
          "a reference: "},
-        {a_mark, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+        {a_mark, "fred@acompany.test: 1=two; tom@acompany.test: 1=gon 2=one 3=two; queue 1",
+         "marks for the collector: "},
         {an_entry, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 0",
          ".1 of the queue is lost, and with it to whom"},
         {its_message, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 0",
@@ -281,6 +327,36 @@ static void test_damage(void **state)
         engine_close(r.engine);
         world_close((void **)&w);
     }
+}
+
+/* Messages that have moved from the tail into a block: it is lost, and they come back where they first were. */
+static void test_a_block(void **state)
+{
+    struct world *w = *state;
+    struct imap_range moved = {5, 6};
+    struct imap_set uids = {.ranges = &moved, .count = 1};
+    struct copied copied;
+    struct repaired r;
+    struct ticket t;
+    size_t at;
+
+    for (int i = 0; i < 20; i++)
+        deliver_to_tom(w);
+    durable(w,
+            messages_move(w->vault.store, &w->c.cx, (struct mailbox_ref){w->tom, INBOX}, &uids,
+                          (struct mailbox_ref){w->tom, {2}}, &copied, &t),
+            t);
+    DAMAGE(block, w->tom, .mailbox = 1, .block = 0);
+    durable(w, domain_create(w->vault.store, &w->c.cx, S("other.test"), &t), t);
+    repair(w, &r);
+    assert_int_equal(check_repaired(w, &r).n, 0);
+    assert_int_equal(counts_in(w, r.engine, w->tom).exists, 20);
+    assert_int_equal(counts_in(w, r.engine, w->tom).uid_next, 24);
+    assert_int_equal(inbox_in(w, r.engine, w->tom).uid_validity,
+                     inbox_in(w, w->vault.engine, w->tom).uid_validity);
+    assert_true(str_find(r.told, S("UID 4, email 4: its flags were lost; it is UID 4 now"), &at));
+    assert_false(str_find(r.told, S("UID 5, email"), &at)); /* it is where it was moved to */
+    engine_close(r.engine);
 }
 
 /* What clients were shown stays true: nothing that was given out is given again. */
@@ -332,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_store_in_order, world_open, world_close),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test_setup_teardown(test_a_block, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_counters_only_grow, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_a_full_disk, world_open, world_close),
     };

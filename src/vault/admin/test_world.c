@@ -5,7 +5,7 @@
 #include "config/config.h"
 #include "vault/store/directory.h"
 #include "vault/store/email.h"
-#include "vault/store/mailbox.h"
+#include "vault/store/messages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +49,8 @@ struct body_id put_body(struct txn *t, struct str text)
     return b.id;
 }
 
-static void put_email(struct world *w, struct txn *t, struct account_id account, struct body_id body,
-                      uint64_t size)
+void put_email(struct world *w, struct txn *t, struct account_id account, struct body_id body,
+               uint64_t size)
 {
     struct cold_row looks = {0};
     struct new_email n = {
@@ -65,14 +65,16 @@ static void put_mail(struct world *w)
     const struct part parts[] = {{PART_ACCOUNT, w->fred.v}, {PART_ACCOUNT, w->tom.v}};
     scoped(txn_rollback) struct txn *t = txn_begin(w->vault.engine, parts, 2);
     struct entry_rcpt rcpt = {.to = {S("b"), S("other.test")}, .state = RCPT_WAITING};
-    const uint32_t removed = 1;
+    const struct imap_range first = {1, 1};
+    const struct imap_set gone_uids = {.ranges = &first, .count = 1};
+    struct removed removed;
     struct ticket ticket;
-    struct body_id gone = put_body(t, S("Subject: gone\r\n\r\n"));
 
+    w->gone = put_body(t, S("Subject: gone\r\n\r\n"));
     w->first = put_body(t, S("Subject: one\r\n\r\n"));
     w->second = put_body(t, S("Subject: two\r\n\r\n"));
     w->queued = put_body(t, S("Subject: out\r\n\r\n"));
-    put_email(w, t, w->tom, gone, 17);
+    put_email(w, t, w->tom, w->gone, 17);
     put_email(w, t, w->tom, w->first, 16);
     put_email(w, t, w->tom, w->second, 16);
     put_email(w, t, w->fred, w->second, 16);
@@ -84,7 +86,10 @@ static void put_mail(struct world *w)
                                   .rcpts_count = 1});
     trace_put(t, &(struct trace_event){.kind = TRACE_QUEUED, .message = w->queued, .entry = 1});
     durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
-    durable(w, mailbox_remove(w->vault.store, &w->c.cx, w->tom, INBOX, &removed, 1, &ticket), ticket);
+    durable(w,
+            messages_remove(w->vault.store, &w->c.cx, (struct mailbox_ref){w->tom, INBOX}, &gone_uids,
+                            false, &removed, &ticket),
+            ticket);
 }
 
 int world_open(void **state)
@@ -119,6 +124,19 @@ int world_close(void **state)
     arena_free(w->c.cx.arena);
     free(w);
     return 0;
+}
+
+void few_read(struct world *w, struct account_id account, uint64_t mailbox, struct few *few)
+{
+    READ(counts, account, row, .mailbox = mailbox);
+    few->counts = row;
+    assert_true(tail_unpack(row.tail, few->v, &few->n));
+}
+
+void few_write(struct world *w, struct account_id account, uint64_t mailbox, struct few *few)
+{
+    few->counts.tail = tail_pack(w->c.cx.arena, few->v, few->n);
+    counts_row_put(w->t, account, AT(counts, .mailbox = mailbox), &few->counts);
 }
 
 struct str check_text(struct world *w)

@@ -7,7 +7,9 @@
 #include "vault/caller.h"
 #include "vault/engine/memory.h"
 #include "vault/queue/queue.h"
+#include "vault/store/block.h"
 #include "vault/store/body.h"
+#include "vault/store/messages.h"
 #include "vault/vault.h"
 
 #include <setjmp.h>
@@ -18,8 +20,8 @@ struct world {
     struct caller c;
     struct vault vault;
     struct account_id fred, tom;
-    struct body_id first, second, queued; /* second is in Tom's and in Fred's mailbox */
-    struct txn *t;                        /* in which a row of the table breaks something */
+    struct body_id gone, first, second, queued; /* second is in Tom's and in Fred's mailbox */
+    struct txn *t;                              /* in which a row of the table breaks something */
 };
 
 /* For cmocka. */
@@ -31,10 +33,26 @@ void durable(struct world *w, enum err e, struct ticket t);
 
 /* A message in the store that nobody refers to yet. */
 struct body_id put_body(struct txn *t, struct str text);
+void put_email(struct world *w, struct txn *t, struct account_id account, struct body_id body,
+               uint64_t size);
 /* Everything that check says of w->vault.engine, one disagreement a line. */
 struct str check_text(struct world *w);
 
-/* For rows of w->t: AT(hot, .mailbox = 1, .uid = 2) is a key; READ gets a row that must be there; CHANGE changes it. */
+/* The messages of a mailbox in w->t, as long as they are few: v[n], in the order of UIDs. */
+struct few {
+    struct counts_row counts;
+    struct roster_entry v[BLOCK_UIDS];
+    size_t n;
+};
+void few_read(struct world *w, struct account_id account, uint64_t mailbox, struct few *few);
+void few_write(struct world *w, struct account_id account, uint64_t mailbox, struct few *few);
+#define CHANGE_FEW(account, mailbox, change)                                                           \
+    struct few few;                                                                                    \
+    few_read(w, account, mailbox, &few);                                                               \
+    change;                                                                                            \
+    few_write(w, account, mailbox, &few)
+
+/* For rows of w->t: AT(mailbox, .mailbox = 1) is a key; READ gets a row that must be there; CHANGE changes it. */
 #define AT(name, ...) (&(struct name##_key){__VA_ARGS__})
 #define READ(name, account, row, ...)                                                                  \
     struct name##_row row;                                                                             \

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "proto/pop3_capa.h"
+#include "vault/store/messages.h"
 
 #include <inttypes.h>
 
@@ -116,7 +117,7 @@ static enum err find_whole(struct pop3 *p, size_t at, struct message *m, struct 
     enum err e = pop3_view(p, &v);
 
     if (!e)
-        e = message_find(v, &p->s->cx, p->s->who.account, p->list[at].email, m);
+        e = message_find(v, &p->s->cx, p->s->who.account, p->list[at].body, m);
     if (!e && m->pieces > 1)
         e = message_check(v, &p->s->cx, m);
     if (!e && m->pieces)
@@ -200,17 +201,19 @@ static enum err cmd_rset(struct pop3 *p, const struct args *a)
  * that is durable. */
 static enum err cmd_quit(struct pop3 *p, const struct args *a)
 {
-    uint32_t *uids = arena_array(p->s->cx.arena, uint32_t, p->n - p->left);
-    size_t n = 0;
+    struct imap_range *marked = arena_array(p->s->cx.arena, struct imap_range, p->n - p->left);
+    struct imap_set uids = {.ranges = marked};
+    struct mailbox_ref inbox = {p->s->who.account, INBOX};
+    struct removed removed;
     enum err e = OK;
 
     (void)a;
     p->state = LEAVING;
     for (size_t i = 0; i < p->n; i++)
         if (p->deleted[i])
-            uids[n++] = p->list[i].uid;
-    if (n)
-        e = mailbox_remove(p->s->store, &p->s->cx, p->s->who.account, INBOX, uids, n, &p->s->ticket);
+            marked[uids.count++] = (struct imap_range){p->list[i].uid, p->list[i].uid};
+    if (uids.count)
+        e = messages_remove(p->s->store, &p->s->cx, inbox, &uids, false, &removed, &p->s->ticket);
     if (e)
         return e;
     say(p, "+OK bye");

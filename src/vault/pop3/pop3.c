@@ -85,12 +85,13 @@ enum err pop3_view(struct pop3 *p, struct view **out)
 static enum err take_list(struct pop3 *p)
 {
     struct mailbox_row box;
+    struct counts_row counts;
     struct view *v;
     size_t damaged = 0;
     enum err e = pop3_view(p, &v);
 
     if (!e)
-        e = mailbox_state(v, &p->s->cx, p->s->who.account, INBOX, &box);
+        e = mailbox_state(v, &p->s->cx, p->s->who.account, INBOX, &box, &counts);
     if (!e)
         e = mailbox_list(v, &p->s->cx, p->s->who.account, INBOX, MOST_MESSAGES, &p->list, &p->n,
                          &damaged);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "vault/store/messages.h"
 
 #include <stdlib.h>
 
@@ -32,10 +33,11 @@ void view_close(struct view **v)
 }
 
 enum err mailbox_state(struct view *v, struct cx *cx, struct account_id account,
-                       struct mailbox_id mailbox, struct mailbox_row *row)
+                       struct mailbox_id mailbox, struct mailbox_row *row, struct counts_row *counts)
 {
     (void)v, (void)cx, (void)account, (void)mailbox;
     *row = (struct mailbox_row){.uid_validity = 7};
+    *counts = (struct counts_row){.uid_next = 4, .exists = 3};
     return OK;
 }
 
@@ -48,19 +50,19 @@ enum err mailbox_list(struct view *v, struct cx *cx, struct account_id account,
     *damaged = 0;
     *list = must_alloc(*n * sizeof(**list));
     for (size_t i = 0; i < *n; i++)
-        (*list)[i] = (struct listed){.email = {i + 1}, .size = message.n, .uid = (uint32_t)i + 1};
+        (*list)[i] = (struct listed){.body = {i + 1}, .size = message.n, .uid = (uint32_t)i + 1};
     return OK;
 }
 
 /* The second has gone; the third cannot be read behind its first piece. */
-enum err message_find(struct view *v, struct cx *cx, struct account_id account, struct email_id email,
+enum err message_find(struct view *v, struct cx *cx, struct account_id account, struct body_id body,
                       struct message *out)
 {
     (void)v, (void)account;
-    if (email.v == 2)
+    if (body.v == 2)
         return fail(cx, ERR_GONE, "gone");
     *out = (struct message){
-        .prefix = S("Return-Path: <>\r\n"), .body = {email.v}, .body_size = message.n, .pieces = 2};
+        .prefix = S("Return-Path: <>\r\n"), .body = body, .body_size = message.n, .pieces = 2};
     return OK;
 }
 
@@ -74,14 +76,17 @@ enum err message_piece(struct view *v, struct cx *cx, const struct message *m, u
     return OK;
 }
 
-enum err mailbox_remove(struct store *s, struct cx *cx, struct account_id account,
-                        struct mailbox_id mailbox, const uint32_t *uids, size_t n,
-                        struct ticket *ticket)
+enum err messages_remove(struct store *s, struct cx *cx, struct mailbox_ref at,
+                         const struct imap_set *uids, bool only_deleted, struct removed *out,
+                         struct ticket *ticket)
 {
-    (void)s, (void)cx, (void)account, (void)mailbox;
-    for (size_t i = 0; i < n; i++)
-        if (uids[i] == 0 || uids[i] > 3 || (i && uids[i] <= uids[i - 1]))
+    (void)s, (void)cx, (void)at, (void)only_deleted;
+    for (size_t i = 0; i < uids->count; i++)
+        if (uids->ranges[i].first == 0 || uids->ranges[i].last > 3 ||
+            uids->ranges[i].first != uids->ranges[i].last ||
+            (i && uids->ranges[i].first <= uids->ranges[i - 1].last))
             __builtin_trap();
+    *out = (struct removed){.uids = *uids, .modseq = 1};
     ticket->v = 1;
     return OK;
 }

@@ -134,8 +134,29 @@ void body_refer(struct txn *t, struct body_id body, uint64_t part, uint64_t owne
 
 void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t owner)
 {
-    dead_row_put(t, NO_ACCOUNT, &(struct dead_key){.body = body.v, .part = part, .owner = owner},
-                 &(struct dead_row){.time = (uint64_t)now_ms()});
+    struct dropped item = {.body = body, .owner = owner};
+
+    dead_row_put(
+        t, NO_ACCOUNT, &(struct dead_key){.id = fresh_id()},
+        &(struct dead_row){.time = (uint64_t)now_ms(), .part = part, .items = &item, .items_count = 1});
+}
+
+enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *bodies, uint64_t *bytes)
+{
+    struct body_row row;
+    bool found;
+    enum err e = body_row_txn(t, cx, NO_ACCOUNT, &(struct body_key){.body = body.v}, &row, &found);
+
+    if (e == ERR_DAMAGED) /* how many pieces there are nobody knows */
+        delete_pieces(t, body.v);
+    else if (e || !found)
+        return e;
+    for (uint32_t n = 0; !e && n < row.pieces; n++)
+        piece_row_delete(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n});
+    body_row_delete(t, NO_ACCOUNT, &(struct body_key){.body = body.v});
+    *bytes += e ? 0 : row.size;
+    ++*bodies;
+    return OK;
 }
 
 /* ---- reading ---- */

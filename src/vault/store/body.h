@@ -41,6 +41,10 @@ void body_refer(struct txn *t, struct body_id body, uint64_t part, uint64_t owne
 /* The reference will go when the grace is over. */
 void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t owner);
 
+/* When nobody refers to it any more. Adds to *bodies and *bytes what there was; nothing if it has gone already. */
+enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *bodies,
+                     uint64_t *bytes);
+
 enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body_row *row, bool *found);
 /* Piece n of a body of that size: its length must fit. */
 enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n,

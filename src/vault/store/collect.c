@@ -1,5 +1,6 @@
-/* For each mark of rows.def's `dead`: under the account's lock the reference goes, with the cold row of an email that
- * is in no mailbox any more. Then, if no reference is left, the body. Both steps may be repeated after a crash. */
+/* For each row of rows.def's `dead`: under the account's lock its references go, with the cold row of a message that no
+ * email of the account has any more, and the body when nobody else refers to it. None can come meanwhile: only who holds
+ * the lock of a part that has a reference makes another one. */
 #include "vault/store/collect.h"
 
 #include "base/scoped.h"
@@ -7,71 +8,56 @@
 
 #define ROUND 1000
 
-struct mark {
+struct dead {
     struct dead_key key;
+    struct dead_row row;
 };
 
-/* The marks that are old enough, from durable state. */
-static enum err find_marks(struct store *s, struct cx *cx, int64_t before_ms, struct mark *marks,
-                           size_t *n, bool *more)
+/* The rows that are old enough, from durable state. */
+static enum err find_dead(struct store *s, struct cx *cx, int64_t before_ms, struct dead *dead,
+                          size_t *n, bool *more)
 {
     scoped(view_close) struct view *v = view_open(s->engine);
     scoped(scan_close) struct scan *scan = NULL;
     struct str key, value;
-    struct dead_row row;
+    size_t references = 0;
     enum err e;
 
     *n = 0;
-    *more = false;
     if (!v)
         return fail(cx, ERR_STORE, "the store is closed");
     e = view_scan(v, cx, dead_part(NO_ACCOUNT), S("d"), S("e"), false, &scan);
     if (e)
         return e;
-    while (*n < ROUND && scan_next(scan, &key, &value))
-        if (dead_key_unpack(key, &marks[*n].key) && dead_unpack(cx->arena, value, &row) &&
-            (int64_t)row.time <= before_ms)
+    while (references < ROUND && scan_next(scan, &key, &value)) {
+        struct dead *d = &dead[*n];
+
+        if (dead_key_unpack(key, &d->key) &&
+            dead_unpack(cx->arena, str_copy(cx->arena, value), &d->row) &&
+            (int64_t)d->row.time <= before_ms) {
+            references += 1 + d->row.items_count;
             ++*n;
-    *more = *n == ROUND;
+        }
+    }
+    *more = references >= ROUND;
     e = scan_error(scan, cx);
     scan_close(&scan); /* before the view */
     return e;
 }
 
-static enum err drop_reference(struct store *s, struct cx *cx, const struct dead_key *mark)
-{
-    struct part part = {PART_ACCOUNT, mark->part};
-    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &part, mark->part != QUEUE_PART);
-    struct account_id account = {mark->part};
-    struct cold_key cold_key = {.email = mark->owner};
-    struct cold_row cold;
-    struct ticket ticket;
-    bool found = false;
-    enum err e = OK;
-
-    if (mark->part != QUEUE_PART)
-        e = cold_row_txn(t, cx, account, &cold_key, &cold, &found);
-    if (e && e != ERR_DAMAGED)
-        return e;
-    if (e == ERR_DAMAGED || (found && !cold.memberships_count))
-        cold_row_delete(t, account, &cold_key);
-    else if (found)
-        return OK; /* an email that came back to life keeps everything, also the mark, which `check` will name */
-    ref_row_delete(t, NO_ACCOUNT,
-                   &(struct ref_key){.body = mark->body, .part = mark->part, .owner = mark->owner});
-    dead_row_delete(t, NO_ACCOUNT, mark);
-    return txn_commit(&t, cx, &ticket);
-}
-
-static enum err has_references(struct txn *t, struct cx *cx, uint64_t body, bool *any)
+/* Does anybody refer to the body; only of `part`, if part_only? */
+static enum err has_references(struct txn *t, struct cx *cx, uint64_t body, bool part_only,
+                               uint64_t part, bool *any)
 {
     scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
     scoped(scan_close) struct scan *scan = NULL;
+    struct ref_key first = {.body = body, .part = part_only ? part : 0};
+    struct ref_key end = {.body = part_only ? body : body + 1, .part = part_only ? part + 1 : 0};
     struct str key, value;
     enum err e;
 
-    ref_key_pack(&from, &(struct ref_key){.body = body});
-    ref_key_pack(&to, &(struct ref_key){.body = body + 1});
+    ref_key_pack(&from, &first);
+    ref_key_pack(&to, &end);
     e = txn_scan(t, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
     if (e)
         return e;
@@ -79,40 +65,52 @@ static enum err has_references(struct txn *t, struct cx *cx, uint64_t body, bool
     return scan_error(scan, cx);
 }
 
-/* Not found: an earlier mark of the same round took it. */
-static enum err delete_if_unreferred(struct store *s, struct cx *cx, uint64_t id, struct collected *out)
+/* What cannot be read is kept, rather than take a body that somebody needs; `check` will name it. */
+static enum err drop(struct txn *t, struct cx *cx, uint64_t part, const struct dropped *item,
+                     struct collected *out)
 {
-    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, NULL, 0);
-    struct body_row row = {0};
-    struct ticket ticket;
-    bool any, found;
-    enum err e = has_references(t, cx, id, &any);
+    bool any = true;
+    enum err e = OK;
 
+    ref_row_delete(t, NO_ACCOUNT,
+                   &(struct ref_key){.body = item->body.v, .part = part, .owner = item->owner});
+    if (part != QUEUE_PART)
+        e = has_references(t, cx, item->body.v, true, part, &any);
     if (!e && !any)
-        e = body_row_txn(t, cx, NO_ACCOUNT, &(struct body_key){.body = id}, &row, &found);
-    if (e || any || !found)
+        cold_row_delete(t, (struct account_id){part}, &(struct cold_key){.body = item->body.v});
+    if (!e)
+        e = has_references(t, cx, item->body.v, false, 0, &any);
+    if (!e && !any)
+        e = body_delete(t, cx, item->body, &out->bodies, &out->bytes);
+    return e == ERR_DAMAGED ? OK : e;
+}
+
+static enum err drop_row(struct store *s, struct cx *cx, const struct dead *d, struct collected *out)
+{
+    struct part part = {PART_ACCOUNT, d->row.part};
+    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &part, d->row.part != QUEUE_PART);
+    struct ticket ticket;
+    enum err e = OK;
+
+    for (size_t i = 0; i < d->row.items_count && !e; i++)
+        e = drop(t, cx, d->row.part, &d->row.items[i], out);
+    if (e)
         return e;
-    for (uint32_t n = 0; n < row.pieces; n++)
-        piece_row_delete(t, NO_ACCOUNT, &(struct piece_key){.body = id, .n = n});
-    body_row_delete(t, NO_ACCOUNT, &(struct body_key){.body = id});
-    out->bodies++;
-    out->bytes += row.size;
+    dead_row_delete(t, NO_ACCOUNT, &d->key);
     return txn_commit(&t, cx, &ticket);
 }
 
 enum err collect(struct store *s, struct cx *cx, int64_t before_ms, struct collected *out)
 {
-    struct mark *marks = arena_array(cx->arena, struct mark, ROUND);
+    struct dead *dead = arena_array(cx->arena, struct dead, ROUND + 1);
     enum err e;
     size_t n;
 
     *out = (struct collected){0};
-    e = find_marks(s, cx, before_ms, marks, &n, &out->more);
+    e = find_dead(s, cx, before_ms, dead, &n, &out->more);
     for (size_t i = 0; i < n && !e; i++) {
-        e = drop_reference(s, cx, &marks[i].key);
-        if (!e)
-            e = delete_if_unreferred(s, cx, marks[i].key.body, out);
-        out->references++;
+        e = drop_row(s, cx, &dead[i], out);
+        out->references += dead[i].row.items_count;
     }
     return e ? e : engine_wait(s->engine, cx, engine_newest(s->engine));
 }

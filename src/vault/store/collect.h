@@ -12,5 +12,5 @@ struct collected {
     bool more; /* there is more to do at once */
 };
 
-/* One round, at most 1,000 references: those that were given back before `before_ms`. From a background thread. */
+/* One round, about 1,000 references: those that were given back before `before_ms`. From a background thread. */
 enum err collect(struct store *s, struct cx *cx, int64_t before_ms, struct collected *out);

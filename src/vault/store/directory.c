@@ -7,6 +7,7 @@
 #include "base/scoped.h"
 #include "config/config.h"
 #include "mail/idna.h"
+#include "vault/store/folders.h"
 #include "vault/store/store_impl.h"
 
 #include <inttypes.h>
@@ -377,24 +378,6 @@ static enum err take_account_id(struct store *s, struct cx *cx, struct account_i
     return txn_commit(&t, cx, &ticket);
 }
 
-/* The account part of a new account: its counters, and INBOX (RFC 9051 §5.1). */
-static void put_empty_account(struct txn *t, struct account_id id)
-{
-    struct state_row state = {.version = STORE_FORMAT,
-                              .modseq = 1,
-                              .next_email = 1,
-                              .next_mailbox = INBOX.v + 1,
-                              .uid_validity = (uint32_t)(now_ms() / 1000)};
-    struct mailbox_row inbox = {.name = S("INBOX"),
-                                .role = S("inbox"),
-                                .uid_validity = state.uid_validity,
-                                .uid_next = 1,
-                                .modseq = 1};
-
-    state_row_put(t, id, &(struct state_key){0}, &state);
-    mailbox_row_put(t, id, &(struct mailbox_key){.mailbox = INBOX.v}, &inbox);
-}
-
 static enum err account_create_in(struct txn *t, struct cx *cx, const struct new_account *n,
                                   struct account_id id)
 {
@@ -436,7 +419,7 @@ enum err account_create(struct store *s, struct cx *cx, const struct new_account
     e = account_create_in(t, cx, n, fresh);
     if (e)
         return e;
-    put_empty_account(t, fresh);
+    folders_begin(t, fresh, (uint32_t)(now_ms() / 1000));
     *id = fresh;
     return commit_directory(s, &t, cx, ticket);
 }

@@ -1,7 +1,7 @@
 #include "vault/store/email.h"
 
-#include "base/clock.h"
 #include "vault/store/body.h"
+#include "vault/store/email_impl.h"
 
 #include <inttypes.h>
 
@@ -11,89 +11,59 @@ enum err account_used(struct view *v, struct cx *cx, struct account_id account, 
     return state_row_view(v, cx, account, &(struct state_key){0}, state, found);
 }
 
-/* The rows that every change of a mailbox begins with. */
-static enum err read_rows(struct txn *t, struct cx *cx, struct account_id account,
-                          struct mailbox_id mailbox, struct state_row *state, struct mailbox_row *box)
+static void put_cold(struct edit *edit, struct mailbox_id mailbox, const struct new_email *n,
+                     const struct roster_entry *entry)
 {
-    bool found;
-    enum err e = state_row_txn(t, cx, account, &(struct state_key){0}, state, &found);
-
-    if (!e && found)
-        e = mailbox_row_txn(t, cx, account, &(struct mailbox_key){.mailbox = mailbox.v}, box, &found);
-    if (!e && !found)
-        return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " or its mailbox %" PRIu64 " was removed",
-                    account.v, mailbox.v);
-    return e;
-}
-
-static void put_cold(struct txn *t, struct account_id account, struct mailbox_id mailbox,
-                     const struct new_email *n, const struct placed *at)
-{
-    struct membership member = {.mailbox = mailbox, .uid = at->uid};
     struct cold_row cold = *n->looks;
 
-    cold.content = cold.body = n->body;
     cold.prefix = n->prefix;
     cold.body_size = n->body_size;
     cold.thread = n->body.v; /* a thread of its own until somebody threads it */
     cold.received = n->received;
-    cold.memberships = &member;
-    cold.memberships_count = 1;
-    cold_row_put(t, account, &(struct cold_key){.email = at->email.v}, &cold);
+    cold.first_mailbox = mailbox;
+    cold.first_uid = entry->uid;
+    cold_row_put(edit->t, edit->account, &(struct cold_key){.body = n->body.v}, &cold);
 }
 
-static void put_hot(struct txn *t, struct account_id account, struct mailbox_id mailbox,
-                    const struct new_email *n, const struct placed *at)
+enum err edit_add_email(struct edit *edit, struct box *box, const struct new_email *n,
+                        struct roster_entry *entry)
 {
-    struct hot_row hot = {.email = at->email,
-                          .body = n->body,
-                          .modseq = at->modseq,
-                          .flags = n->flags,
-                          .size = n->prefix.n + n->body_size,
-                          .internal_date = n->internal_date};
+    enum err e;
 
-    hot_row_put(t, account, &(struct hot_key){.mailbox = mailbox.v, .uid = at->uid}, &hot);
-}
-
-static void put_change(struct txn *t, struct account_id account, struct mailbox_id mailbox,
-                       const struct placed *at)
-{
-    struct change_item item = {
-        .kind = CHANGE_ADDED, .mailbox = mailbox, .first_uid = at->uid, .last_uid = at->uid};
-    struct change_row change = {.time = (uint64_t)now_ms(), .items = &item, .items_count = 1};
-
-    change_row_put(t, account, &(struct change_key){.modseq = at->modseq}, &change);
+    *entry = (struct roster_entry){.body = n->body,
+                                   .flags = n->flags,
+                                   .size = n->prefix.n + n->body_size,
+                                   .internal_date = (int64_t)n->internal_date,
+                                   .save_date = edit->now};
+    entry->email = edit_new_email(edit, entry->size);
+    e = box_add(box, entry);
+    if (e)
+        return e;
+    put_cold(edit, box->id, n, entry);
+    body_refer(edit->t, n->body, edit->account.v, entry->email.v);
+    return OK;
 }
 
 enum err email_add(struct txn *t, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
                    const struct new_email *n, struct placed *out)
 {
-    struct mailbox_row box = {0};
-    struct state_row state = {0};
-    struct placed at;
-    enum err e = read_rows(t, cx, account, mailbox, &state, &box);
+    struct roster_entry entry;
+    struct edit edit;
+    struct box box;
+    enum err e = edit_begin(&edit, t, cx, account);
 
-    if (e)
-        return e;
-    if (n->quota && state.used >= n->quota && !n->even_over_quota)
-        return fail(cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " of %" PRIu64 " bytes",
-                    account.v, state.used, n->quota);
-    if (box.uid_next == UINT32_MAX)
-        return fail(cx, ERR_LIMIT, "account %" PRIu64 ": no UID is left in mailbox %" PRIu64, account.v,
-                    mailbox.v);
-    at = (struct placed){{state.next_email++}, box.uid_next++, ++state.modseq};
-    state.used += n->prefix.n + n->body_size;
-    state.emails++;
-    box.exists++;
-    box.unseen += !(n->flags & FLAG_SEEN);
-    box.bytes += n->prefix.n + n->body_size;
-    box.modseq = at.modseq;
-    put_cold(t, account, mailbox, n, &at);
-    put_hot(t, account, mailbox, n, &at);
-    put_change(t, account, mailbox, &at);
-    state_row_put(t, account, &(struct state_key){0}, &state);
-    mailbox_row_put(t, account, &(struct mailbox_key){.mailbox = mailbox.v}, &box);
-    body_refer(t, n->body, account.v, at.email.v);
-    *out = at;
-    return OK;
+    if (!e && n->quota && edit.state.used >= n->quota && !n->even_over_quota)
+        e = fail(cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " of %" PRIu64 " bytes", account.v,
+                 edit.state.used, n->quota);
+    if (!e)
+        e = box_open(&box, &edit, mailbox);
+    if (!e)
+        e = edit_add_email(&edit, &box, n, &entry);
+    if (!e)
+        e = box_close(&box);
+    if (!e)
+        e = edit_end(&edit);
+    if (!e)
+        *out = (struct placed){entry.email, entry.uid, entry.modseq};
+    return e;
 }

@@ -116,7 +116,7 @@
 
 /* ---- get, put, delete ---- */
 
-#define LONGEST_KEY 512 /* an address is at most 254, a domain 253 */
+#define LONGEST_KEY ENGINE_MAX_KEY /* annotations and subscriptions: names of 1000 bytes */
 
 static enum err damaged(struct cx *cx, const char *row, struct part part)
 {

@@ -72,7 +72,7 @@ typedef struct str key_rest;
 #define NO_ACCOUNT ((struct account_id){0})
 #define INBOX ((struct mailbox_id){1})
 
-/* hot_row.flags */
+/* flags of a message */
 enum { FLAG_SEEN = 1, FLAG_ANSWERED = 2, FLAG_FLAGGED = 4, FLAG_DELETED = 8, FLAG_DRAFT = 16 };
 #define FLAG_KEYWORD_FIRST 8 /* bits from here to 63 are keywords, by the mailbox's own list of names */
 /* change_item.kind. MAILBOX: it was made, renamed, removed, or what it is was changed (roles, keywords, rights). */

@@ -62,15 +62,18 @@ static enum err last_id(struct view *v, struct cx *cx, enum part_kind kind, stru
 static enum err go_on_with_ids(struct store *s, struct cx *cx)
 {
     scoped(view_close) struct view *v = view_open(s->engine);
-    uint64_t body = 0, entry = 0;
-    enum err e;
+    uint64_t last = 0;
+    enum err e = v ? OK : fail(cx, ERR_STORE, "the store cannot be read");
 
-    if (!v)
-        return fail(cx, ERR_STORE, "the store cannot be read");
-    e = last_id(v, cx, PART_REF, S("b"), S("c"), &body);
     if (!e)
-        e = last_id(v, cx, PART_QUEUE, S("q"), S("r"), &entry);
-    fresh_id_after(body > entry ? body : entry);
+        e = last_id(v, cx, PART_REF, S("b"), S("c"), &last);
+    fresh_id_after(last);
+    if (!e)
+        e = last_id(v, cx, PART_REF, S("d"), S("e"), &last);
+    fresh_id_after(last);
+    if (!e)
+        e = last_id(v, cx, PART_QUEUE, S("q"), S("r"), &last);
+    fresh_id_after(last);
     return e;
 }
 

@@ -6,7 +6,7 @@
 #include "vault/store/rows.h"
 
 #define STORE_FORMAT                                                                                   \
-    1 /* of the rows on disk; an older program refuses a newer store, a newer one migrates */
+    2 /* of the rows on disk; an older program refuses a newer store, a newer one migrates */
 
 struct config;
 

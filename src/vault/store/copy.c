@@ -1,0 +1,145 @@
+/* COPY and MOVE: the messages are gathered from the one mailbox, taken away if they are to move, and added to the other.
+ * Within an account the content's rows are not touched at all. */
+#include "vault/store/messages_impl.h"
+
+#include "base/scoped.h"
+
+#include <inttypes.h>
+
+struct gathering {
+    struct arena *arena;
+    enum box_verdict verdict; /* what becomes of them where they were */
+    struct roster_entry *v;
+    size_t n, room;
+    struct ranges uids;
+    uint64_t bytes;
+};
+
+static enum box_verdict gather(void *arg, struct roster_entry *entry)
+{
+    struct gathering *g = arg;
+
+    if (g->n == g->room) {
+        size_t room = g->room ? g->room * 2 : 64;
+        struct roster_entry *more = arena_array(g->arena, struct roster_entry, room);
+
+        if (g->n)
+            memcpy(more, g->v, g->n * sizeof(*more));
+        g->v = more;
+        g->room = room;
+    }
+    g->v[g->n++] = *entry;
+    g->bytes += entry->size;
+    ranges_add(g->arena, &g->uids, entry->uid, entry->uid);
+    return g->verdict;
+}
+
+/* Another account has looks of its own: those that it has already, or the same. The size goes by its prefix. */
+static enum err bring_looks(struct two_boxes *b, struct roster_entry *entry)
+{
+    struct cold_key key = {.body = entry->body.v};
+    struct cx *cx = b->to_edit->cx;
+    struct cold_row row;
+    bool found;
+    enum err e = cold_row_txn(b->t, cx, b->to_edit->account, &key, &row, &found);
+
+    if (!e && found) {
+        entry->size = row.prefix.n + row.body_size;
+        return OK;
+    }
+    e = cold_row_txn(b->t, cx, b->from_edit->account, &key, &row, &found);
+    if (e || !found)
+        return e ? e
+                 : fail(cx, ERR_DAMAGED, "account %" PRIu64 ": a message's looks are missing",
+                        b->from_edit->account.v);
+    row.first_mailbox = b->to->id;
+    row.first_uid = b->to->counts.uid_next;
+    cold_row_put(b->t, b->to_edit->account, &key, &row);
+    return OK;
+}
+
+static enum err add_one(struct two_boxes *b, struct roster_entry *entry, bool new_email)
+{
+    enum err e = OK;
+
+    if (b->from_edit != b->to_edit)
+        e = bring_looks(b, entry);
+    if (e)
+        return e;
+    entry->save_date = b->to_edit->now;
+    if (new_email) {
+        entry->email = edit_new_email(b->to_edit, entry->size);
+        body_refer(b->t, entry->body, b->to_edit->account.v, entry->email.v);
+    }
+    return box_add(b->to, entry);
+}
+
+static enum err add_all(struct two_boxes *b, struct gathering *g, bool new_emails)
+{
+    uint64_t flags = 0, mapped = 0; /* neighbours often have the same */
+    enum err e = box_row(b->from);
+
+    for (size_t i = 0; i < g->n && !e; i++) {
+        if (b->from != b->to && g->v[i].flags != flags) {
+            flags = g->v[i].flags;
+            e = box_map_flags(b->to, &b->from->row, flags, &mapped);
+        }
+        if (b->from != b->to)
+            g->v[i].flags = mapped;
+        if (!e)
+            e = add_one(b, &g->v[i], new_emails);
+    }
+    return e;
+}
+
+static enum err transfer(struct store *s, struct cx *cx, struct mailbox_ref from,
+                         const struct imap_set *uids, struct mailbox_ref to, bool move,
+                         struct copied *out, struct ticket *ticket)
+{
+    scoped(two_boxes_close) struct two_boxes b = {0};
+    bool new_emails = !move || from.account.v != to.account.v;
+    struct gathering g = {.arena = cx->arena,
+                          .verdict = !move        ? BOX_KEEP
+                                     : new_emails ? BOX_DROPPED
+                                                  : BOX_MOVED};
+    struct copied result;
+    enum err e = two_boxes_open(&b, s, cx, from, to);
+    uint32_t first = b.to->counts.uid_next;
+
+    if (!e)
+        e = box_walk(b.from, uids, gather, &g);
+    if (!e && new_emails)
+        e = check_quota(b.to_edit, g.bytes);
+    if (!e)
+        e = add_all(&b, &g, new_emails);
+    if (!e)
+        e = box_row(b.to);
+    if (e)
+        return e;
+    result = (struct copied){.from = ranges_set(&g.uids),
+                             .count = g.n,
+                             .to_uid_validity = b.to->row.uid_validity,
+                             .modseq = b.from->removed.n ? b.from_edit->modseq : 0};
+    if (g.n) {
+        result.to_first = first;
+        result.to_last = b.to->counts.uid_next - 1;
+    }
+    e = two_boxes_commit(&b, ticket);
+    if (!e)
+        *out = result;
+    return e;
+}
+
+enum err messages_copy(struct store *s, struct cx *cx, struct mailbox_ref from,
+                       const struct imap_set *uids, struct mailbox_ref to, struct copied *out,
+                       struct ticket *ticket)
+{
+    return transfer(s, cx, from, uids, to, false, out, ticket);
+}
+
+enum err messages_move(struct store *s, struct cx *cx, struct mailbox_ref from,
+                       const struct imap_set *uids, struct mailbox_ref to, struct copied *out,
+                       struct ticket *ticket)
+{
+    return transfer(s, cx, from, uids, to, true, out, ticket);
+}

@@ -1,0 +1,331 @@
+#include "vault/store/messages_impl.h"
+
+#include "base/scoped.h"
+
+#include <inttypes.h>
+
+/* ---- what all have in common ---- */
+
+static struct part part_of(struct account_id account)
+{
+    return (struct part){PART_ACCOUNT, account.v};
+}
+
+enum err two_boxes_open(struct two_boxes *b, struct store *s, struct cx *cx, struct mailbox_ref from,
+                        struct mailbox_ref to)
+{
+    const struct part parts[] = {part_of(from.account), part_of(to.account)};
+    bool one_account = from.account.v == to.account.v;
+    enum err e;
+
+    *b = (struct two_boxes){.t = txn_begin(s->engine, parts, one_account ? 1 : 2)};
+    b->from_edit = b->to_edit = &b->edits[0];
+    b->from = b->to = &b->boxes[0];
+    if (!one_account)
+        b->to_edit = &b->edits[1];
+    if (!one_account || from.mailbox.v != to.mailbox.v)
+        b->to = &b->boxes[1];
+    e = edit_begin(b->from_edit, b->t, cx, from.account);
+    if (!e && !one_account)
+        e = edit_begin(b->to_edit, b->t, cx, to.account);
+    if (!e)
+        e = box_open(b->from, b->from_edit, from.mailbox);
+    if (!e && b->to != b->from)
+        e = box_open(b->to, b->to_edit, to.mailbox);
+    return e;
+}
+
+enum err two_boxes_commit(struct two_boxes *b, struct ticket *ticket)
+{
+    struct cx *cx = b->from_edit->cx;
+    enum err e = box_close(b->from);
+
+    if (!e && b->to != b->from)
+        e = box_close(b->to);
+    if (!e)
+        e = edit_end(b->from_edit);
+    if (!e && b->to_edit != b->from_edit)
+        e = edit_end(b->to_edit);
+    return e ? e : txn_commit(&b->t, cx, ticket);
+}
+
+void two_boxes_close(struct two_boxes *b)
+{
+    txn_rollback(&b->t);
+}
+
+enum err check_quota(struct edit *e, uint64_t more)
+{
+    struct account_row row = {0};
+    bool found;
+    enum err err = account_row_txn(e->t, e->cx, NO_ACCOUNT,
+                                   &(struct account_key){.account = e->account.v}, &row, &found);
+
+    if (err || !row.quota || !more)
+        return err;
+    if (e->state.used > row.quota || more > row.quota - e->state.used)
+        return fail(e->cx, ERR_OVER_QUOTA,
+                    "account %" PRIu64 ": %" PRIu64 " bytes more than %" PRIu64 " of %" PRIu64,
+                    e->account.v, more, e->state.used, row.quota);
+    return OK;
+}
+
+static enum err flags_mask(struct box *b, const struct flag_names *names, bool add, uint64_t *mask)
+{
+    *mask = names->system & (((uint64_t)1 << FLAG_KEYWORD_FIRST) - 1);
+    for (size_t i = 0; i < names->keyword_count; i++) {
+        uint64_t one;
+        enum err e = box_keyword(b, names->keywords[i], add, &one);
+
+        if (e)
+            return e;
+        *mask |= one;
+    }
+    return OK;
+}
+
+/* ---- flags ---- */
+
+struct flagging {
+    const struct flags_change *change;
+    struct arena *arena;
+    uint64_t mask, modseq;
+    struct flags_result *out;
+    size_t room;
+    struct ranges failed;
+};
+
+static void add_result(struct flagging *f, const struct roster_entry *entry, bool changed)
+{
+    struct flags_result *out = f->out;
+
+    if (out->count == f->room) {
+        size_t room = f->room ? f->room * 2 : 16;
+        struct flags_of *more = arena_array(f->arena, struct flags_of, room);
+
+        if (out->count)
+            memcpy(more, out->messages, out->count * sizeof(*more));
+        out->messages = more;
+        f->room = room;
+    }
+    out->messages[out->count++] = (struct flags_of){.uid = entry->uid,
+                                                    .changed = changed,
+                                                    .flags = entry->flags,
+                                                    .modseq = changed ? f->modseq : entry->modseq};
+}
+
+static uint64_t changed_flags(const struct flagging *f, uint64_t flags)
+{
+    switch (f->change->how) {
+    case FLAGS_ADD:
+        return flags | f->mask;
+    case FLAGS_REMOVE:
+        return flags & ~f->mask;
+    case FLAGS_REPLACE:
+        break;
+    }
+    return (flags & f->change->keep) | (f->mask & ~f->change->keep);
+}
+
+static enum box_verdict set_flags(void *arg, struct roster_entry *entry)
+{
+    struct flagging *f = arg;
+    uint64_t flags = changed_flags(f, entry->flags);
+    bool changed = flags != entry->flags;
+
+    if (f->change->has_unchanged_since && entry->modseq > f->change->unchanged_since) {
+        ranges_add(f->arena, &f->failed, entry->uid, entry->uid);
+        return BOX_KEEP;
+    }
+    entry->flags = flags;
+    add_result(f, entry, changed);
+    return changed ? BOX_CHANGED : BOX_KEEP;
+}
+
+enum err messages_set_flags(struct store *s, struct cx *cx, struct mailbox_ref at,
+                            const struct imap_set *uids, const struct flags_change *change,
+                            struct flags_result *out, struct ticket *ticket)
+{
+    scoped(two_boxes_close) struct two_boxes b = {0};
+    struct flags_result result = {0};
+    struct flagging f = {.change = change, .arena = cx->arena, .out = &result};
+    enum err e = two_boxes_open(&b, s, cx, at, at);
+
+    if (!e)
+        e = flags_mask(b.to, &change->flags, change->how != FLAGS_REMOVE, &f.mask);
+    f.modseq = b.to_edit->modseq;
+    if (!e)
+        e = box_walk(b.to, uids, set_flags, &f);
+    if (e)
+        return e;
+    result.modseq = b.to->flagged.n ? f.modseq : 0;
+    result.failed = ranges_set(&f.failed);
+    result.new_keywords = b.to->row_changed;
+    e = two_boxes_commit(&b, ticket);
+    if (!e)
+        *out = result;
+    return e;
+}
+
+/* ---- removal ---- */
+
+static enum box_verdict drop_any(void *arg, struct roster_entry *entry)
+{
+    (void)arg;
+    (void)entry;
+    return BOX_DROPPED;
+}
+
+static enum box_verdict drop_deleted(void *arg, struct roster_entry *entry)
+{
+    (void)arg;
+    return entry->flags & FLAG_DELETED ? BOX_DROPPED : BOX_KEEP;
+}
+
+enum err messages_remove(struct store *s, struct cx *cx, struct mailbox_ref at,
+                         const struct imap_set *uids, bool only_deleted, struct removed *out,
+                         struct ticket *ticket)
+{
+    scoped(two_boxes_close) struct two_boxes b = {0};
+    struct removed result;
+    enum err e = two_boxes_open(&b, s, cx, at, at);
+
+    if (!e && !(only_deleted && !b.from->counts.deleted))
+        e = box_walk(b.from, uids, only_deleted ? drop_deleted : drop_any, NULL);
+    if (e)
+        return e;
+    result = (struct removed){.uids = ranges_set(&b.from->removed),
+                              .modseq = b.from->removed.n ? b.from_edit->modseq : 0};
+    e = two_boxes_commit(&b, ticket);
+    if (!e)
+        *out = result;
+    return e;
+}
+
+/* ---- new messages ---- */
+
+static enum err append_one(struct two_boxes *b, const struct new_message *m)
+{
+    struct new_email n = {.body = m->body.id,
+                          .body_size = m->body.size,
+                          .internal_date = (uint64_t)m->internal_date,
+                          .received = (uint64_t)b->to_edit->now,
+                          .looks = m->looks};
+    struct roster_entry entry;
+    enum err e = flags_mask(b->to, &m->flags, true, &n.flags);
+
+    if (e)
+        return e;
+    body_put(b->t, &m->body);
+    return edit_add_email(b->to_edit, b->to, &n, &entry);
+}
+
+static enum err added(struct two_boxes *b, uint32_t first_uid, struct added *out, struct ticket *ticket)
+{
+    struct added result = {.first_uid = first_uid,
+                           .modseq = b->to_edit->modseq,
+                           .removed_modseq = b->from->removed.n ? b->from_edit->modseq : 0};
+    enum err e = box_row(b->to);
+
+    result.uid_validity = b->to->row.uid_validity;
+    if (!e)
+        e = two_boxes_commit(b, ticket);
+    if (!e)
+        *out = result;
+    return e;
+}
+
+enum err messages_append(struct store *s, struct cx *cx, struct mailbox_ref at,
+                         const struct new_message *v, size_t n, struct added *out,
+                         struct ticket *ticket)
+{
+    scoped(two_boxes_close) struct two_boxes b = {0};
+    enum err e = two_boxes_open(&b, s, cx, at, at);
+    uint32_t first_uid = b.to->counts.uid_next;
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bytes += v[i].body.size;
+    if (!e)
+        e = check_quota(b.to_edit, bytes);
+    for (size_t i = 0; i < n && !e; i++)
+        e = append_one(&b, &v[i]);
+    return e ? e : added(&b, first_uid, out, ticket);
+}
+
+enum err messages_replace(struct store *s, struct cx *cx, struct mailbox_ref from, uint32_t uid,
+                          struct mailbox_ref to, const struct new_message *m, struct added *out,
+                          struct ticket *ticket)
+{
+    scoped(two_boxes_close) struct two_boxes b = {0};
+    const struct imap_range range = {uid, uid};
+    const struct imap_set old = {.ranges = &range, .count = 1};
+    enum err e = two_boxes_open(&b, s, cx, from, to);
+    uint32_t first_uid = b.to->counts.uid_next;
+    uint64_t before = b.to_edit->state.used, freed;
+
+    if (!e)
+        e = box_walk(b.from, &old, drop_any, NULL);
+    if (!e && !b.from->removed.n)
+        e = fail(cx, ERR_GONE, "account %" PRIu64 ": UID %u of mailbox %" PRIu64 " was removed",
+                 from.account.v, uid, from.mailbox.v);
+    freed = before - b.to_edit->state.used;
+    if (!e && m->body.size > freed) /* a smaller one is welcome however full it is */
+        e = check_quota(b.to_edit, m->body.size);
+    if (!e)
+        e = append_one(&b, m);
+    return e ? e : added(&b, first_uid, out, ticket);
+}
+
+/* ---- \Recent ---- */
+
+static enum err take_recent(struct store *s, struct cx *cx, struct mailbox_ref at, uint32_t *first)
+{
+    struct part part = part_of(at.account);
+    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &part, 1);
+    struct counts_key key = {.mailbox = at.mailbox.v};
+    struct counts_row row;
+    struct ticket ticket;
+    bool found;
+    enum err e = counts_row_txn(t, cx, at.account, &key, &row, &found);
+
+    if (e || !found)
+        return e;
+    *first = row.recent;
+    row.recent = row.uid_next;
+    counts_row_put(t, at.account, &key, &row);
+    return txn_commit(&t, cx, &ticket);
+}
+
+static enum err read_counts(struct store *s, struct cx *cx, struct mailbox_ref at,
+                            struct counts_row *row)
+{
+    scoped(view_close) struct view *v = view_open(s->engine);
+    bool found;
+    enum err e;
+
+    if (!v)
+        return fail(cx, ERR_STORE, "the store is closed");
+    e = counts_row_view(v, cx, at.account, &(struct counts_key){.mailbox = at.mailbox.v}, row, &found);
+    return e || found ? e
+                      : fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64,
+                             at.account.v, at.mailbox.v);
+}
+
+/* Nothing is written where nothing is new, which is the usual case. */
+enum err mailbox_recent(struct store *s, struct cx *cx, struct mailbox_ref at, bool take,
+                        uint32_t *first)
+{
+    struct counts_row row;
+    uint32_t from;
+    enum err e = read_counts(s, cx, at, &row);
+
+    if (e)
+        return e;
+    from = row.recent;
+    if (take && row.recent < row.uid_next)
+        e = take_recent(s, cx, at, &from);
+    if (!e)
+        *first = from;
+    return e;
+}
