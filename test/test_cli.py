@@ -96,6 +96,25 @@ def test_check_config_reads_the_files_that_are_named(make_posthorn):
     assert result.returncode == 1 and "/nonexistent/pw: No such file" in result.stderr
 
 
+@pytest.mark.parametrize("settings, validated, why", [
+    ('dns { servers = {"127.0.0.1@9"} }', False, "without a trust-anchor"),
+    ('dns { servers = {"127.0.0.1@9"} trust-anchor = "ANCHOR" }', True, "trust-anchor is"),
+], ids=["servers", "trust anchor"])
+def test_check_config_says_whether_the_dns_is_validated(make_posthorn, tmp_path, settings, validated, why):
+    anchor = tmp_path / "anchor"
+    anchor.write_text("test. IN DS 1 8 2 " + "0" * 63 + "1\n")
+    server = make_posthorn(settings=settings.replace("ANCHOR", str(anchor)))
+    text = server.run("check-config").stdout
+    assert f"DNS answers {'will' if validated else 'will not'} be validated: " in text and why in text
+    told = json.loads(server.run("--json", "check-config").stdout)
+    assert told["dns_validated"] is validated and why in told["dns_why"]
+
+
+def test_check_config_looks_at_the_trust_anchor(make_posthorn):
+    result = make_posthorn(settings='dns { trust-anchor = "/nonexistent/anchor" }').run("check-config")
+    assert result.returncode == 1 and "/nonexistent/anchor: No such file" in result.stderr
+
+
 # posthorn status, as a monitor calls it: 0 is well, 1 wakes somebody, who reads why
 
 # made for this test, and of no use otherwise

@@ -149,6 +149,56 @@ def test_alias_to_another_server(sender, fake_smtp):
     assert (message.sender, message.recipients) == ("carol@third.test", [ANN])
 
 
+# DNSSEC
+
+@pytest.fixture
+def validating(make_posthorn, dns, relay_port):
+    """validating(records, forged) makes a running server that believes only what this DNS has signed."""
+    def make(records=OTHER, forged=None):
+        dns.serve(records, signed=True, forged=forged)
+        server = make_posthorn(dns=dns.address, trust_anchor=dns.trust_anchor, relay_port=relay_port, queue=QUICK)
+        return server.with_people().start()
+    return make
+
+
+def test_signed_answers_are_believed(validating, fake_smtp):
+    other = fake_smtp("127.0.0.11")
+    server = validating()
+    assert server.wait_for("dnssec", validates="yes")
+    send(server, ANN)
+    assert other.wait_message().recipients == [ANN]
+
+
+def test_signed_denials_are_believed(validating):
+    server = validating()
+    send(server, "x@nosuch.test")
+    assert report_for_fred(server).recipient("x@nosuch.test")["Status"] == "5.1.2"
+
+
+@pytest.mark.parametrize("forged", [("127.0.0.11", "127.0.0.12"), ("10 mx.other", "10 mx2.other")], ids=["A", "MX"])
+def test_forged_answers_are_not_believed(validating, fake_smtp, forged):
+    """Deferred, since the next answer may be the true one; and the cause is where the operator looks."""
+    hosts = [fake_smtp("127.0.0.11"), fake_smtp("127.0.0.12")]
+    server = validating(OTHER + "\nmx2.other A 127.0.0.12", forged)
+    mark = server.mark()
+    send(server, ANN)
+    deferred = server.wait_for_deferral(since=mark)
+    assert "4.4.3" in str(deferred) and "validation failure" in str(deferred), deferred
+    assert "validation failure" in server.cli("queue", "list")[0]["recipients"][0]["last_reply"]
+    assert all(host.commands == [] for host in hosts)
+
+
+def test_unsigned_answers_with_a_trust_anchor(validating, dns, fake_smtp):
+    """Whoever strips the signatures is not believed either."""
+    other = fake_smtp("127.0.0.11")
+    server = validating()
+    dns.serve(OTHER)
+    mark = server.mark()
+    send(server, ANN)
+    assert "validation failure" in str(server.wait_for_deferral(since=mark))
+    assert other.commands == []
+
+
 # What comes back
 
 @pytest.mark.parametrize("records, recipient, status", [

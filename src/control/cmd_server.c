@@ -6,6 +6,7 @@
 #include "control/operator.h"
 #include "control/room.h"
 #include "control/supervisor.h"
+#include "gate/dns.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -37,10 +38,22 @@ enum err cmd_serve(struct operator* op)
     return e ? e : supervisor_run(&op->cx, &options);
 }
 
+#define DNS_PATIENCE_MS 5000
+
+/* As the gate will do it. */
+static enum err try_dns(struct operator* op, struct dns_validation *out)
+{
+    struct resolver_settings settings;
+    enum err e = dns_settings(&op->cx, op->settings.config, &settings);
+
+    return e ? e : resolver_try(&op->cx, &settings, DNS_PATIENCE_MS, out);
+}
+
 /* What serve would stumble over. Files are looked at as well, unless they are still to be made or belong to somebody
  * else. */
 enum err cmd_check_config(struct operator* op)
 {
+    struct dns_validation dns;
     struct certificate *certificates;
     size_t count;
     enum err e = operator_settings(op);
@@ -51,11 +64,15 @@ enum err cmd_check_config(struct operator* op)
         e = settings_check_files(&op->cx, &op->settings);
     if (!e && op->settings.config->tls_count && geteuid() == 0)
         e = certificates_read(&op->cx, op->settings.config, op->cx.arena, &certificates, &count);
+    if (!e)
+        e = try_dns(op, &dns);
     if (e)
         return e;
     if (!op->json)
-        printf("%s: good\n", op->config_path);
-    return print_json_of(op, json_pack("{s:s, s:b}", "file", op->config_path, "good", true));
+        printf("%s: good\nDNS answers %s be validated: %s\n", op->config_path,
+               dns.validates ? "will" : "will not", dns.why);
+    return print_json_of(op, json_pack("{s:s, s:b, s:b, s:s}", "file", op->config_path, "good", true,
+                                       "dns_validated", dns.validates, "dns_why", dns.why));
 }
 
 static enum err help_settings(struct operator* op)

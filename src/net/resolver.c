@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ struct query {
 struct resolver {
     struct context plain, validating;
     atomic_bool validates;
+    char why[256];       /* it does or does not; if that is settled from the start */
     atomic_size_t count; /* questions under way */
     struct loop *loop;
     struct watch
@@ -191,10 +193,22 @@ static enum err open_context(struct cx *cx, const struct resolver_settings *s, b
     return err ? err : settle(cx, ub, s->server_count > 0);
 }
 
+/* True: the settings alone say whether answers are validated. */
+static bool is_settled(const struct resolver_settings *s, bool *validates, char *why, size_t size)
+{
+    *validates = s->trust_anchor != NULL;
+    if (s->trust_anchor)
+        snprintf(why, size, "trust-anchor is %s", s->trust_anchor);
+    else if (s->server_count)
+        snprintf(why, size, "servers are set without a trust-anchor");
+    return *validates || s->server_count;
+}
+
 enum err resolver_open(struct cx *cx, const struct resolver_settings *s, struct resolver **out)
 {
     struct resolver *r = must_alloc(sizeof(*r));
-    bool needs_plain = !s->trust_anchor, needs_validating = s->trust_anchor || s->server_count == 0;
+    bool validates, settled = is_settled(s, &validates, r->why, sizeof(r->why));
+    bool needs_plain = !validates, needs_validating = validates || !settled;
     enum err e = check_readable(cx, s->trust_anchor);
 
     pthread_mutex_init(&r->lock, NULL);
@@ -202,7 +216,7 @@ enum err resolver_open(struct cx *cx, const struct resolver_settings *s, struct 
         e = open_context(cx, s, false, &r->plain.ub);
     if (!e && needs_validating)
         e = open_context(cx, s, true, &r->validating.ub);
-    atomic_store(&r->validates, !needs_plain);
+    atomic_store(&r->validates, validates);
     if (e)
         resolver_close(&r);
     else
@@ -396,14 +410,26 @@ enum err resolver_ask(struct cx *cx, struct resolver *r, struct str name, enum d
 
 /* ---- do the resolvers bring signatures? */
 
+static const char *probe_text(bool secure, const char *trouble)
+{
+    if (secure)
+        return "the resolvers bring the signed keys of the root";
+    return *trouble ? trouble : "the resolvers bring no signatures";
+}
+
+static void log_validation(bool validates, const char *why)
+{
+    log_line(LOG_INFO, "dnssec", "validates=%s why=%s", validates ? "yes" : "no",
+             log_value(str_from_c(why)));
+}
+
 static void on_probe(void *arg, const struct dns_answer *answer)
 {
     struct resolver *r = arg;
 
     if (answer->secure)
         atomic_store(&r->validates, true);
-    log_line(LOG_INFO, "dnssec", "validates=%s why=%s", answer->secure ? "yes" : "no",
-             log_value(str_from_c(answer->trouble)));
+    log_validation(answer->secure, probe_text(answer->secure, answer->trouble));
 }
 
 /* The type is none of ours, so the records are not read; only `secure` counts. */
@@ -465,8 +491,12 @@ enum err resolver_start(struct cx *cx, struct resolver *r, struct loop *l)
     e = start_context(cx, r, &r->plain);
     if (!e)
         e = start_context(cx, r, &r->validating);
-    if (e || resolver_validates(r) || !r->validating.ub)
+    if (e)
         return e;
+    if (resolver_validates(r) || !r->validating.ub) {
+        log_validation(resolver_validates(r), r->why);
+        return OK;
+    }
     r->probe = watch_make(probe_run, -1);
     e = watch_open(cx, l, &r->probe);
     if (!e)
@@ -493,4 +523,59 @@ void resolver_close(struct resolver **out)
     close_context(&r->validating);
     pthread_mutex_destroy(&r->lock);
     free(r);
+}
+
+/* ---- trying */
+
+struct trial {
+    bool has_answer;
+    struct dns_validation *out;
+};
+
+static void on_trial(void *arg, int error, struct ub_result *result)
+{
+    struct trial *t = arg;
+    const char *trouble = result && result->why_bogus ? result->why_bogus : "";
+
+    t->has_answer = true;
+    if (error || !result)
+        trouble = ub_strerror(error);
+    else if (result->rcode && !*trouble)
+        trouble = rcode_text(result->rcode);
+    t->out->validates = result && result->secure;
+    snprintf(t->out->why, sizeof(t->out->why), "%s", probe_text(t->out->validates, trouble));
+    ub_resolve_free(result);
+}
+
+static int try_root(struct ub_ctx *ub, int64_t until_ms, struct trial *t)
+{
+    struct pollfd p = {.fd = ub_fd(ub), .events = POLLIN};
+    int64_t left;
+    int e = ub_resolve_async(ub, ".", TYPE_DNSKEY, CLASS_IN, t, on_trial, NULL);
+
+    snprintf(t->out->why, sizeof(t->out->why), "no resolver answers in time");
+    while (!e && !t->has_answer && (left = until_ms - monotonic_ms()) > 0)
+        if (poll(&p, 1, (int)left) > 0)
+            e = ub_process(ub);
+    return e;
+}
+
+enum err resolver_try(struct cx *cx, const struct resolver_settings *s, int64_t timeout_ms,
+                      struct dns_validation *out)
+{
+    struct trial trial = {.out = out};
+    struct ub_ctx *ub = NULL;
+    bool settled;
+    enum err e = check_readable(cx, s->trust_anchor);
+    int error = 0;
+
+    *out = (struct dns_validation){.validates = false};
+    settled = is_settled(s, &out->validates, out->why, sizeof(out->why));
+    if (!e)
+        e = open_context(cx, s, out->validates || !settled, &ub);
+    if (!e && !settled)
+        error = try_root(ub, monotonic_ms() + timeout_ms, &trial);
+    if (ub)
+        ub_ctx_delete(ub);
+    return error ? fail_ub(cx, "resolver", error) : e;
 }

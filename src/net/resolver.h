@@ -29,6 +29,15 @@ void resolver_close(struct resolver **r); /* after loop_run(), before loop_close
  * after the start, and this turns true when they bring them. */
 bool resolver_validates(const struct resolver *r);
 
+/* Before any of this: would answers be validated with these settings? Asks as a started resolver does, and waits for the
+ * answer, at most so long. */
+struct dns_validation {
+    bool validates;
+    char why[256];
+};
+enum err resolver_try(struct cx *cx, const struct resolver_settings *settings, int64_t timeout_ms,
+                      struct dns_validation *out);
+
 enum dns_outcome {
     DNS_OK,
     DNS_NXDOMAIN, /* there is no such name */

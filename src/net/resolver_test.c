@@ -38,6 +38,20 @@ static const char zone[] =
     "refused NS ns.refused\n" /* a part that this server does not hold, and nobody else */
     "ns.refused A 127.0.0.1\n";
 
+/* Signed by ldnsutils, and then one record changed. */
+static const char signed_zone[] = "$ORIGIN signed.\n"
+                                  "$TTL 60\n"
+                                  "@ SOA ns.signed. root.signed. 1 3600 600 86400 60\n"
+                                  "@ NS ns\n"
+                                  "ns A 127.0.0.1\n"
+                                  "good MX 10 mail.good\n"
+                                  "mail.good A 192.0.2.1\n"
+                                  "forged A 192.0.2.2\n";
+static const char sign[] = "cd '%s' && key=$(ldns-keygen -a ECDSAP256SHA256 -k signed.) && "
+                           "ldns-signzone -o signed. -f signed.zone unsigned.zone $key && sed -i "
+                           "s/192.0.2.2/192.0.2.3/ signed.zone && "
+                           "mv $key.ds signed.anchor && rm $key.key $key.private";
+
 static char dir[] = "/tmp/resolver_test.XXXXXX";
 static struct endpoint server;
 static pid_t nsd;
@@ -104,19 +118,23 @@ static void wait_until_it_answers(void)
 
 static int start_nsd(void **state)
 {
-    char config[sizeof(dir) + 16];
+    char config[sizeof(dir) + 16], command[sizeof(sign) + sizeof(dir)];
 
     (void)state;
     assert_non_null(mkdtemp(dir));
     server = free_port();
     write_file("test.zone", "%s", zone);
+    write_file("unsigned.zone", "%s", signed_zone);
+    snprintf(command, sizeof(command), sign, dir);
+    assert_int_equal(system(command), 0);
     write_file(
         "nsd.conf",
         "server:\n ip-address: 127.0.0.1@%u\n username: \"\"\n chroot: \"\"\n database: \"\"\n"
         " server-count: 1\n zonesdir: \"%s\"\n pidfile: \"%s/pid\"\n xfrdfile: \"\"\n xfrdir: \"%s\"\n"
         " zonelistfile: \"%s/zones\"\n logfile: \"%s/log\"\n"
         "remote-control:\n control-enable: no\n"
-        "zone:\n name: \"test.\"\n zonefile: \"test.zone\"\n",
+        "zone:\n name: \"test.\"\n zonefile: \"test.zone\"\n"
+        "zone:\n name: \"signed.\"\n zonefile: \"signed.zone\"\n",
         endpoint_port(&server), dir, dir, dir, dir, dir);
     snprintf(config, sizeof(config), "%s/nsd.conf", dir);
     nsd = fork();
@@ -131,8 +149,9 @@ static int start_nsd(void **state)
 
 static int stop_nsd(void **state)
 {
-    static const char *const files[] = {"test.zone", "nsd.conf", "log",         "zones",
-                                        "pid",       "anchor",   "resolv.conf", "hosts"};
+    static const char *const files[] = {"test.zone", "unsigned.zone", "signed.zone", "signed.anchor",
+                                        "nsd.conf",  "log",           "zones",       "pid",
+                                        "anchor",    "resolv.conf",   "hosts"};
     char path[128];
 
     (void)state;
@@ -278,6 +297,66 @@ static void test_bogus(void **state)
     end();
 }
 
+/* What is signed is proven, also that there is nothing; what was changed since is not told. */
+static void test_signed(void **state)
+{
+    static const struct {
+        const char *name;
+        enum dns_type type;
+        enum dns_outcome outcome;
+        bool secure;
+    } rows[] = {
+        {"good.signed", DNS_MX, DNS_OK, true},
+        {"mail.good.signed", DNS_A, DNS_OK, true},
+        {"mail.good.signed", DNS_AAAA, DNS_NODATA, true},
+        {"nobody.signed", DNS_MX, DNS_NXDOMAIN, true},
+        {"forged.signed", DNS_A, DNS_BOGUS, false},
+    };
+    char anchor[sizeof(dir) + 16];
+
+    (void)state;
+    snprintf(anchor, sizeof(anchor), "%s/signed.anchor", dir);
+    begin((struct resolver_settings){.servers = &server, .server_count = 1, .trust_anchor = anchor});
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct heard h;
+
+        ask(&h, rows[i].name, rows[i].type, 10000);
+        if (h.outcome != rows[i].outcome || h.secure != rows[i].secure)
+            fail_msg("%s: outcome %d, secure %d: %s", rows[i].name, h.outcome, h.secure, h.text);
+    }
+    end();
+}
+
+/* What check-config says: from the settings alone, or from what the resolvers answer. */
+static void test_try(void **state)
+{
+    char anchor[sizeof(dir) + 16], resolv_conf[sizeof(dir) + 16];
+    struct dns_validation v;
+
+    (void)state;
+    snprintf(anchor, sizeof(anchor), "%s/signed.anchor", dir);
+    snprintf(resolv_conf, sizeof(resolv_conf), "%s/resolv.conf", dir);
+    write_file("resolv.conf", "nameserver 127.0.0.53\n");
+    assert_int_equal(
+        resolver_try(&cx, &(struct resolver_settings){.servers = &server, .server_count = 1}, 1000, &v),
+        OK);
+    assert_false(v.validates);
+    assert_int_equal(resolver_try(&cx,
+                                  &(struct resolver_settings){
+                                      .servers = &server, .server_count = 1, .trust_anchor = anchor},
+                                  1000, &v),
+                     OK);
+    assert_true(v.validates);
+    assert_non_null(strstr(v.why, anchor));
+    assert_int_equal(
+        resolver_try(&cx, &(struct resolver_settings){.resolv_conf = resolv_conf}, 100, &v), OK);
+    assert_false(v.validates); /* nobody is there to bring signatures */
+    assert_true(*v.why);
+    assert_int_equal(
+        resolver_try(&cx, &(struct resolver_settings){.trust_anchor = "/nonexistent"}, 100, &v),
+        ERR_CONFIG);
+}
+
 /* /etc/hosts and resolv.conf of the system are those of the test here; no resolver is there, so none brings the
  * signed root, and a question goes as far as its deadline. */
 static void test_system(void **state)
@@ -382,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_servers), cmocka_unit_test(test_bogus),
+        cmocka_unit_test(test_signed),      cmocka_unit_test(test_try),
         cmocka_unit_test(test_system),      cmocka_unit_test(test_deadline_and_stop),
         cmocka_unit_test(test_many),        cmocka_unit_test(test_bad_input),
     };

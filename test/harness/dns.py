@@ -54,16 +54,24 @@ class Dns:
         self.directory = Path(tempfile.mkdtemp(prefix="posthorn-dns-"))
         self.port = free_port()
         self.address = f"127.0.0.1@{self.port}"
+        self.trust_anchor = self.directory / "test.anchor"
         self._process = None
 
-    def serve(self, records=""):
-        """Answers from these records from now on, and from no others."""
+    def serve(self, records="", signed=False, forged=None):
+        """Answers from these records from now on, and from no others. With `signed` they bear DNSSEC signatures, which
+        a resolver can check from `trust_anchor`; `forged` is a pair, (old, new): text that was changed after signing."""
         self.stop()
         records = "\n".join(line.strip() for line in records.splitlines())
-        (self.directory / "test.zone").write_text(ZONE + records + "\n")
+        zone = self.directory / "test.zone"
+        zone.write_text(ZONE + records + "\n")
+        if signed:
+            self._sign(zone)
+        if forged:
+            assert forged[0] in zone.read_text()
+            zone.write_text(zone.read_text().replace(*forged))
         configuration = self.directory / "nsd.conf"
         configuration.write_text(CONFIGURATION.format(port=self.port, directory=self.directory))
-        subprocess.run(["/usr/sbin/nsd-checkzone", "test", self.directory / "test.zone"], check=True,
+        subprocess.run(["/usr/sbin/nsd-checkzone", "test", zone], check=True,
                        stdout=subprocess.DEVNULL)
         self.log = Lines()
         self._process = subprocess.Popen(["/usr/sbin/nsd", "-d", "-c", configuration], stdin=subprocess.DEVNULL,
@@ -72,6 +80,15 @@ class Dns:
         self.log.follow(self._process.stdout)
         self.log.wait(lambda line: "nsd started" in line, "nsd started")
         return self
+
+    def _sign(self, zone):
+        """With one key, made now; the resolvers that were told of another one are out of date."""
+        made = subprocess.run(["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "test."], check=True, cwd=self.directory,
+                              capture_output=True, text=True)
+        key = made.stdout.strip()
+        subprocess.run(["ldns-signzone", "-o", "test.", "-f", zone, zone, key], check=True, cwd=self.directory)
+        (self.directory / f"{key}.ds").rename(self.trust_anchor)
+        self.trust_anchor.chmod(0o644)
 
     def stop(self):
         """From now on nobody answers at all."""

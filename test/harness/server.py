@@ -45,7 +45,7 @@ class Posthorn:
     `settings` is configuration text that follows the generated lines (blocks, or keys that are not in them).
     """
 
-    def __init__(self, settings="", hostname=f"mail.{DOMAIN}", data_dir=None, dns=None, relay_port=None,
+    def __init__(self, settings="", hostname=f"mail.{DOMAIN}", data_dir=None, dns=None, trust_anchor=None, relay_port=None,
                  queue="", limits="", environment=None, address="127.0.0.1"):
         # Not pytest's tmp_path: started as root, the rooms run as users who must be able to enter it.
         self.directory = Path(tempfile.mkdtemp(prefix="posthorn-test-"))
@@ -58,7 +58,7 @@ class Posthorn:
         self.environment = environment or {}
         self.process = None
         self._queue, self._limits, self._settings = queue, limits, settings
-        self._dns, self.relay_port = dns, relay_port
+        self._dns, self._trust_anchor, self.relay_port = dns, trust_anchor, relay_port
         self.write_config()
 
     def write_config(self, settings=None):
@@ -66,6 +66,7 @@ class Posthorn:
         if settings is not None:
             self._settings = settings
         queue = self._queue + (f"\n    relay-port = {self.relay_port}" if self.relay_port else "")
+        anchor = f'trust-anchor = "{self._trust_anchor}"' if self._trust_anchor else ""
         lines = [
             f'hostname = "{self.hostname}"',
             f'data-dir = "{self.data_dir}"',
@@ -73,7 +74,7 @@ class Posthorn:
             *(f'listen {name} {{ on = {{"{self.address}:{port}"}} }}' for name, port in self.ports.items()),
             f"queue {{\n    {queue}\n}}" if queue else "",
             f"limits {{ {self._limits} }}" if self._limits else "",
-            f'dns {{ servers = {{"{self._dns}"}} }}' if self._dns else "",
+            f'dns {{ servers = {{"{self._dns}"}} {anchor} }}' if self._dns else "",
             self._settings,
         ]
         self.config.write_text("\n".join(lines) + "\n")

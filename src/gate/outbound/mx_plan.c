@@ -2,6 +2,8 @@
 
 #include "rpc/calls.h"
 
+#include <stdio.h>
+
 static void decide(struct mx_plan *p, uint32_t outcome, const char *status, const char *text)
 {
     struct buf b = buf_make(1024);
@@ -21,14 +23,14 @@ static void decide_loop(struct mx_plan *p)
            "names this very server as its mail host, but is none of its domains");
 }
 
-static void decide_no_answer(struct mx_plan *p, const char *trouble)
+static void decide_no_answer(struct mx_plan *p, struct str trouble)
 {
     struct buf b = buf_make(512);
 
     buf_add_c(&b, "cannot be looked up at the moment");
-    if (*trouble) {
+    if (trouble.n) {
         buf_add_c(&b, ": ");
-        buf_add(&b, str_upto(str_from_c(trouble), 300));
+        buf_add(&b, str_upto(trouble, 300));
     }
     buf_add_char(&b, '\0');
     decide(p, OUTCOME_DEFERRED, "4.4.3", b.p);
@@ -119,7 +121,7 @@ void mx_plan_hosts(struct mx_plan *p, const struct dns_answer *mx, const struct 
         break;
     case DNS_FAILED:
     case DNS_BOGUS:
-        decide_no_answer(p, mx->trouble);
+        decide_no_answer(p, str_from_c(mx->trouble));
         break;
     }
 }
@@ -145,7 +147,10 @@ void mx_plan_addresses(struct mx_plan *p, size_t host, const struct dns_answer *
     struct mx_host *h = &p->hosts[host];
     size_t added = 0;
 
-    h->lookup_failed |= answer->outcome == DNS_FAILED || answer->outcome == DNS_BOGUS;
+    if (answer->outcome == DNS_FAILED || answer->outcome == DNS_BOGUS) {
+        h->lookup_failed = true;
+        snprintf(h->trouble, sizeof(h->trouble), "%s", answer->trouble);
+    }
     for (size_t i = 0; answer->outcome == DNS_OK && i < answer->address_count; i++)
         if (added < MX_MOST_ADDRESSES / 2 && h->address_count < MX_MOST_ADDRESSES &&
             !has_address(h, &answer->addresses[i])) {
@@ -216,24 +221,35 @@ static void add_targets(struct mx_plan *p, const struct mx_host *h, uint16_t por
     }
 }
 
-static bool any_lookup_failed(const struct mx_plan *p)
+static const struct mx_host *find_failed_lookup(const struct mx_plan *p)
 {
     for (size_t i = 0; i < p->host_count; i++)
         if (p->hosts[i].lookup_failed)
-            return true;
-    return false;
+            return &p->hosts[i];
+    return NULL;
+}
+
+static void decide_no_addresses(struct mx_plan *p, const struct mx_host *h)
+{
+    struct buf b = buf_make(512);
+
+    buf_printf(&b, "no address of %.*s%s%s", STR_ARG(str_upto(h->name, 255)), *h->trouble ? ": " : "",
+               h->trouble);
+    decide_no_answer(p, buf_str(&b));
+    buf_free(&b);
 }
 
 void mx_plan_targets(struct mx_plan *p, const struct mx_self *self, uint16_t port)
 {
     size_t kept = hosts_before_ourselves(p, self, port);
+    const struct mx_host *failed = find_failed_lookup(p);
 
     for (size_t i = 0; i < kept; i++)
         add_targets(p, &p->hosts[i], port);
     if (p->target_count)
         return;
-    if (any_lookup_failed(p))
-        decide_no_answer(p, "its mail hosts have no known address");
+    if (failed)
+        decide_no_addresses(p, failed);
     else if (kept < p->host_count)
         decide_loop(p);
     else if (p->has_mx)

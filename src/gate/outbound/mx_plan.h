@@ -27,6 +27,7 @@ struct mx_host {
     struct endpoint addresses[MX_MOST_ADDRESSES]; /* in the order of the answers */
     size_t address_count;
     bool lookup_failed; /* for some of its addresses: there may be more */
+    char trouble[200];  /* why */
 };
 
 struct mx_target {
