@@ -111,7 +111,7 @@ def test_check_config_says_whether_the_dns_is_validated(make_posthorn, tmp_path,
 
 
 def test_check_config_looks_at_the_trust_anchor(make_posthorn):
-    result = make_posthorn(settings='dns { trust-anchor = "/nonexistent/anchor" }').run("check-config")
+    result = make_posthorn(settings='dns { servers = {"127.0.0.1@9"} trust-anchor = "/nonexistent/anchor" }').run("check-config")
     assert result.returncode == 1 and "/nonexistent/anchor: No such file" in result.stderr
 
 
