@@ -23,6 +23,8 @@ static const struct imap_row commands[] = {
     {"RENAME", BOTH, 0, cmd_rename},
     {"SUBSCRIBE", BOTH, 0, cmd_subscribe},
     {"UNSUBSCRIBE", BOTH, 0, cmd_unsubscribe},
+    {"APPEND", BOTH, 0, cmd_append, &append_mail_ops},
+    {"REPLACE", SELECTED, HAS_UID, cmd_replace, &append_mail_ops}, /* RFC 8508 */
     /* RFC 4314, RFC 9208, RFC 5464 */
     {"GETACL", BOTH, 0, cmd_getacl},
     {"SETACL", BOTH, 0, cmd_setacl},

@@ -42,3 +42,7 @@ HANDLER(cmd_setquota);
 /* cmd_metadata.c */
 HANDLER(cmd_getmetadata);
 HANDLER(cmd_setmetadata);
+/* cmd_append.c */
+HANDLER(cmd_append);
+HANDLER(cmd_replace);
+extern const struct imap_mail_ops append_mail_ops;

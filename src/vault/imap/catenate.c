@@ -1,0 +1,240 @@
+#include "vault/imap/catenate.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+#include "config/config.h"
+#include "mail/section.h"
+#include "proto/imap_fetch.h"
+#include "vault/imap/place.h"
+#include "vault/imap/selected.h"
+#include "vault/store/directory.h"
+#include "vault/store/mailbox.h"
+
+struct joining {
+    struct imap *i;
+    struct upload *out;
+    struct cx cx; /* what the message looks like stays in i->arena */
+    uint64_t room;
+};
+
+static enum err add(struct joining *j, struct str bytes)
+{
+    if (bytes.n > j->room)
+        return fail(&j->cx, ERR_TOO_BIG, "the parts are too large together");
+    j->room -= bytes.n;
+    return upload_feed(j->out, &j->cx, bytes);
+}
+
+static enum err add_literal(struct joining *j, struct upload *u)
+{
+    struct str piece;
+    enum err e = OK;
+
+    for (uint32_t n = 0; n < upload_pieces(u) && !e; n++) {
+        e = upload_piece(u, &j->i->s->cx, n, &piece);
+        if (!e)
+            e = add(j, piece);
+    }
+    return e;
+}
+
+/* ---- a part of a message ---- */
+
+struct source {
+    struct view *v;
+    struct cx *cx;
+    struct message m;
+};
+
+/* The bytes from `at` on, of prefix and body, n of them. */
+static enum err add_range(struct joining *j, const struct source *src, uint64_t at, uint64_t n,
+                          struct header_filter *filter)
+{
+    enum err e = OK;
+
+    while (n && !e) {
+        uint64_t in_body = at - src->m.prefix.n;
+        struct str piece = STR_NONE;
+
+        if (at < src->m.prefix.n)
+            piece = str_from(src->m.prefix, (size_t)at);
+        else if (in_body >= src->m.body_size)
+            break;
+        else
+            e = message_piece(src->v, src->cx, &src->m, (uint32_t)(in_body / BODY_PIECE), &piece);
+        if (e)
+            return e;
+        if (at >= src->m.prefix.n)
+            piece = str_from(piece, (size_t)(in_body % BODY_PIECE));
+        piece = str_upto(piece, n < piece.n ? (size_t)n : piece.n);
+        if (filter) {
+            scoped(buf_free) struct buf shown = buf_make(BUF_UNLIMITED);
+
+            header_filter_feed(filter, piece, &shown);
+            e = add(j, buf_str(&shown));
+        } else {
+            e = add(j, piece);
+        }
+        at += piece.n;
+        n -= piece.n;
+    }
+    return e;
+}
+
+static struct mime_part *parts_of(struct arena *a, const struct cold_row *cold)
+{
+    struct mime_part *parts = arena_array(a, struct mime_part, cold->parts_count);
+
+    for (size_t k = 0; k < cold->parts_count; k++)
+        parts[k] = (struct mime_part){.parent = cold->parts[k].parent,
+                                      .start = cold->parts[k].start,
+                                      .body = cold->parts[k].body,
+                                      .end = cold->parts[k].end,
+                                      .lines = cold->parts[k].lines,
+                                      .kind = cold->parts[k].kind};
+    return parts;
+}
+
+/* False: there is no such section. */
+static bool find_section(struct joining *j, const struct imap_url *url, const struct source *src,
+                         struct body_id body, struct account_id account, struct section_range *range,
+                         struct imap_section *section, enum err *e)
+{
+    struct imap_parse parse = imap_parse_make(j->i->arena, true);
+    struct cold_row cold;
+    struct mime_part *parts;
+    bool found;
+
+    *section = (struct imap_section){0};
+    if (url->section.p && !parse_imap_section(&parse, url->section, section))
+        return false;
+    *e = cold_row_view(src->v, src->cx, account, &(struct cold_key){.body = body.v}, &cold, &found);
+    if (*e || !found)
+        return false;
+    parts = parts_of(src->cx->arena, &cold);
+    return mime_check(parts, cold.parts_count, src->m.body_size) &&
+           section_find(
+               &(struct section){section->part, section->part_depth, (enum section_text)section->text},
+               parts, cold.parts_count, src->m.prefix.n, range);
+}
+
+/* The mailbox of a URL is one that this user may read, and the URL's host, if it has one, is us, its user this one. */
+static bool find_message(struct joining *j, const struct imap_url *url, struct roster **roster,
+                         struct body_id *body, struct account_id *account, enum err *e)
+{
+    const struct roster_entry *entry;
+    struct account_row row;
+    struct account_id user;
+    struct place p;
+    struct view *v;
+    bool found = true;
+
+    *e = imap_view(j->i, &v);
+    if (!*e && url->user.p)
+        *e = directory_find_account(j->i->s->store, v, &j->i->s->cx, url->user, &user, &row, &found);
+    if (*e || !found || (url->user.p && user.v != j->i->s->who.account.v) ||
+        (url->host.p && !str_same_nocase(url->host, j->i->s->store->config()->hostname)))
+        return false;
+    if (url->mailbox.n)
+        *e = place_find(j->i, url->mailbox, IMAP_RIGHT_READ, &p);
+    else if (j->i->selected)
+        p.at = j->i->selected->at;
+    else
+        return false;
+    if (!*e)
+        *e = roster_get(j->i->s->store, &j->i->s->cx, p.at.account, p.at.mailbox, roster);
+    if (*e)
+        return false;
+    if (url->uid_validity && url->uid_validity != roster_counts(*roster)->uid_validity)
+        return false;
+    entry = roster_find(*roster, url->uid);
+    if (!entry)
+        return false;
+    *body = entry->body;
+    *account = p.at.account;
+    return true;
+}
+
+/* False: the URL leads nowhere here. */
+static bool add_url(struct joining *j, struct str text, enum err *e)
+{
+    scoped(roster_drop) struct roster *roster = NULL;
+    struct source src = {.cx = &j->i->s->cx};
+    struct header_filter filter, *through = NULL;
+    struct imap_section section;
+    struct section_range range;
+    struct account_id account;
+    struct imap_url url;
+    struct body_id body;
+
+    *e = OK;
+    if (!parse_imap_url(j->i->arena, text, &url) || !find_message(j, &url, &roster, &body, &account, e))
+        return false;
+    *e = imap_view(j->i, &src.v);
+    if (!*e)
+        *e = message_find(src.v, src.cx, account, body, &src.m);
+    if (*e || !find_section(j, &url, &src, body, account, &range, &section, e))
+        return false;
+    if (url.has_partial) {
+        uint64_t first = url.partial_first < range.n ? url.partial_first : range.n;
+
+        range.at += first;
+        range.n -= first;
+        if (url.partial_count && url.partial_count < range.n)
+            range.n = url.partial_count;
+    }
+    if (section.text == IMAP_SECTION_FIELDS || section.text == IMAP_SECTION_FIELDS_NOT) {
+        filter =
+            header_filter_begin((enum section_text)section.text, section.fields, section.field_count);
+        through = &filter;
+    }
+    *e = add_range(j, &src, range.at, range.n, through);
+    if (!*e && through) {
+        scoped(buf_free) struct buf shown = buf_make(BUF_UNLIMITED);
+
+        header_filter_end(through, &shown);
+        *e = add(j, buf_str(&shown));
+    }
+    return !*e;
+}
+
+/* RFC 4469 §4: BADURL with the URL that did not work. */
+static void bad_url(struct imap *i, struct str url)
+{
+    buf_add(reply_code(i), S("BADURL "));
+    imap_astring_write(reply_code(i), str_upto(url, 500), imap_is_utf8(i));
+    reply_no(i, NULL, "this URL leads to no message here");
+}
+
+struct upload *catenate(struct imap *i, const struct imap_append_message *m, struct upload *literals,
+                        size_t count, enum err *e)
+{
+    struct joining j = {
+        .i = i, .out = arena_alloc(i->arena, sizeof(*j.out)), .cx = {.arena = i->arena}};
+    bool fine = true;
+
+    j.room = i->s->store->config()->limits.message_size;
+    *e = upload_begin(j.out, i->s->store, &i->s->cx, BODY_PIECE, true);
+    if (*e)
+        return NULL;
+    for (size_t k = 0; k < m->part_count && fine && !*e; k++) {
+        const struct imap_append_part *part = &m->parts[k];
+
+        if (part->is_url)
+            fine = add_url(&j, part->url, e);
+        else if (part->data.index < count)
+            *e = add_literal(&j, &literals[part->data.index]);
+        if (!fine && (!*e || *e == ERR_NOT_FOUND || *e == ERR_DENIED || *e == ERR_GONE)) {
+            *e = OK;
+            bad_url(i, part->url);
+        }
+    }
+    if (fine && !*e)
+        *e = upload_end(j.out, &j.cx);
+    if (fine && !*e)
+        return j.out;
+    upload_forget(j.out, &i->s->cx);
+    if (*e == ERR_TOO_BIG)
+        *e = reply_no(i, "TOOBIG", "the message is larger than this server takes");
+    return NULL;
+}

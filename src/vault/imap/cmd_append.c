@@ -1,0 +1,379 @@
+/* APPEND (RFC 9051 §6.3.12), of several messages (RFC 3502), joined from parts (RFC 4469), and REPLACE (RFC 8508).
+ *
+ * The data of messages comes before the command is whole: each literal is an upload. When the command is there, uploads
+ * and what it says of them (flags, dates, URLs) come together, and one transaction takes all of them or none. */
+#include "vault/imap/commands.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/scoped.h"
+#include "config/config.h"
+#include "vault/imap/catenate.h"
+#include "vault/imap/place.h"
+#include "vault/imap/selected.h"
+#include "vault/store/changes.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define KEPT_MOST                                                                                      \
+    ((size_t)4 * 1024 * 1024) /* of the messages of one command in memory; the rest goes ahead */
+#define LOOKS_MOST ((size_t)64 * 1024 * 1024) /* of what they look like */
+
+struct imap_uploads {
+    struct upload *v; /* one a literal, in order */
+    size_t n, room;
+    size_t kept;
+    uint32_t message; /* which message the last one belongs to */
+    uint64_t size;    /* of that message, so far announced */
+};
+
+/* ---- while it comes ---- */
+
+static const char *answer_to(enum err e)
+{
+    switch (e) {
+    case ERR_NOT_FOUND:
+        return "NO [TRYCREATE] there is no such mailbox";
+    case ERR_DENIED:
+        return "NO [NOPERM] you may not do that with this mailbox";
+    case ERR_OVER_QUOTA:
+        return "NO [OVERQUOTA] there is not enough room left for it";
+    case ERR_NO_SPACE:
+        return "NO [UNAVAILABLE] not enough space on disk, try again later";
+    case ERR_NO_MEMORY:
+        return "NO [LIMIT] too many large messages at once, try again later";
+    default:
+        return "NO [UNAVAILABLE] try again later";
+    }
+}
+
+/* What can be said before the first byte: better than after fifty million. */
+static enum err may_come(struct imap *i, const struct imap_append_seen *seen, uint64_t size)
+{
+    struct account_figures used;
+    struct account_limits limits;
+    struct place p;
+    struct view *v;
+    enum err e = place_find(i, seen->mailbox, IMAP_RIGHT_INSERT, &p);
+
+    if (!e && !engine_has_room(i->s->store->engine))
+        return ERR_NO_SPACE;
+    if (!e)
+        e = imap_view(i, &v);
+    if (!e)
+        e = account_figures(v, &i->s->cx, p.at.account, &used);
+    if (!e)
+        e = account_limits(v, &i->s->cx, p.at.account, &limits);
+    if (!e && limits.bytes && used.bytes + size > limits.bytes)
+        return ERR_OVER_QUOTA;
+    return e;
+}
+
+static struct upload *add_upload(struct imap *i)
+{
+    struct imap_uploads *all = i->uploads;
+
+    if (!all)
+        all = i->uploads = must_alloc(sizeof(*all));
+    if (all->n == all->room) {
+        all->room = all->room ? all->room * 2 : 4;
+        all->v = must_realloc(all->v, all->room * sizeof(*all->v));
+    }
+    return &all->v[all->n];
+}
+
+static const char *begin(struct imap *i, const struct imap_append_seen *seen,
+                         const struct imap_literal *l)
+{
+    struct upload *u = add_upload(i);
+    struct imap_uploads *all = i->uploads;
+    enum err e = OK;
+
+    if (!all->n || seen->message != all->message)
+        all->size = 0;
+    all->message = seen->message;
+    if (l->size > i->s->store->config()->limits.message_size - all->size)
+        return "NO [TOOBIG] the message is larger than this server takes";
+    all->size += l->size;
+    if (!all->n)
+        e = may_come(i, seen, l->size);
+    if (!e)
+        e = upload_begin(u, i->s->store, &i->s->cx, l->size, !seen->catenate);
+    if (e) {
+        imap_log_failure(i, e);
+        return answer_to(e);
+    }
+    all->n++;
+    return NULL;
+}
+
+static const char *data(struct imap *i, struct str piece)
+{
+    size_t at;
+    enum err e;
+
+    if (str_find_char(piece, '\0', &at)) /* RFC 3516 §4.3: what is kept must be fit for every client */
+        return i->reader.literal.is_literal8 ? "NO [UNKNOWN-CTE] the message holds a NUL byte"
+                                             : "NO [CANNOT] the message holds a NUL byte";
+    e = upload_feed(&i->uploads->v[i->uploads->n - 1], &i->s->cx, piece);
+    if (!e)
+        return NULL;
+    imap_log_failure(i, e);
+    return answer_to(e);
+}
+
+static const char *end(struct imap *i)
+{
+    struct imap_uploads *all = i->uploads;
+    struct upload *u = &all->v[all->n - 1];
+    struct cx cx = {.arena = i->arena};
+    enum err e = upload_end(u, &cx);
+
+    if (!e && arena_size(i->arena) > LOOKS_MOST)
+        return "NO [LIMIT] too many messages in one command";
+    if (!e && all->kept + u->last.n > KEPT_MOST)
+        e = upload_put_away(u, &cx);
+    all->kept += u->last.n;
+    if (!e)
+        return NULL;
+    imap_log_failure(i, e);
+    return answer_to(e);
+}
+
+static void forget(struct imap *i)
+{
+    struct imap_uploads *all = i->uploads;
+
+    if (!all)
+        return;
+    for (size_t k = 0; k < all->n; k++)
+        upload_forget(&all->v[k], &i->s->cx);
+    free(all->v);
+    free(all);
+    i->uploads = NULL;
+}
+
+const struct imap_mail_ops append_mail_ops = {
+    .begin = begin, .data = data, .end = end, .forget = forget};
+
+/* ---- when the command is there ---- */
+
+/* RFC 4314 §4: flags that this user may not set are left away. */
+static struct flag_names allowed_flags(const struct imap_flags *f, uint32_t rights)
+{
+    uint64_t system = f->system & IMAP_SYSTEM_FLAGS;
+
+    if (!(rights & IMAP_RIGHT_SEEN))
+        system &= ~(uint64_t)FLAG_SEEN;
+    if (!(rights & IMAP_RIGHT_DELETE_MSG))
+        system &= ~(uint64_t)FLAG_DELETED;
+    if (!(rights & IMAP_RIGHT_WRITE))
+        return (struct flag_names){.system = system & (FLAG_SEEN | FLAG_DELETED)};
+    return (struct flag_names){
+        .system = system, .keywords = f->keywords, .keyword_count = f->keyword_count};
+}
+
+/* The upload that becomes the message: the literal's own, or one that is joined here. NULL: the reply is set, or *e. */
+static struct upload *whole_message(struct imap *i, const struct imap_append_message *m, enum err *e)
+{
+    struct imap_uploads *all = i->uploads;
+
+    *e = OK;
+    if (m->catenate)
+        return catenate(i, m, all ? all->v : NULL, all ? all->n : 0, e);
+    if (!all || m->parts[0].data.index >= all->n || !all->v[m->parts[0].data.index].is_message) {
+        *e = fail(&i->s->cx, ERR_BUG, "a literal went astray");
+        return NULL;
+    }
+    return &all->v[m->parts[0].data.index];
+}
+
+/* What came in `joined` is to be forgotten like the literals, whatever becomes of it. */
+static struct upload *keep_joined(struct imap *i, struct upload *joined)
+{
+    struct upload *u = add_upload(i);
+
+    *u = *joined;
+    i->uploads->n++;
+    return u;
+}
+
+static bool make_message(struct imap *i, const struct imap_append_message *m, uint32_t rights,
+                         struct new_message *out, size_t *upload, enum err *e)
+{
+    struct upload *u = whole_message(i, m, e);
+
+    if (!u)
+        return false;
+    if (m->catenate)
+        u = keep_joined(i, u);
+    *upload = (size_t)(u - i->uploads->v);
+    out->flags = allowed_flags(&m->flags, rights);
+    out->internal_date = m->has_date ? m->date_ms : now_ms();
+    return true;
+}
+
+/* The uploads may have moved while others were joined, so what points into them is set last. */
+static void point_to(struct imap *i, struct new_message *v, const size_t *uploads, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        v[k].body = upload_body(&i->uploads->v[uploads[k]]);
+        v[k].looks = &i->uploads->v[uploads[k]].looks;
+    }
+}
+
+static void mark_taken(struct imap *i, const size_t *uploads, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        i->uploads->v[uploads[k]].taken = true;
+}
+
+static void say_uid(struct buf *code, const struct added *a, size_t n)
+{
+    struct imap_range range = {a->first_uid, a->first_uid + (uint32_t)n - 1};
+
+    imap_code_appenduid(code, a->uid_validity, &(struct imap_set){.ranges = &range, .count = 1});
+}
+
+struct appending {
+    struct imap_append a;
+    size_t next;
+    struct new_message *v;
+    size_t *uploads;
+    struct place p;
+};
+
+static enum err take_all(struct imap *i, struct appending *x)
+{
+    struct added added;
+    enum err e;
+
+    point_to(i, x->v, x->uploads, x->a.count);
+    e = messages_append(i->s->store, &i->s->cx, x->p.at, x->v, x->a.count, &added, &i->s->ticket);
+    if (e == ERR_NOT_FOUND)
+        return reply_no(i, "TRYCREATE", "there is no such mailbox");
+    if (e)
+        return e;
+    mark_taken(i, x->uploads, x->a.count);
+    if (x->p.rights & IMAP_RIGHT_READ) /* RFC 4315 §3: who may not look need not know */
+        say_uid(reply_code(i), &added, x->a.count);
+    return OK;
+}
+
+static enum err append_on(struct imap *i, void *state, bool *done)
+{
+    struct appending *x = state;
+    enum err e = OK;
+
+    for (; x->next < x->a.count && !imap_is_enough(i); x->next++)
+        if (!make_message(i, &x->a.messages[x->next], x->p.rights, &x->v[x->next], &x->uploads[x->next],
+                          &e)) {
+            *done = true;
+            return e;
+        }
+    if (x->next < x->a.count)
+        return OK;
+    *done = true;
+    return take_all(i, x);
+}
+
+static bool is_joined(const struct imap_append *a)
+{
+    for (size_t k = 0; k < a->count; k++)
+        if (a->messages[k].catenate)
+            return true;
+    return false;
+}
+
+enum err cmd_append(struct imap *i, const struct imap_command *c)
+{
+    struct appending *x = arena_alloc(i->arena, sizeof(*x));
+    bool done = false;
+    enum err e;
+
+    if (!parse_imap_append(imap_parsing(i), c->args, &x->a))
+        return reply_misread(i);
+    if (!place_for_target(i, x->a.mailbox, &x->p, &e))
+        return e;
+    x->v = arena_array(i->arena, struct new_message, x->a.count);
+    x->uploads = arena_array(i->arena, size_t, x->a.count);
+    if (is_joined(&x->a)) {
+        imap_go_on(i, &(struct imap_step){.run = append_on, .state = x, .is_long = true});
+        return OK;
+    }
+    while (!done && !e)
+        e = append_on(i, x, &done);
+    return e;
+}
+
+/* ---- REPLACE ---- */
+
+struct replacing {
+    struct imap_replace a;
+    uint32_t uid;
+    struct place p;
+};
+
+/* The message that goes, as a UID. False: the reply is set. */
+static bool find_replaced(struct imap *i, const struct imap_replace *a, bool by_uid, uint32_t *uid)
+{
+    struct imap_range range = {a->number, a->number};
+    struct imap_set_walk w = {0};
+    struct imap_set uids;
+
+    if (!selected_set(i, &(struct imap_set){.ranges = &range, .count = 1}, by_uid, &uids))
+        return false;
+    w.set = &uids;
+    if (imap_set_next(&w, uid))
+        return true;
+    reply_no(i, NULL, "there is no such message");
+    return false;
+}
+
+static enum err replace_on(struct imap *i, void *state, bool *done)
+{
+    struct replacing *x = state;
+    struct buf code = buf_make(200);
+    struct new_message m = {0};
+    struct added added;
+    size_t upload;
+    enum err e;
+
+    *done = true;
+    if (!make_message(i, &x->a.message, x->p.rights, &m, &upload, &e))
+        return e;
+    point_to(i, &m, &upload, 1);
+    e = messages_replace(i->s->store, &i->s->cx, i->selected->at, x->uid, x->p.at, &m, &added,
+                         &i->s->ticket);
+    if (e == ERR_GONE)
+        return reply_no(i, "EXPUNGEISSUED", "the message that was to be replaced has gone");
+    if (e)
+        return e;
+    mark_taken(i, &upload, 1);
+    say_uid(&code, &added, 1);
+    buf_add_char(&code, '\0');
+    imap_say(i, "OK", code.p, "in its place");
+    buf_free(&code);
+    return OK;
+}
+
+enum err cmd_replace(struct imap *i, const struct imap_command *c)
+{
+    struct replacing *x = arena_alloc(i->arena, sizeof(*x));
+    enum err e;
+
+    if (!parse_imap_replace(imap_parsing(i), c->args, &x->a))
+        return reply_misread(i);
+    if (i->selected->read_only)
+        return reply_no(i, NULL, "the mailbox was opened only to be looked at");
+    if ((i->selected->rights & (IMAP_RIGHT_DELETE_MSG | IMAP_RIGHT_EXPUNGE)) !=
+        (IMAP_RIGHT_DELETE_MSG | IMAP_RIGHT_EXPUNGE))
+        return reply_no(i, "NOPERM", "you may not remove messages here");
+    if (!find_replaced(i, &x->a, c->uid, &x->uid))
+        return OK;
+    if (!place_for_target(i, x->a.mailbox, &x->p, &e))
+        return e;
+    imap_go_on(i, &(struct imap_step){.run = replace_on, .state = x, .is_long = x->a.message.catenate});
+    return OK;
+}

@@ -1,0 +1,187 @@
+#include "vault/imap/upload.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+#include "vault/accept/looks.h"
+
+#include <stdatomic.h>
+
+#define UNDER_WAY_MOST                                                                                 \
+    ((size_t)256 * 1024 * 1024) /* bytes of messages that all sessions hold in memory */
+
+static _Atomic size_t under_way;
+
+static bool reserve(size_t n)
+{
+    size_t had = atomic_fetch_add(&under_way, n);
+
+    if (had + n <= UNDER_WAY_MOST)
+        return true;
+    atomic_fetch_sub(&under_way, n);
+    return false;
+}
+
+enum err upload_begin(struct upload *u, struct store *s, struct cx *cx, uint64_t size, bool is_message)
+{
+    size_t held = size < BODY_PIECE ? (size_t)size : BODY_PIECE;
+
+    if (!reserve(held))
+        return fail(cx, ERR_NO_MEMORY, "too much mail is under way in IMAP sessions");
+    *u = (struct upload){.store = s,
+                         .id = {fresh_id()},
+                         .last = buf_make(BODY_PIECE),
+                         .mime = mime_make(),
+                         .reserved = held,
+                         .is_message = is_message};
+    return OK;
+}
+
+static enum err put_ahead(struct upload *u, struct cx *cx)
+{
+    scoped(txn_rollback) struct txn *t = txn_begin(u->store->engine, NULL, 0);
+    struct ticket
+        ticket; /* whoever waits for the message waits for this as well: it was written before */
+    enum err e;
+
+    body_put_ahead(t, u->id, u->ahead, buf_str(&u->last));
+    e = txn_commit(&t, cx, &ticket);
+    if (e)
+        return e;
+    u->ahead++;
+    buf_clear(&u->last);
+    return OK;
+}
+
+static enum err flush_piece(struct upload *u, struct cx *cx)
+{
+    if (!u->digest)
+        u->digest = digest_new();
+    digest_feed(u->digest, buf_str(&u->last));
+    if (u->is_message)
+        mime_feed(&u->mime, buf_str(&u->last));
+    return put_ahead(u, cx);
+}
+
+enum err upload_feed(struct upload *u, struct cx *cx, struct str bytes)
+{
+    enum err e = OK;
+
+    while (bytes.n && !e) {
+        size_t n = BODY_PIECE - u->last.n < bytes.n ? BODY_PIECE - u->last.n : bytes.n;
+
+        if (!n) {
+            e = flush_piece(u, cx);
+            continue;
+        }
+        buf_add(&u->last, str_upto(bytes, n));
+        bytes = str_from(bytes, n);
+        u->size += n;
+    }
+    return e;
+}
+
+static void end_digest(struct upload *u)
+{
+    if (!u->digest) {
+        digest_of(buf_str(&u->last), u->sha256);
+        return;
+    }
+    digest_feed(u->digest, buf_str(&u->last));
+    digest_end(u->digest, u->sha256);
+}
+
+static enum err look(struct upload *u, struct cx *cx)
+{
+    scoped(txn_rollback) struct txn *t = NULL;
+    struct body_part *parts;
+
+    mime_feed(&u->mime, buf_str(&u->last));
+    mime_end(&u->mime);
+    parts = arena_array(cx->arena, struct body_part, u->mime.count);
+    for (size_t k = 0; k < u->mime.count; k++)
+        parts[k] = (struct body_part){.parent = u->mime.parts[k].parent,
+                                      .start = u->mime.parts[k].start,
+                                      .body = u->mime.parts[k].body,
+                                      .end = u->mime.parts[k].end,
+                                      .lines = u->mime.parts[k].lines,
+                                      .kind = u->mime.parts[k].kind};
+    t = txn_begin(u->store->engine, NULL, 0);
+    return looks_of_new(t, cx, u->id, u->ahead, buf_str(&u->last), parts, u->mime.count, &u->looks);
+}
+
+enum err upload_end(struct upload *u, struct cx *cx)
+{
+    enum err e = OK;
+
+    if (u->is_message) {
+        e = look(u, cx);
+        end_digest(u);
+    }
+    mime_free(&u->mime);
+    digest_free(&u->digest);
+    return e;
+}
+
+static void unreserve(struct upload *u)
+{
+    atomic_fetch_sub(&under_way, u->reserved);
+    u->reserved = 0;
+}
+
+enum err upload_put_away(struct upload *u, struct cx *cx)
+{
+    enum err e = u->last.n ? put_ahead(u, cx) : OK;
+
+    if (!e) {
+        buf_free(&u->last);
+        unreserve(u);
+    }
+    return e;
+}
+
+uint32_t upload_pieces(const struct upload *u)
+{
+    return u->ahead + (u->last.n > 0);
+}
+
+enum err upload_piece(struct upload *u, struct cx *cx, uint32_t n, struct str *piece)
+{
+    scoped(txn_rollback) struct txn *t = NULL;
+    struct piece_row row;
+    bool found;
+    enum err e;
+
+    if (n == u->ahead) {
+        *piece = buf_str(&u->last);
+        return OK;
+    }
+    t = txn_begin(u->store->engine, NULL, 0);
+    e = piece_row_txn(t, cx, NO_ACCOUNT, &(struct piece_key){.body = u->id.v, .n = n}, &row, &found);
+    if (!e && !found)
+        return fail(cx, ERR_DAMAGED, "piece %u that went ahead is not there", n);
+    *piece = row.raw;
+    return e;
+}
+
+struct new_body upload_body(const struct upload *u)
+{
+    struct new_body b = {.id = u->id, .ahead = u->ahead, .last = buf_str(&u->last), .size = u->size};
+
+    memcpy(b.sha256, u->sha256, SHA256_SIZE);
+    return b;
+}
+
+void upload_forget(struct upload *u, struct cx *cx)
+{
+    if (u->ahead && !u->taken) {
+        scoped(txn_rollback) struct txn *t = txn_begin(u->store->engine, NULL, 0);
+        struct ticket ticket;
+
+        body_forget(t, u->id);
+        txn_commit(&t, cx, &ticket); /* if that fails, the next start sweeps them */
+    }
+    unreserve(u);
+    mime_free(&u->mime);
+    digest_free(&u->digest);
+    buf_free(&u->last);
+}
