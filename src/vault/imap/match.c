@@ -1,0 +1,604 @@
+#include "vault/imap/match.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "mail/casemap.h"
+#include "mail/charset.h"
+#include "mail/header.h"
+#include "mail/text.h"
+#include "mail/words.h"
+#include "vault/imap/response.h"
+#include "vault/imap/selected.h"
+#include "vault/store/metadata.h"
+
+#include <stdlib.h>
+
+#define DAY_MS ((int64_t)86400 * 1000)
+#define FILTERS_INSIDE_MOST 10
+
+/* A key that is ready. */
+struct node {
+    enum imap_key_kind kind;
+    enum match_cost cost;
+    uint64_t mask;       /* FLAG, KEYWORD */
+    struct imap_set set; /* SEQUENCE, UID: UIDs, in order */
+    int64_t from, to;    /* times in ms, days or sizes: from ≤ x < to */
+    struct str field;
+    unsigned fact;     /* FACTS_…: the field is one of those; 0: none */
+    struct str needle; /* folded; of EMAILID and THREADID as it is */
+    bool either;       /* of FUZZY: children[0] the words as they stand, [1] all of them anywhere */
+    struct node **children;
+    size_t count;
+};
+
+struct match {
+    struct match_scope scope;
+    struct imap_set recent;
+    struct node *root;
+};
+
+/* ---- making it ready ---- */
+
+struct making {
+    struct imap *i;
+    struct match *m;
+    const struct charset *charset;
+    unsigned filters; /* inside each other */
+    enum err e;
+};
+
+static struct node *new_node(struct making *k, enum imap_key_kind kind, enum match_cost cost)
+{
+    struct node *n = arena_alloc(k->i->arena, sizeof(*n));
+
+    n->kind = kind;
+    n->cost = cost;
+    return n;
+}
+
+static struct str folded(struct making *k, struct str text)
+{
+    struct buf utf8 = buf_make(BUF_UNLIMITED), fold = buf_make(BUF_UNLIMITED);
+    struct charset_decoder d = charset_begin(k->charset);
+    struct buf room = buf_make(BUF_UNLIMITED);
+    struct str out;
+
+    buf_add(&utf8, charset_decode(&d, text, &room));
+    buf_add(&utf8, charset_end(&d, &room));
+    casemap(&fold, buf_str(&utf8));
+    out = str_copy(k->i->arena, buf_str(&fold));
+    buf_free(&utf8);
+    buf_free(&fold);
+    buf_free(&room);
+    return out;
+}
+
+static int compare_costs(const void *a, const void *b)
+{
+    const struct node *x = *(struct node *const *)a, *y = *(struct node *const *)b;
+
+    return (x->cost > y->cost) - (x->cost < y->cost);
+}
+
+static void settle_children(struct node *n)
+{
+    if (n->count)
+        qsort(n->children, n->count, sizeof(*n->children), compare_costs);
+    for (size_t c = 0; c < n->count; c++)
+        n->cost = n->children[c]->cost > n->cost ? n->children[c]->cost : n->cost;
+}
+
+static struct node *make(struct making *k, const struct imap_key *key);
+
+static struct node *make_group(struct making *k, const struct imap_key *key)
+{
+    struct node *n = new_node(k, key->kind, MATCH_PICTURE);
+
+    n->count = key->key_count;
+    n->children = arena_array(k->i->arena, struct node *, n->count);
+    for (size_t c = 0; c < n->count; c++)
+        if (!(n->children[c] = make(k, &key->keys[c])))
+            return NULL;
+    settle_children(n);
+    return n;
+}
+
+static struct node *make_set(struct making *k, const struct imap_key *key)
+{
+    struct node *n = new_node(k, IMAP_KEY_UID, MATCH_PICTURE);
+    uint32_t last = roster_counts(k->m->scope.roster)->uid_next - 1;
+
+    if (k->m->scope.selected)
+        return selected_set(k->i, &key->set, key->kind == IMAP_KEY_UID, &n->set) ? n : NULL;
+    if (key->kind == IMAP_KEY_SEQUENCE || key->set.saved) {
+        reply_bad(k->i, "message numbers mean nothing over several mailboxes");
+        return NULL;
+    }
+    n->set = imap_set_resolve(k->i->arena, &key->set, last, false);
+    return n;
+}
+
+static struct node *make_range(struct making *k, enum imap_key_kind kind, int64_t from, int64_t to)
+{
+    struct node *n = new_node(k, kind, kind == IMAP_KEY_SENT_ON ? MATCH_FACTS : MATCH_PICTURE);
+
+    n->from = from;
+    n->to = to;
+    return n;
+}
+
+/* before, on or since a day: 0, 1, 2; in units of `unit`. */
+static struct node *make_days(struct making *k, enum imap_key_kind kind, unsigned which, int32_t date,
+                              int64_t unit)
+{
+    int64_t from = (int64_t)date * unit, to = ((int64_t)date + 1) * unit;
+
+    return which == 0   ? make_range(k, kind, INT64_MIN, from)
+           : which == 1 ? make_range(k, kind, from, to)
+                        : make_range(k, kind, from, INT64_MAX);
+}
+
+static unsigned fact_of(struct str field)
+{
+    static const struct {
+        const char *name;
+        unsigned fact;
+    } facts[] = {{"SUBJECT", FACTS_SUBJECT},
+                 {"FROM", FACTS_FROM},
+                 {"TO", FACTS_TO},
+                 {"CC", FACTS_CC},
+                 {"BCC", FACTS_BCC}};
+
+    for (size_t n = 0; n < sizeof(facts) / sizeof(*facts); n++)
+        if (str_same_nocase(field, str_from_c(facts[n].name)))
+            return facts[n].fact;
+    return 0;
+}
+
+static struct node *make_text(struct making *k, const struct imap_key *key, struct str needle)
+{
+    struct node *n = new_node(k, key->kind, key->kind == IMAP_KEY_HEADER ? MATCH_HEADER : MATCH_BODY);
+
+    n->needle = needle;
+    n->field = key->field;
+    n->fact = key->kind == IMAP_KEY_HEADER && needle.n ? fact_of(key->field) : 0;
+    if (n->fact)
+        n->cost = MATCH_FACTS;
+    return n;
+}
+
+/* RFC 6203: what is looked for as it stands fits best; all its words, wherever they stand, fit too. */
+static struct node *make_fuzzy(struct making *k, const struct imap_key *key, struct str needle)
+{
+    struct node *n = new_node(k, IMAP_KEY_OR, MATCH_PICTURE),
+                *words = new_node(k, IMAP_KEY_AND, MATCH_PICTURE);
+    struct str rest = needle, word;
+
+    words->children = arena_array(k->i->arena, struct node *, needle.n / 2 + 1);
+    while (rest.n) {
+        if (!take_until(&rest, ' ', &word)) {
+            word = rest;
+            rest = STR_NONE;
+        }
+        if (word.n)
+            words->children[words->count++] = make_text(k, key, word);
+    }
+    settle_children(words);
+    n->either = true;
+    n->children = arena_array(k->i->arena, struct node *, 2);
+    n->count = 2;
+    n->children[0] = make_text(k, key, needle);
+    n->children[1] = words;
+    n->cost = words->cost > n->children[0]->cost ? words->cost : n->children[0]->cost;
+    return n;
+}
+
+static struct node *make_texts(struct making *k, const struct imap_key *key)
+{
+    struct str needle = folded(k, key->text);
+
+    return key->fuzzy && needle.n ? make_fuzzy(k, key, needle) : make_text(k, key, needle);
+}
+
+/* RFC 5466 §3.1: the value of an annotation of the server, one's own before everybody's. */
+static bool find_filter(struct making *k, struct str name, struct str *value)
+{
+    struct buf own = buf_make(2000), all = buf_make(2000);
+    struct metadata *list;
+    struct view *v;
+    size_t n = 0;
+
+    *value = STR_NONE;
+    buf_add(&own, S("/private/filters/values/"));
+    buf_add(&all, S("/shared/filters/values/"));
+    buf_add(&own, str_lower(k->i->arena, name));
+    buf_add(&all, str_lower(k->i->arena, name));
+    k->e = imap_view(k->i, &v);
+    if (!k->e)
+        k->e = metadata_list(v, &k->i->s->cx, k->i->s->who.account, (struct mailbox_id){0},
+                             k->i->s->who.account, &list, &n);
+    for (size_t at = 0; at < n && !k->e; at++)
+        if (str_same(list[at].entry, buf_str(&own)) ||
+            (!value->p && str_same(list[at].entry, buf_str(&all))))
+            *value = str_copy(k->i->arena, list[at].value);
+    buf_free(&own);
+    buf_free(&all);
+    return value->p;
+}
+
+static bool choose_charset(struct making *k, struct str name)
+{
+    k->charset = charset_find(name);
+    if (k->charset)
+        return true;
+    reply_no(k->i, "BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "this charset is not known here");
+    return false;
+}
+
+static struct node *make_filter(struct making *k, const struct imap_key *key)
+{
+    struct imap_parse p = imap_parse_make(k->i->arena, imap_is_utf8(k->i));
+    const struct charset *charset = k->charset;
+    struct imap_search s;
+    struct str value;
+    struct node *n = NULL;
+
+    if (k->filters == FILTERS_INSIDE_MOST || !find_filter(k, key->text, &value) ||
+        !parse_imap_filter(&p, value, &s)) {
+        if (!k->e) {
+            buf_add(reply_code(k->i), S("UNDEFINED-FILTER "));
+            buf_add(reply_code(k->i), str_upto(key->text, 200));
+            reply_no(k->i, NULL, "there is no such filter, or it is no search");
+        }
+        return NULL;
+    }
+    k->filters++;
+    if (choose_charset(k, s.charset))
+        n = make(k, &s.program);
+    k->filters--;
+    k->charset = charset;
+    return n;
+}
+
+static struct node *make(struct making *k, const struct imap_key *key)
+{
+    int64_t now = now_ms();
+    struct node *n;
+
+    switch (key->kind) {
+    case IMAP_KEY_AND:
+    case IMAP_KEY_OR:
+    case IMAP_KEY_NOT:
+        return make_group(k, key);
+    case IMAP_KEY_SEQUENCE:
+    case IMAP_KEY_UID:
+        return make_set(k, key);
+    case IMAP_KEY_FLAG:
+        n = new_node(k, key->kind, MATCH_PICTURE);
+        n->mask = key->flags;
+        return n;
+    case IMAP_KEY_KEYWORD:
+        n = new_node(k, IMAP_KEY_FLAG, MATCH_PICTURE);
+        n->mask = roster_keyword_mask(k->m->scope.roster, key->text);
+        return n;
+    case IMAP_KEY_LARGER:
+        return make_range(k, key->kind, key->number < INT64_MAX ? (int64_t)key->number + 1 : INT64_MAX,
+                          INT64_MAX);
+    case IMAP_KEY_SMALLER:
+        return make_range(k, IMAP_KEY_LARGER, 0,
+                          key->number < INT64_MAX ? (int64_t)key->number : INT64_MAX);
+    case IMAP_KEY_BEFORE:
+    case IMAP_KEY_ON:
+    case IMAP_KEY_SINCE:
+        return make_days(k, IMAP_KEY_ON, key->kind - IMAP_KEY_BEFORE, key->date, DAY_MS);
+    case IMAP_KEY_SAVED_BEFORE:
+    case IMAP_KEY_SAVED_ON:
+    case IMAP_KEY_SAVED_SINCE:
+        return make_days(k, IMAP_KEY_SAVED_ON, key->kind - IMAP_KEY_SAVED_BEFORE, key->date, DAY_MS);
+    case IMAP_KEY_SENT_BEFORE:
+    case IMAP_KEY_SENT_ON:
+    case IMAP_KEY_SENT_SINCE:
+        return make_days(k, IMAP_KEY_SENT_ON, key->kind - IMAP_KEY_SENT_BEFORE, key->date, 1);
+    case IMAP_KEY_OLDER: /* RFC 5032 §2: so many seconds ago, or longer */
+        return make_range(k, IMAP_KEY_ON, INT64_MIN,
+                          now - (int64_t)(key->number < UINT32_MAX ? key->number : UINT32_MAX) * 1000 +
+                              1);
+    case IMAP_KEY_YOUNGER:
+        return make_range(k, IMAP_KEY_ON,
+                          now - (int64_t)(key->number < UINT32_MAX ? key->number : UINT32_MAX) * 1000,
+                          INT64_MAX);
+    case IMAP_KEY_MODSEQ:
+        return make_range(k, key->kind, key->number < INT64_MAX ? (int64_t)key->number : INT64_MAX,
+                          INT64_MAX);
+    case IMAP_KEY_EMAILID:
+    case IMAP_KEY_THREADID:
+        n = new_node(k, key->kind, key->kind == IMAP_KEY_EMAILID ? MATCH_PICTURE : MATCH_HEADER);
+        n->needle = key->text;
+        return n;
+    case IMAP_KEY_HEADER:
+    case IMAP_KEY_BODY:
+    case IMAP_KEY_TEXT:
+        return make_texts(k, key);
+    case IMAP_KEY_FILTER:
+        return make_filter(k, key);
+    case IMAP_KEY_ALL:
+    case IMAP_KEY_RECENT:
+    case IMAP_KEY_SAVEDATE_SUPPORTED:
+        break;
+    }
+    return new_node(k, key->kind, MATCH_PICTURE);
+}
+
+bool match_make(struct imap *i, const struct imap_search *s, const struct match_scope *scope,
+                struct match **out, enum err *e)
+{
+    struct making k = {.i = i, .m = arena_alloc(i->arena, sizeof(*k.m))};
+    bool fine;
+
+    *k.m = (struct match){.scope = *scope};
+    if (scope->selected)
+        k.m->recent = imap_set_built(&i->selected->recent);
+    fine = choose_charset(&k, s->charset) && (k.m->root = make(&k, &s->program));
+    *e = k.e;
+    *out = k.m;
+    return fine;
+}
+
+enum match_cost match_cost(const struct match *m)
+{
+    return m->root->cost;
+}
+
+/* ---- what a message holds ---- */
+
+struct asked asked_make(const struct roster_entry *entry, struct view *v, struct cx *cx)
+{
+    return (struct asked){.entry = entry, .v = v, .cx = cx, .header = buf_make(BUF_UNLIMITED)};
+}
+
+void asked_end(struct asked *a)
+{
+    buf_free(&a->header);
+}
+
+static enum err open_message(struct asked *a, struct account_id account)
+{
+    enum err e = a->is_open ? OK : reading_open(&a->reading, a->v, a->cx, account, a->entry->body);
+
+    a->is_open = !e;
+    return e;
+}
+
+/* The prefix is a part of the header. */
+static enum err read_header(struct asked *a, struct account_id account)
+{
+    enum err e = a->has_header ? OK : open_message(a, account);
+
+    if (e || a->has_header)
+        return e;
+    buf_add(&a->header, a->reading.m.prefix);
+    if (!mime_read_header(a->reading.parts, 0, &a->reading.source, &a->header))
+        return a->reading.failed;
+    a->has_header = true;
+    return OK;
+}
+
+enum err asked_facts(struct asked *a, struct account_id account, const struct facts **out)
+{
+    struct buf packed = buf_make(BUF_UNLIMITED);
+    struct facts_row row;
+    bool found = false;
+    enum err e = OK;
+
+    if (!a->facts) {
+        e = facts_row_view(a->v, a->cx, account, &(struct facts_key){.body = a->entry->body.v}, &row,
+                           &found);
+        if (!e && (!found || !facts_read(row.raw, &a->own_facts))) { /* an older version's, or none */
+            e = read_header(a, account);
+            facts_write(&packed, buf_str(&a->header));
+            if (!e)
+                facts_read(str_copy(a->cx->arena, buf_str(&packed)), &a->own_facts);
+        }
+        if (!e)
+            a->facts = &a->own_facts;
+    }
+    buf_free(&packed);
+    *out = a->facts;
+    return e;
+}
+
+/* ---- asking ---- */
+
+static bool in_range(const struct node *n, int64_t x)
+{
+    return x >= n->from && x < n->to;
+}
+
+static bool is_found(struct str text, struct str needle)
+{
+    size_t at;
+
+    return !needle.n || find_bytes(text, needle, &at);
+}
+
+/* Any field of that name holds the words, decoded and on one line. */
+static enum err ask_header(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+{
+    struct buf line = buf_make(BUF_UNLIMITED), text = buf_make(BUF_UNLIMITED),
+               fold = buf_make(BUF_UNLIMITED);
+    struct header_field f;
+    enum err e = read_header(a, m->scope.at.account);
+    struct str rest = buf_str(&a->header);
+
+    *fits = false;
+    while (!e && !*fits && take_header_field(&rest, &f)) {
+        if (!str_same_nocase(f.name, n->field))
+            continue;
+        buf_clear(&line);
+        buf_clear(&text);
+        buf_clear(&fold);
+        header_unfold(&line, f.body);
+        words_decode(&text, buf_str(&line));
+        casemap(&fold, buf_str(&text));
+        *fits = is_found(buf_str(&fold), n->needle);
+    }
+    buf_free(&line);
+    buf_free(&text);
+    buf_free(&fold);
+    return e;
+}
+
+static struct str fact_text(const struct facts *f, unsigned fact)
+{
+    return fact == FACTS_SUBJECT ? f->subject
+           : fact == FACTS_FROM  ? f->from.text
+           : fact == FACTS_TO    ? f->to.text
+           : fact == FACTS_CC    ? f->cc.text
+                                 : f->bcc.text;
+}
+
+static enum err ask_fact(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+{
+    const struct facts *f;
+    enum err e = asked_facts(a, m->scope.at.account, &f);
+
+    if (e)
+        return e;
+    *fits = is_found(fact_text(f, n->fact), n->needle);
+    return *fits || f->whole & n->fact ? OK : ask_header(m, n, a, fits);
+}
+
+static enum err ask_sent(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+{
+    const struct facts *f;
+    enum err e = asked_facts(a, m->scope.at.account, &f);
+
+    if (!e)
+        *fits = in_range(n, f->has_date ? f->sent_day : a->entry->internal_date / DAY_MS);
+    return e;
+}
+
+static enum err ask_text(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+{
+    struct casemap fold = {0};
+    struct finder finder = finder_make(n->needle);
+    struct buf room = buf_make(BUF_UNLIMITED);
+    struct message_text t;
+    struct str piece;
+    enum err e = open_message(a, m->scope.at.account);
+
+    if (e)
+        return e;
+    if (n->kind == IMAP_KEY_TEXT)
+        finder_feed(&finder, casemap_next(&fold, a->reading.m.prefix, &room));
+    t = message_text_make(a->reading.parts, a->reading.count, &a->reading.source,
+                          n->kind == IMAP_KEY_TEXT ? TEXT_HEADER | TEXT_PARTS | TEXT_BODY : TEXT_BODY);
+    while (!finder.found && message_text_next(&t, &piece))
+        finder_feed(&finder, casemap_next(&fold, piece, &room));
+    if (!finder.found)
+        finder_feed(&finder, casemap_end(&fold, &room));
+    *fits = finder.found || !n->needle.n;
+    e = t.failed ? a->reading.failed : OK;
+    message_text_free(&t);
+    finder_free(&finder);
+    buf_free(&room);
+    return e;
+}
+
+static enum err ask_id(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+{
+    struct buf id = buf_make(64);
+    enum err e = OK;
+
+    if (n->kind == IMAP_KEY_THREADID)
+        e = open_message(a, m->scope.at.account);
+    if (!e && n->kind == IMAP_KEY_THREADID)
+        thread_id_write(&id, a->reading.cold.thread);
+    else if (!e)
+        email_id_write(&id, a->entry->body);
+    *fits = str_same(buf_str(&id), n->needle);
+    buf_free(&id);
+    return e;
+}
+
+static enum err ask(const struct match *m, const struct node *n, struct asked *a, bool *fits);
+
+/* All of them (AND), or one (OR): asked until that is decided. */
+static enum err ask_children(const struct match *m, const struct node *n, struct asked *a, bool until,
+                             bool *fits)
+{
+    enum err e = OK;
+
+    *fits = !until;
+    for (size_t c = 0; c < n->count && !e && *fits != until; c++) {
+        e = ask(m, n->children[c], a, fits);
+        if (!e && *fits && n->either) {
+            a->fuzzy_count++;
+            a->fuzzy_sum += c ? 50 : 100;
+        }
+    }
+    return e;
+}
+
+static enum err ask(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+{
+    const struct roster_entry *entry = a->entry;
+    enum err e;
+
+    switch (n->kind) {
+    case IMAP_KEY_AND:
+        return ask_children(m, n, a, false, fits);
+    case IMAP_KEY_OR:
+        return ask_children(m, n, a, true, fits);
+    case IMAP_KEY_NOT:
+        e = ask(m, n->children[0], a, fits);
+        *fits = !*fits;
+        return e;
+    case IMAP_KEY_UID:
+        *fits = n->set.count && imap_set_has(&n->set, entry->uid);
+        return OK;
+    case IMAP_KEY_FLAG:
+        *fits = entry->flags & n->mask;
+        return OK;
+    case IMAP_KEY_RECENT:
+        *fits = m->recent.count && imap_set_has(&m->recent, entry->uid);
+        return OK;
+    case IMAP_KEY_LARGER:
+        *fits = in_range(n, (int64_t)entry->size);
+        return OK;
+    case IMAP_KEY_ON:
+        *fits = in_range(n, entry->internal_date);
+        return OK;
+    case IMAP_KEY_SAVED_ON:
+        *fits = in_range(n, entry->save_date);
+        return OK;
+    case IMAP_KEY_MODSEQ:
+        *fits = in_range(n, (int64_t)entry->modseq);
+        return OK;
+    case IMAP_KEY_EMAILID:
+    case IMAP_KEY_THREADID:
+        return ask_id(m, n, a, fits);
+    case IMAP_KEY_SENT_ON:
+        return ask_sent(m, n, a, fits);
+    case IMAP_KEY_HEADER:
+        return n->fact ? ask_fact(m, n, a, fits) : ask_header(m, n, a, fits);
+    case IMAP_KEY_BODY:
+    case IMAP_KEY_TEXT:
+        return ask_text(m, n, a, fits);
+    default:
+        *fits = true;
+        return OK;
+    }
+}
+
+enum err match_ask(const struct match *m, struct asked *a, bool *fits)
+{
+    enum err e = ask(m, m->root, a, fits);
+
+    if (!e)
+        return OK;
+    *fits = false;
+    return e == ERR_GONE || e == ERR_DAMAGED
+               ? OK
+               : e; /* what cannot be read is not found; `check` names it */
+}

@@ -1,0 +1,49 @@
+/* vault/imap/match.h: a search program (RFC 9051 §6.4.4), made ready for one mailbox, and the question whether a message
+ * fits it.
+ *
+ * Keys are asked in the order of what they cost: what the picture of the mailbox knows, then what is kept of the header
+ * (mail/facts.h), then the header, then the body; and no more is read of a message than decides. Texts are compared by
+ * i;unicode-casemap. */
+#pragma once
+#include "mail/facts.h"
+#include "proto/imap_search.h"
+#include "vault/imap/imap.h"
+#include "vault/imap/reading.h"
+#include "vault/store/messages.h"
+#include "vault/store/roster.h"
+
+struct match;
+
+/* What the program's sets mean, and where its messages are. */
+struct match_scope {
+    struct mailbox_ref at;
+    const struct roster *roster;
+    bool selected; /* then message numbers, "$" and \Recent mean something */
+};
+
+/* In i->arena. False: the reply is set (BADCHARSET, UNDEFINED-FILTER, …), or *e. */
+bool match_make(struct imap *i, const struct imap_search *s, const struct match_scope *scope,
+                struct match **out, enum err *e);
+/* What it has to read of messages at most. */
+enum match_cost { MATCH_PICTURE, MATCH_FACTS, MATCH_HEADER, MATCH_BODY };
+enum match_cost match_cost(const struct match *m);
+
+/* A message, and what has been found out of it so far. Lives for one step. */
+struct asked {
+    const struct roster_entry *entry;
+    struct view *v; /* NULL: only what the picture knows is asked */
+    struct cx *cx;
+    const struct facts *facts; /* NULL: not known yet */
+    struct facts own_facts;
+    bool is_open, has_header;
+    struct reading reading;
+    struct buf header;
+    unsigned fuzzy_count, fuzzy_sum; /* RELEVANCY (RFC 6203): of 100 */
+};
+struct asked asked_make(const struct roster_entry *entry, struct view *v, struct cx *cx);
+void asked_end(struct asked *a);
+
+/* A message that has gone meanwhile does not match. */
+enum err match_ask(const struct match *m, struct asked *a, bool *fits);
+/* What is known of a message's header, from what is kept, or else from the header itself. */
+enum err asked_facts(struct asked *a, struct account_id account, const struct facts **out);
