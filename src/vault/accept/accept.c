@@ -468,7 +468,7 @@ static enum err try_delivery(struct delivery *d)
         e = check_loops(d);
     if (!e)
         e = looks_of_new(t, cx, d->x->id, d->x->pieces, d->q->last, d->q->parts, d->q->parts_count,
-                         &d->looks);
+                         &d->looks, &d->plan.facts);
     if (!e)
         e = plan_write(&d->plan, t, cx);
     if (!e)

@@ -3,6 +3,7 @@
 #include "vault/accept/looks.h"
 
 #include "base/scoped.h"
+#include "mail/facts.h"
 #include "mail/imap_structure.h"
 #include "mail/preview.h"
 
@@ -80,14 +81,17 @@ static struct str take(struct cx *cx, struct buf *b)
 }
 
 static enum err describe(struct pieces *p, const struct mime_part *parts, size_t n,
-                         struct cold_row *looks)
+                         struct cold_row *looks, struct str *facts)
 {
     struct mime_source source = {.read = read_bytes, .ctx = p};
     struct buf header = buf_make(LONGEST_LOOK), envelope = buf_make(LONGEST_LOOK),
-               structure = buf_make(LONGEST_LOOK), preview = buf_make(LONGEST_PREVIEW);
+               structure = buf_make(LONGEST_LOOK), preview = buf_make(LONGEST_PREVIEW),
+               known = buf_make(LONGEST_LOOK);
 
-    if (mime_read_header(parts, 0, &source, &header))
+    if (mime_read_header(parts, 0, &source, &header)) {
         imap_envelope_write(&envelope, buf_str(&header));
+        facts_write(&known, buf_str(&header));
+    }
     if (!p->failed)
         imap_structure_write(&structure, parts, n, &source, true);
     if (!p->failed)
@@ -95,6 +99,7 @@ static enum err describe(struct pieces *p, const struct mime_part *parts, size_t
     if (structure.full) /* better none, which is made when asked for, than a broken one */
         buf_clear(&structure);
     buf_free(&header);
+    *facts = take(p->cx, &known);
     looks->parser = LOOKS_PARSER;
     looks->envelope = take(p->cx, &envelope);
     looks->bodystructure = take(p->cx, &structure);
@@ -112,7 +117,8 @@ static enum err describe(struct pieces *p, const struct mime_part *parts, size_t
 }
 
 enum err looks_of_new(struct txn *t, struct cx *cx, struct body_id id, uint32_t ahead, struct str last,
-                      const struct body_part *claimed, size_t n, struct cold_row *looks)
+                      const struct body_part *claimed, size_t n, struct cold_row *looks,
+                      struct str *facts)
 {
     struct pieces p = {.t = t, .cx = cx, .id = id, .ahead = ahead, .last = last};
     struct mime_part *parts = arena_array(cx->arena, struct mime_part, n);
@@ -128,11 +134,11 @@ enum err looks_of_new(struct txn *t, struct cx *cx, struct body_id id, uint32_t 
     *looks = (struct cold_row){0};
     if (!mime_check(parts, n, p.size))
         return fail(cx, ERR_BAD_CALL, "a part tree that no message of %" PRIu64 " bytes has", p.size);
-    return describe(&p, parts, n, looks);
+    return describe(&p, parts, n, looks, facts);
 }
 
 enum err looks_of_stored(struct view *v, struct cx *cx, struct body_id id, uint64_t size,
-                         struct cold_row *looks)
+                         struct cold_row *looks, struct str *facts)
 {
     struct pieces p = {.v = v, .cx = cx, .id = id, .size = size};
     scoped(mime_free) struct mime m = mime_make();
@@ -147,5 +153,5 @@ enum err looks_of_stored(struct view *v, struct cx *cx, struct body_id id, uint6
     }
     mime_end(&m);
     *looks = (struct cold_row){0};
-    return describe(&p, m.parts, m.count, looks);
+    return describe(&p, m.parts, m.count, looks, facts);
 }

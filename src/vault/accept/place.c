@@ -106,6 +106,7 @@ static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct
                           .internal_date = now,
                           .received = now,
                           .looks = p->looks,
+                          .facts = p->facts,
                           .even_over_quota = !p->quota_matters};
     struct placed at;
     enum err e = p->quota_matters ? find_quota(t, cx, target->to.account, &n.quota) : OK;

@@ -32,6 +32,7 @@ struct plan {
     struct mail_params params;
     struct account_id sender;
     const struct cold_row *looks;
+    struct str facts;    /* beside them (looks.h) */
     uint32_t next_entry; /* the number of the next queue entry of this message */
     bool quota_matters;  /* a full mailbox is passed over; else the message goes in all the same */
     /* made by plan_add */

@@ -59,8 +59,9 @@ static bool parts_fit(const struct cold_row *cold)
 static bool look_again(struct account *a, struct body_id body, struct cold_row *cold)
 {
     struct cold_row looks;
+    struct str facts; /* are not copied: made anew when somebody searches */
 
-    if (looks_of_stored(a->r->v, &a->r->row, body, cold->body_size, &looks))
+    if (looks_of_stored(a->r->v, &a->r->row, body, cold->body_size, &looks, &facts))
         return false;
     cold->parser = looks.parser;
     cold->envelope = looks.envelope;

@@ -4,11 +4,10 @@
 #include "base/scoped.h"
 #include "config/config.h"
 #include "mail/section.h"
-#include "proto/imap_fetch.h"
 #include "vault/imap/place.h"
+#include "vault/imap/reading.h"
 #include "vault/imap/selected.h"
 #include "vault/store/directory.h"
-#include "vault/store/mailbox.h"
 
 struct joining {
     struct imap *i;
@@ -40,82 +39,43 @@ static enum err add_literal(struct joining *j, struct upload *u)
 
 /* ---- a part of a message ---- */
 
-struct source {
-    struct view *v;
-    struct cx *cx;
-    struct message m;
-};
-
-/* The bytes from `at` on, of prefix and body, n of them. */
-static enum err add_range(struct joining *j, const struct source *src, uint64_t at, uint64_t n,
+static enum err add_range(struct joining *j, struct reading *r, uint64_t at, uint64_t n,
                           struct header_filter *filter)
 {
+    scoped(buf_free) struct buf shown = buf_make(BUF_UNLIMITED);
+    struct str bytes;
     enum err e = OK;
 
     while (n && !e) {
-        uint64_t in_body = at - src->m.prefix.n;
-        struct str piece = STR_NONE;
-
-        if (at < src->m.prefix.n)
-            piece = str_from(src->m.prefix, (size_t)at);
-        else if (in_body >= src->m.body_size)
+        e = reading_at(r, at, n, &bytes);
+        if (e || !bytes.n)
             break;
-        else
-            e = message_piece(src->v, src->cx, &src->m, (uint32_t)(in_body / BODY_PIECE), &piece);
-        if (e)
-            return e;
-        if (at >= src->m.prefix.n)
-            piece = str_from(piece, (size_t)(in_body % BODY_PIECE));
-        piece = str_upto(piece, n < piece.n ? (size_t)n : piece.n);
+        at += bytes.n;
+        n -= bytes.n;
         if (filter) {
-            scoped(buf_free) struct buf shown = buf_make(BUF_UNLIMITED);
-
-            header_filter_feed(filter, piece, &shown);
-            e = add(j, buf_str(&shown));
-        } else {
-            e = add(j, piece);
+            buf_clear(&shown);
+            header_filter_feed(filter, bytes, &shown);
+            bytes = buf_str(&shown);
         }
-        at += piece.n;
-        n -= piece.n;
+        e = add(j, bytes);
+    }
+    if (!e && filter) {
+        buf_clear(&shown);
+        header_filter_end(filter, &shown);
+        e = add(j, buf_str(&shown));
     }
     return e;
 }
 
-static struct mime_part *parts_of(struct arena *a, const struct cold_row *cold)
-{
-    struct mime_part *parts = arena_array(a, struct mime_part, cold->parts_count);
-
-    for (size_t k = 0; k < cold->parts_count; k++)
-        parts[k] = (struct mime_part){.parent = cold->parts[k].parent,
-                                      .start = cold->parts[k].start,
-                                      .body = cold->parts[k].body,
-                                      .end = cold->parts[k].end,
-                                      .lines = cold->parts[k].lines,
-                                      .kind = cold->parts[k].kind};
-    return parts;
-}
-
 /* False: there is no such section. */
-static bool find_section(struct joining *j, const struct imap_url *url, const struct source *src,
-                         struct body_id body, struct account_id account, struct section_range *range,
-                         struct imap_section *section, enum err *e)
+static bool find_section(struct joining *j, const struct imap_url *url, const struct reading *r,
+                         struct imap_section *section, struct section_range *range)
 {
     struct imap_parse parse = imap_parse_make(j->i->arena, true);
-    struct cold_row cold;
-    struct mime_part *parts;
-    bool found;
 
     *section = (struct imap_section){0};
-    if (url->section.p && !parse_imap_section(&parse, url->section, section))
-        return false;
-    *e = cold_row_view(src->v, src->cx, account, &(struct cold_key){.body = body.v}, &cold, &found);
-    if (*e || !found)
-        return false;
-    parts = parts_of(src->cx->arena, &cold);
-    return mime_check(parts, cold.parts_count, src->m.body_size) &&
-           section_find(
-               &(struct section){section->part, section->part_depth, (enum section_text)section->text},
-               parts, cold.parts_count, src->m.prefix.n, range);
+    return (!url->section.p || parse_imap_section(&parse, url->section, section)) &&
+           section_find(section, r->parts, r->count, r->m.prefix.n, range);
 }
 
 /* The mailbox of a URL is one that this user may read, and the URL's host, if it has one, is us, its user this one. */
@@ -159,21 +119,22 @@ static bool find_message(struct joining *j, const struct imap_url *url, struct r
 static bool add_url(struct joining *j, struct str text, enum err *e)
 {
     scoped(roster_drop) struct roster *roster = NULL;
-    struct source src = {.cx = &j->i->s->cx};
     struct header_filter filter, *through = NULL;
     struct imap_section section;
     struct section_range range;
     struct account_id account;
+    struct reading reading;
     struct imap_url url;
     struct body_id body;
+    struct view *v;
 
     *e = OK;
     if (!parse_imap_url(j->i->arena, text, &url) || !find_message(j, &url, &roster, &body, &account, e))
         return false;
-    *e = imap_view(j->i, &src.v);
+    *e = imap_view(j->i, &v);
     if (!*e)
-        *e = message_find(src.v, src.cx, account, body, &src.m);
-    if (*e || !find_section(j, &url, &src, body, account, &range, &section, e))
+        *e = reading_open(&reading, v, &j->i->s->cx, account, body);
+    if (*e || !find_section(j, &url, &reading, &section, &range))
         return false;
     if (url.has_partial) {
         uint64_t first = url.partial_first < range.n ? url.partial_first : range.n;
@@ -184,17 +145,10 @@ static bool add_url(struct joining *j, struct str text, enum err *e)
             range.n = url.partial_count;
     }
     if (section.text == IMAP_SECTION_FIELDS || section.text == IMAP_SECTION_FIELDS_NOT) {
-        filter =
-            header_filter_begin((enum section_text)section.text, section.fields, section.field_count);
+        filter = header_filter_begin(&section);
         through = &filter;
     }
-    *e = add_range(j, &src, range.at, range.n, through);
-    if (!*e && through) {
-        scoped(buf_free) struct buf shown = buf_make(BUF_UNLIMITED);
-
-        header_filter_end(through, &shown);
-        *e = add(j, buf_str(&shown));
-    }
+    *e = add_range(j, &reading, range.at, range.n, through);
     return !*e;
 }
 

@@ -220,6 +220,7 @@ static void point_to(struct imap *i, struct new_message *v, const size_t *upload
     for (size_t k = 0; k < n; k++) {
         v[k].body = upload_body(&i->uploads->v[uploads[k]]);
         v[k].looks = &i->uploads->v[uploads[k]].looks;
+        v[k].facts = i->uploads->v[uploads[k]].facts;
     }
 }
 

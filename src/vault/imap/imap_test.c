@@ -86,6 +86,7 @@ static struct cold_row looks_of_mail(struct txn *t, struct body_id id, uint32_t 
     struct mime m = mime_make();
     struct body_part *parts;
     struct cold_row looks = {0};
+    struct str facts;
 
     mime_feed(&m, text);
     mime_end(&m);
@@ -97,7 +98,7 @@ static struct cold_row looks_of_mail(struct txn *t, struct body_id id, uint32_t 
                                       .end = m.parts[i].end,
                                       .lines = m.parts[i].lines,
                                       .kind = m.parts[i].kind};
-    assert_int_equal(looks_of_new(t, &cx, id, ahead, last, parts, m.count, &looks), OK);
+    assert_int_equal(looks_of_new(t, &cx, id, ahead, last, parts, m.count, &looks, &facts), OK);
     mime_free(&m);
     return looks;
 }

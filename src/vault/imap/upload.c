@@ -106,7 +106,8 @@ static enum err look(struct upload *u, struct cx *cx)
                                       .lines = u->mime.parts[k].lines,
                                       .kind = u->mime.parts[k].kind};
     t = txn_begin(u->store->engine, NULL, 0);
-    return looks_of_new(t, cx, u->id, u->ahead, buf_str(&u->last), parts, u->mime.count, &u->looks);
+    return looks_of_new(t, cx, u->id, u->ahead, buf_str(&u->last), parts, u->mime.count, &u->looks,
+                        &u->facts);
 }
 
 enum err upload_end(struct upload *u, struct cx *cx)

@@ -19,6 +19,7 @@ struct upload {
     bool is_message; /* else a part that will be joined to one */
     bool taken;      /* the store has it: nothing is to be taken back */
     struct cold_row looks;
+    struct str facts;
     char sha256[SHA256_SIZE];
 };
 

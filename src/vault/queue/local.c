@@ -19,6 +19,7 @@ struct local {
     struct entry_id id;
     struct entry_row entry;
     struct cold_row looks;
+    struct str facts;
     struct plan plan;
     struct result results[MOST_AT_ONCE];
     size_t leads_to[MOST_AT_ONCE]; /* how many destinations a recipient has */
@@ -61,7 +62,8 @@ static enum err prepare(struct local *l, bool *found)
     l->version = directory_version(l->v->store);
     e = entry_read(v, l->cx, l->id, &l->entry, found);
     if (!e && *found)
-        e = looks_of_stored(v, l->cx, (struct body_id){l->id.body}, l->entry.size, &l->looks);
+        e = looks_of_stored(v, l->cx, (struct body_id){l->id.body}, l->entry.size, &l->looks,
+                            &l->facts);
     for (uint32_t n = 0; !e && *found && n < l->entry.rcpts_count && l->count < MOST_AT_ONCE; n++)
         if (l->entry.rcpts[n].state == RCPT_WAITING)
             e = resolve_one(l, v, n);
@@ -104,6 +106,7 @@ static void make_plan(struct local *l, struct vault *v, struct cx *cx, struct en
     l->plan.vault = v;
     l->plan.message = (struct body_id){id.body};
     l->plan.looks = &l->looks;
+    l->plan.facts = l->facts;
     l->plan.quota_matters = true;
 }
 

@@ -76,8 +76,10 @@ static enum err drop(struct txn *t, struct cx *cx, uint64_t part, const struct d
                    &(struct ref_key){.body = item->body.v, .part = part, .owner = item->owner});
     if (part != QUEUE_PART)
         e = has_references(t, cx, item->body.v, true, part, &any);
-    if (!e && !any)
+    if (!e && !any) {
         cold_row_delete(t, (struct account_id){part}, &(struct cold_key){.body = item->body.v});
+        facts_row_delete(t, (struct account_id){part}, &(struct facts_key){.body = item->body.v});
+    }
     if (!e)
         e = has_references(t, cx, item->body.v, false, 0, &any);
     if (!e && !any)

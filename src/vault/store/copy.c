@@ -34,6 +34,18 @@ static enum box_verdict gather(void *arg, struct roster_entry *entry)
     return g->verdict;
 }
 
+static enum err copy_facts(struct two_boxes *b, uint64_t body)
+{
+    struct facts_key key = {.body = body};
+    struct facts_row row;
+    bool found;
+    enum err e = facts_row_txn(b->t, b->to_edit->cx, b->from_edit->account, &key, &row, &found);
+
+    if (!e && found)
+        facts_row_put(b->t, b->to_edit->account, &key, &row);
+    return e;
+}
+
 /* Another account has looks of its own: those that it has already, or the same. The size goes by its prefix. */
 static enum err bring_looks(struct two_boxes *b, struct roster_entry *entry)
 {
@@ -55,7 +67,7 @@ static enum err bring_looks(struct two_boxes *b, struct roster_entry *entry)
     row.first_mailbox = b->to->id;
     row.first_uid = b->to->counts.uid_next;
     cold_row_put(b->t, b->to_edit->account, &key, &row);
-    return OK;
+    return copy_facts(b, key.body);
 }
 
 static enum err add_one(struct two_boxes *b, struct roster_entry *entry, bool new_email)

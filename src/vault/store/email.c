@@ -23,6 +23,9 @@ static void put_cold(struct edit *edit, struct mailbox_id mailbox, const struct 
     cold.first_mailbox = mailbox;
     cold.first_uid = entry->uid;
     cold_row_put(edit->t, edit->account, &(struct cold_key){.body = n->body.v}, &cold);
+    if (n->facts.n)
+        facts_row_put(edit->t, edit->account, &(struct facts_key){.body = n->body.v},
+                      &(struct facts_row){.raw = n->facts});
 }
 
 enum err edit_add_email(struct edit *edit, struct box *box, const struct new_email *n,

@@ -11,8 +11,9 @@ struct new_email {
     uint64_t flags;
     uint64_t internal_date, received; /* ms since 1970 */
     const struct cold_row
-        *looks;     /* parser, envelope, bodystructure, preview, parts: made once for all accounts */
-    uint64_t quota; /* 0: none. Over it already: ERR_OVER_QUOTA; one message may go over */
+        *looks;       /* parser, envelope, bodystructure, preview, parts: made once for all accounts */
+    struct str facts; /* mail/facts.h; empty: not known, and asked of the header when wanted */
+    uint64_t quota;   /* 0: none. Over it already: ERR_OVER_QUOTA; one message may go over */
     bool even_over_quota; /* a commit that other recipients share is not refused */
 };
 

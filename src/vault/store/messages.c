@@ -210,7 +210,8 @@ static enum err append_one(struct two_boxes *b, const struct new_message *m)
                           .body_size = m->body.size,
                           .internal_date = (uint64_t)m->internal_date,
                           .received = (uint64_t)b->to_edit->now,
-                          .looks = m->looks};
+                          .looks = m->looks,
+                          .facts = m->facts};
     struct roster_entry entry;
     enum err e = flags_mask(b->to, &m->flags, true, &n.flags);
 

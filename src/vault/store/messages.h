@@ -97,6 +97,7 @@ struct new_message {
      * memory bounded: then body.last is empty. The looks come from vault/accept/looks.h. */
     struct new_body body;
     const struct cold_row *looks;
+    struct str facts; /* beside them */
     struct flag_names flags;
     int64_t internal_date;
 };

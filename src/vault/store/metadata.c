@@ -1,0 +1,154 @@
+#include "vault/store/metadata.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+#include "vault/store/edit.h"
+
+#include <inttypes.h>
+
+#define SHARED_BY_ALL 0
+
+static bool is_private(struct str entry)
+{
+    return str_starts(entry, S("/private/"));
+}
+
+/* ---- reading ---- */
+
+struct found {
+    struct metadata *v;
+    size_t n, room;
+};
+
+static void add(struct arena *a, struct found *f, struct str entry, struct str value)
+{
+    if (f->n == f->room) {
+        struct metadata *grown = arena_array(a, struct metadata, f->room = f->room ? f->room * 2 : 16);
+
+        if (f->n)
+            memcpy(grown, f->v, f->n * sizeof(*grown));
+        f->v = grown;
+    }
+    /* an empty value is a value: its .p must not be NULL */
+    f->v[f->n++] = (struct metadata){str_copy(a, entry), value.n ? str_copy(a, value) : S("")};
+}
+
+static enum err scan_entries(struct view *v, struct cx *cx, struct account_id account,
+                             struct mailbox_id mailbox, uint64_t who, struct found *f)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    enum err e;
+
+    annotation_key_pack(&from, &(struct annotation_key){.mailbox = mailbox.v, .who = who});
+    annotation_key_pack(&to, &(struct annotation_key){.mailbox = mailbox.v, .who = who + 1});
+    e = view_scan(v, cx, annotation_part(account), buf_str(&from), buf_str(&to), false, &scan);
+    while (!e && scan_next(scan, &key, &value)) {
+        struct annotation_key k;
+        struct annotation_row row;
+
+        if (annotation_key_unpack(key, &k) && annotation_unpack(cx->arena, value, &row))
+            add(cx->arena, f, k.entry, row.value);
+    }
+    return e ? e : scan_error(scan, cx);
+}
+
+/* "/private/" stands before "/shared/", so the two scans are in order. */
+enum err metadata_list(struct view *v, struct cx *cx, struct account_id account,
+                       struct mailbox_id mailbox, struct account_id who, struct metadata **list,
+                       size_t *n)
+{
+    struct found f = {0};
+    enum err e = scan_entries(v, cx, account, mailbox, who.v, &f);
+
+    if (!e)
+        e = scan_entries(v, cx, account, mailbox, SHARED_BY_ALL, &f);
+    if (e)
+        return e;
+    *list = f.v;
+    *n = f.n;
+    return OK;
+}
+
+/* ---- changing ---- */
+
+static enum err count_entries(struct edit *e, struct mailbox_id mailbox, uint64_t who, size_t *n)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    enum err err;
+
+    annotation_key_pack(&from, &(struct annotation_key){.mailbox = mailbox.v, .who = who});
+    annotation_key_pack(&to, &(struct annotation_key){.mailbox = mailbox.v, .who = who + 1});
+    err =
+        txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
+    *n = 0;
+    while (!err && scan_next(scan, &key, &value))
+        ++*n;
+    return err ? err : scan_error(scan, e->cx);
+}
+
+static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id who,
+                    const struct metadata *m)
+{
+    struct annotation_key key = {
+        .mailbox = mailbox.v, .who = is_private(m->entry) ? who.v : SHARED_BY_ALL, .entry = m->entry};
+    struct annotation_row old = {0};
+    bool found;
+    size_t n = 0;
+    enum err err = annotation_row_txn(e->t, e->cx, e->account, &key, &old, &found);
+
+    if (!err && !found && m->value.p)
+        err = count_entries(e, mailbox, key.who, &n);
+    if (err || (!found && !m->value.p))
+        return err;
+    if (n >= METADATA_ENTRIES_MAX)
+        return fail(e->cx, ERR_LIMIT, "mailbox %" PRIu64 ": %zu annotations", mailbox.v, n);
+    if (m->value.n > METADATA_VALUE_MAX)
+        return fail(e->cx, ERR_TOO_BIG, "an annotation of %zu bytes", m->value.n);
+    e->state.metadata -= old.value.n < e->state.metadata ? old.value.n : e->state.metadata;
+    e->state.metadata += m->value.n;
+    if (e->state.metadata > METADATA_BYTES_MAX && m->value.n > old.value.n)
+        return fail(e->cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " bytes of annotations",
+                    e->account.v, e->state.metadata);
+    if (m->value.p)
+        annotation_row_put(e->t, e->account, &key, &(struct annotation_row){.value = m->value});
+    else
+        annotation_row_delete(e->t, e->account, &key);
+    edit_note(e, CHANGE_METADATA, mailbox, m->entry);
+    return OK;
+}
+
+static enum err has_mailbox(struct edit *e, struct mailbox_id mailbox)
+{
+    struct mailbox_row row;
+    bool found = true;
+    enum err err = mailbox.v
+                       ? mailbox_row_txn(e->t, e->cx, e->account,
+                                         &(struct mailbox_key){.mailbox = mailbox.v}, &row, &found)
+                       : OK;
+
+    return !err && !found ? fail(e->cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64,
+                                 e->account.v, mailbox.v)
+                          : err;
+}
+
+enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
+                      struct mailbox_id mailbox, struct account_id who, const struct metadata *v,
+                      size_t n, struct ticket *ticket)
+{
+    scoped(txn_rollback) struct txn *t =
+        txn_begin(s->engine, &(struct part){PART_ACCOUNT, account.v}, 1);
+    struct edit edit;
+    enum err e = edit_begin(&edit, t, cx, account);
+
+    if (!e)
+        e = has_mailbox(&edit, mailbox);
+    for (size_t i = 0; i < n && !e; i++)
+        e = set(&edit, mailbox, who, &v[i]);
+    if (!e)
+        e = edit_end(&edit);
+    return e ? e : txn_commit(&t, cx, ticket);
+}
