@@ -262,10 +262,10 @@ static bool take_uses(struct imap_parse *p, struct str *in, uint32_t *out)
     return take_char(in, ')') || imap_bad(p, "the list of special uses is not closed");
 }
 
-/* A name for something new: a delimiter at its end is no part of it (RFC 9051 §6.3.4). */
+/* A name for something new: a delimiter at its end is no part of it (RFC 9051 §6.3.4). Two are, and then it is no name. */
 static bool without_delimiter(struct str *name)
 {
-    if (name->n < 2 || name->p[name->n - 1] != IMAP_DELIMITER)
+    if (name->n < 2 || name->p[name->n - 1] != IMAP_DELIMITER || name->p[name->n - 2] == IMAP_DELIMITER)
         return false;
     name->n--;
     return true;

@@ -656,6 +656,6 @@ bool imap_dump(struct imap_parse *p, struct str name, struct str args, struct bu
     for (size_t i = 0; i < imap_dump_count(); i++)
         if (str_same(name, imap_dump_name(i)))
             return commands[i].dump(p, args, uid, out);
-    assert(!"a name without a row");
+    assert(false);
     return false;
 }

@@ -131,11 +131,12 @@ static void add_word_key(struct buf *out, const struct imap_key *key)
         buf_add(out, key->text);
         break;
     case IMAP_KEY_HEADER:
-        buf_add_char(out, ' ');
-        dump_string(out, key->field);
-        /* fall through */
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
+        if (key->kind == IMAP_KEY_HEADER) {
+            buf_add_char(out, ' ');
+            dump_string(out, key->field);
+        }
         buf_add_char(out, ' ');
         dump_string(out, key->text);
         break;

@@ -25,16 +25,19 @@ enum { LINE, ASKED, INLINE, BULK, REFUSED_NOW, SKIP_LINE, SKIP_LITERAL, DEAD };
 
 const struct imap_limits imap_limits_signed_off = {
     .line = 8192,
-    .literal = 8192, /* a password, or a SASL message of RFC 4959 in a literal of nobody's */
-    .literals = 16,  /* ID is the longest */
+    .text = 16384,
+    .literal = 8192,
+    .literals = 64, /* ID may hold 30 pairs, each of them two literals */
     .nonsync = 4096,
     .skip = 65536,
 };
 
-/* Literals: an ESEARCH over many mailboxes, a SETMETADATA, a MULTIAPPEND. A message that is refused is skipped as far
- * as the largest that people send; more of it is not worth the wait for either side. */
+/* Literals: an ESEARCH over many mailboxes, a SETMETADATA, a MULTIAPPEND of as many messages as imap_append.h takes,
+ * with some flags and a date each. A message that is refused is skipped as far as the largest that people send; more
+ * of it is not worth the wait for either side. */
 const struct imap_limits imap_limits_signed_on = {
     .line = IMAP_LINE_MAX,
+    .text = 1024 * 1024,
     .literal = 65536,
     .literals = 10000,
     .nonsync = UINT64_MAX,
@@ -45,9 +48,8 @@ struct imap_reader imap_reader_make(const struct imap_limits *limits)
 {
     struct imap_reader r = {.limits = limits};
 
-    /* Each literal stands as "~{n}" CRLF or as a mark, which are shorter than a spec. */
-    r.gathered =
-        buf_make(limits->line + limits->literal + limits->literals * IMAP_LITERAL_SPEC_MAX + 2);
+    /* The announcement of a literal may be a little longer as it is kept, and as a mark, than as it came. */
+    r.gathered = buf_make(limits->text + 2 * IMAP_LITERAL_SPEC_MAX);
     return r;
 }
 
@@ -59,7 +61,7 @@ void imap_reader_free(struct imap_reader *r)
 static void begin_command(struct imap_reader *r)
 {
     buf_free(&r->gathered);
-    r->line_at = r->line_bytes = r->inline_bytes = r->literal_count = 0;
+    r->line_at = r->inline_bytes = r->literal_count = 0;
     r->bulk_count = 0;
     r->state = LINE;
     r->cr = r->given = false;
@@ -288,7 +290,6 @@ static bool whole_line(struct imap_reader *r, struct str line, enum imap_event *
     size_t at;
 
     r->cr = false;
-    r->line_bytes += line.n;
     if (fault) {
         give_up(r, line, is_gathered ? STR_NONE : line, fault);
         return skipped_line(r, event);
@@ -309,7 +310,7 @@ static bool read_line(struct imap_reader *r, struct str *in, enum imap_event *ev
     size_t n = line_length(*in, r->cr), all = n ? n : in->n;
     struct str so_far = str_from(buf_str(&r->gathered), r->line_at), line;
 
-    if (r->line_bytes + so_far.n + all > r->limits->line + 2) {
+    if (so_far.n + all > r->limits->line + 2 || r->gathered.n + all > r->limits->text + 2) {
         give_up(r, so_far, *in, "BAD the command is too long");
         return false;
     }
@@ -407,7 +408,8 @@ static void go_on(struct imap_reader *r, struct buf *out)
 void imap_literal_inline(struct imap_reader *r, struct buf *out)
 {
     assert(r->state == ASKED);
-    if (r->literal.size > r->limits->literal - r->inline_bytes) {
+    if (r->literal.size > r->limits->literal - r->inline_bytes ||
+        r->literal.size > r->limits->text - r->gathered.n) {
         imap_refuse(r, "BAD [TOOBIG] the literal is larger than this server takes here");
         return;
     }

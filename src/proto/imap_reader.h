@@ -24,7 +24,8 @@
 
 /* What the reader bears. RFC 9051 §4 asks for lines of 8,192 octets at least; 64 KiB are sets of 6,000 UIDs. */
 struct imap_limits {
-    size_t line;     /* the text of one command, literals not counted */
+    size_t line;     /* one line of a command; it has one more line for each literal */
+    size_t text;     /* all of a command but its bulk literals: what is kept of it while it comes */
     size_t literal;  /* all inline literals of one command together */
     size_t literals; /* how many literals, of either kind, in one command */
     uint64_t
@@ -69,7 +70,6 @@ struct imap_reader {
     const struct imap_limits *limits; /* private, from here on */
     struct buf gathered;              /* the command so far, if it did not come whole; or a raw line */
     size_t line_at;                   /* where in gathered its last line begins */
-    size_t line_bytes; /* of the command's lines so far, literals and line ends not counted */
     size_t inline_bytes, literal_count;
     uint32_t bulk_count;
     uint64_t left; /* bytes of the literal that are still to come */

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 static const struct imap_limits small = {
-    .line = 40, .literal = 20, .literals = 3, .nonsync = 100, .skip = 200};
+    .line = 40, .text = 60, .literal = 20, .literals = 3, .nonsync = 100, .skip = 200};
 
 /* Marks as "<index:size>", so that traces can be read. */
 static void add_text(struct buf *out, struct str s)

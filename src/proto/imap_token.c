@@ -247,7 +247,18 @@ bool take_imap_list_mailbox(struct imap_parse *p, struct str *in, struct str *ou
 
 bool take_imap_charset(struct imap_parse *p, struct str *in, struct str *out)
 {
-    return take_imap_atom(in, out) || take_quoted(p, in, out);
+    struct str s = *in, name;
+
+    if (!take_imap_atom(&s, &name) && !take_quoted(p, &s, &name))
+        return false;
+    for (size_t i = 0; i < name.n; i++)
+        if (!is_printable(name.p[i]))
+            return false;
+    if (name.n == 0 || name.n > IMAP_CHARSET_MAX)
+        return false;
+    *in = s;
+    *out = name;
+    return true;
 }
 
 /* ---- marks of what went past: NUL, kind, index, size ---- */

@@ -105,5 +105,6 @@ bool take_imap_date_time(struct str *in, int64_t *ms, int *zone_minutes);
 /* base64, up to a space or the end, "=" alone for none (initial-resp): decoded into the arena. */
 bool take_imap_base64(struct imap_parse *p, struct str *in, struct str *out);
 
-/* charset = atom / quoted */
+#define IMAP_CHARSET_MAX 40 /* IANA's own bound (RFC 2978 §2.3) */
+/* charset = atom / quoted: printable ASCII, 1 to 40 */
 bool take_imap_charset(struct imap_parse *p, struct str *in, struct str *out);

@@ -92,6 +92,8 @@ static void test_strings(void **state)
         {take_imap_list_mailbox, STR("*\"x\""), "x", "", "RFC 5738's form"},
         {take_imap_charset, STR("UTF-8 ALL"), "UTF-8", " ALL", "an atom"},
         {take_imap_charset, STR("\"utf-8\""), "utf-8", "", "quoted"},
+        {take_imap_charset, STR("\"\""), NULL, NULL, "empty"},
+        {take_imap_charset, STR("\"\xc3\xbc\""), NULL, NULL, "no registered name"},
         {take_imap_base64, STR("dGlt x"), "tim", " x", "base 64"},
         {take_imap_base64, STR("="), "", "", "RFC 4959: an empty response"},
         {take_imap_base64, STR("dGl"), NULL, NULL, "its padding is missing"},
