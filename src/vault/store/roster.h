@@ -86,8 +86,6 @@ const struct roster_entry *roster_next(struct roster_walk *w);
 /* ---- what a client knows ---- */
 
 struct known *known_of(const struct roster *r);
-/* Nothing known yet: a client that resynchronises (RFC 7162 §3.2.5) names its UIDs (in order) and its modseq. */
-struct known *known_of_set(const struct imap_set *uids, uint64_t modseq);
 struct known *known_hold(struct known *k);
 void known_drop(struct known **k); /* NULL is fine */
 

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "vault/store/body.h"
 #include "vault/store/directory.h"
+#include "vault/store/roster_impl.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -131,6 +132,7 @@ enum err store_open(struct cx *cx, struct engine *engine, const struct config *(
     enum err e;
 
     *s = (struct store){.engine = engine, .config = config};
+    p->rosters = roster_cache_new(ROSTER_BYTES);
     e = check_format(s, cx);
     if (!e)
         e = go_on_with_ids(s, cx);
@@ -148,5 +150,6 @@ enum err store_open(struct cx *cx, struct engine *engine, const struct config *(
 
 void store_close(struct store *s)
 {
+    roster_cache_free(store_of(s)->rosters);
     free(store_of(s));
 }

@@ -4,9 +4,12 @@
 
 #include <stdatomic.h>
 
+#define ROSTER_BYTES ((size_t)64 * 1024 * 1024) /* pictures of mailboxes that are kept in memory */
+
 struct store_private {
     struct store pub; /* first: a struct store of ours is one of these */
     _Atomic uint64_t directory_version;
+    struct roster_cache *rosters;
 };
 
 static inline struct store_private *store_of(struct store *s)
