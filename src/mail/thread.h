@@ -4,6 +4,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
+#include "mail/facts.h"
 
 /* A message, in the order of the mailbox. */
 struct thread_item {
@@ -15,6 +16,10 @@ struct thread_item {
     struct str references;   /* as in struct facts */
 };
 
+/* Of a message's facts, the texts copied into the arena. by_references: else the ids are left out. */
+struct thread_item thread_item_of(struct arena *a, uint32_t number, const struct facts *f,
+                                  int64_t internal_ms, bool by_references);
+
 /* The tree, each node before its children. number 0: nobody is there, and its children (two or more) belong together. */
 struct thread_node {
     uint32_t number;
@@ -23,10 +28,11 @@ struct thread_node {
 };
 
 struct thread_tree {
-    struct thread_node *nodes; /* in the arena */
+    struct thread_node *nodes; /* in the arena; nothing else is left there */
     size_t count;
 };
 
+/* Siblings stand in the order of their dates, and of the mailbox. */
 void thread_by_subject(struct arena *a, const struct thread_item *items, size_t n,
                        struct thread_tree *out);
 void thread_by_references(struct arena *a, const struct thread_item *items, size_t n,
