@@ -151,31 +151,30 @@ bool take_imap_entry(struct imap_parse *p, struct str *in, struct str *out)
     return true;
 }
 
-/* `bare`: several may stand without brackets, too. */
-static bool take_entries(struct imap_parse *p, struct str *in, bool bare, const struct str **out,
-                         size_t *count)
+/* From "(" on. */
+static bool take_entry_list(struct imap_parse *p, struct str *in, const struct str **out, size_t *count)
 {
-    struct str *entries = arena_array(p->arena, struct str, IMAP_ENTRIES_MAX), s = *in;
-    bool listed = take_char(&s, '(');
-    size_t n = 0;
-
-    do {
-        if (n == IMAP_ENTRIES_MAX)
-            return imap_no(p, "LIMIT", "too many entries");
-        if (!take_imap_entry(p, &s, &entries[n++]))
-            return false;
-    } while ((listed || (bare && s.n > 1 && s.p[1] != ' ')) && take_imap_sp(&s));
-    if (listed && !take_char(&s, ')'))
-        return imap_bad(p, "the list of entries is not closed");
-    *in = s;
-    *out = entries;
-    *count = n;
-    return true;
+    return take_char(in, '(') &&
+           take_imap_several(p, in, take_imap_entry, IMAP_ENTRIES_MAX, out, count) &&
+           (take_char(in, ')') || imap_bad(p, "the list of entries is not closed"));
 }
 
 bool take_imap_entries(struct imap_parse *p, struct str *in, const struct str **out, size_t *count)
 {
-    return take_entries(p, in, false, out, count);
+    struct str s = *in, *entry;
+
+    if (s.n && s.p[0] == '(') {
+        if (!take_entry_list(p, &s, out, count))
+            return false;
+    } else {
+        entry = arena_array(p->arena, struct str, 1);
+        *out = entry;
+        *count = 1;
+        if (!take_imap_entry(p, &s, entry))
+            return false;
+    }
+    *in = s;
+    return true;
 }
 
 static bool take_get_option(struct imap_parse *p, struct str *in, struct imap_get_metadata *out)
@@ -231,8 +230,12 @@ bool parse_imap_get_metadata(struct imap_parse *p, struct str args, struct imap_
         if (!take_get_options(p, &args, out))
             return false;
     }
-    if (!take_imap_sp(&args) || !take_entries(p, &args, true, &out->entries, &out->count))
+    if (!take_imap_sp(&args))
         return imap_bad(p, "the name of an entry is expected");
+    if (args.n && args.p[0] == '(' ? !take_entry_list(p, &args, &out->entries, &out->count)
+                                   : !take_imap_several(p, &args, take_imap_entry, IMAP_ENTRIES_MAX,
+                                                        &out->entries, &out->count))
+        return false;
     return take_imap_end(p, &args);
 }
 

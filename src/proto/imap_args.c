@@ -1,6 +1,9 @@
 /* A command's name, what its arguments share, and the arguments of the shorter commands. */
 #include "proto/imap_args.h"
 
+/* Capabilities of ENABLE, tags of CANCELUPDATE: more than there can be of either. */
+#define WORDS_MAX 1000
+
 /* ---- shared ---- */
 
 bool parse_imap_command(struct str text, struct imap_command *out)
@@ -62,26 +65,6 @@ static bool take_sp_set(struct imap_parse *p, struct str *in, struct imap_set *s
 static bool take_sp_astring(struct imap_parse *p, struct str *in, struct str *out, const char *why)
 {
     return (take_imap_sp(in) && take_imap_astring(p, in, out)) || imap_bad(p, why);
-}
-
-/* 1*(SP atom), or of another kind: as many as are there. */
-static bool take_sp_list(struct imap_parse *p, struct str *in,
-                         bool (*take)(struct imap_parse *, struct str *, struct str *),
-                         const struct str **list, size_t *count)
-{
-    struct str s = *in, one, *all;
-    size_t n = 0;
-
-    while (take_imap_sp(&s) && take(p, &s, &one))
-        n++;
-    all = arena_array(p->arena, struct str, n);
-    for (size_t i = 0; i < n; i++) {
-        take_imap_sp(in);
-        take(p, in, &all[i]);
-    }
-    *list = all;
-    *count = n;
-    return n > 0;
 }
 
 bool parse_imap_no_args(struct imap_parse *p, struct str args)
@@ -154,7 +137,8 @@ static bool take_capability(struct imap_parse *p, struct str *in, struct str *ou
 
 bool parse_imap_enable(struct imap_parse *p, struct str args, struct imap_enable *out)
 {
-    if (!take_sp_list(p, &args, take_capability, &out->capabilities, &out->count))
+    if (!take_imap_sp(&args) ||
+        !take_imap_several(p, &args, take_capability, WORDS_MAX, &out->capabilities, &out->count))
         return imap_bad(p, "the name of a capability is expected");
     return take_imap_end(p, &args);
 }
@@ -351,7 +335,8 @@ bool parse_imap_compress(struct imap_parse *p, struct str args)
 
 bool parse_imap_cancel_update(struct imap_parse *p, struct str args, struct imap_cancel_update *out)
 {
-    if (!take_sp_list(p, &args, take_imap_string, &out->tags, &out->count))
+    if (!take_imap_sp(&args) ||
+        !take_imap_several(p, &args, take_imap_string, WORDS_MAX, &out->tags, &out->count))
         return imap_bad(p, "a tag in quotes is expected");
     return take_imap_end(p, &args);
 }

@@ -55,6 +55,33 @@ static void check_name(struct str wire, struct arena *arena)
     buf_free(&b);
 }
 
+/* Put in order, a set has the members it had. */
+static void check_set(struct str in, struct arena *arena)
+{
+    struct imap_parse p = imap_parse_make(arena, false);
+    struct imap_set set, ordered;
+    uint32_t n, before = 0, max = 40;
+    uint64_t size = 0;
+
+    if (!take_imap_set(&p, &in, &set) || set.saved || set.count > 1000)
+        return;
+    ordered = imap_set_resolve(arena, &set, max, true);
+    for (struct imap_set_walk w = {&ordered}; imap_set_next(&w, &n); before = n, size++)
+        assert(n > before && n <= max && imap_set_has(&ordered, n));
+    assert(size == imap_set_size(&ordered));
+    for (n = 1; n <= max; n++) {
+        bool found = false;
+
+        for (size_t i = 0; i < set.count; i++) {
+            uint32_t a = set.ranges[i].first ? set.ranges[i].first : max;
+            uint32_t b = set.ranges[i].last ? set.ranges[i].last : max;
+
+            found |= (n >= a && n <= b) || (n >= b && n <= a);
+        }
+        assert(found == imap_set_has(&ordered, n));
+    }
+}
+
 static void check_literals(struct str text, struct arena *arena)
 {
     struct imap_parse p = imap_parse_make(arena, false);
@@ -75,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (parse_imap_command(in, &c)) {
         check_command(&c, arena);
         check_name(str_from(c.args, 1), arena);
+        check_set(str_from(c.args, 1), arena);
         if (parse_imap_url(arena, str_from(c.args, 1), &url))
             assert(url.uid && url.mailbox.p);
     }

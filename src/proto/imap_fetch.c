@@ -69,21 +69,9 @@ static bool take_section_part(struct imap_parse *p, struct str *in, struct imap_
 /* header-list = "(" header-fld-name *(SP header-fld-name) ")" */
 static bool take_header_list(struct imap_parse *p, struct str *in, struct imap_section *out)
 {
-    struct str names[IMAP_SECTION_FIELDS_MAX], *fields;
-    size_t n = 0;
-
-    if (!take_text(in, S(" (")))
+    if (!take_text(in, S(" (")) || !take_imap_several(p, in, take_imap_astring, IMAP_SECTION_FIELDS_MAX,
+                                                      &out->fields, &out->field_count))
         return imap_bad(p, "a list of header fields is expected");
-    do {
-        if (n == IMAP_SECTION_FIELDS_MAX)
-            return imap_no(p, "LIMIT", "too many header fields");
-        if (!take_imap_astring(p, in, &names[n++]))
-            return imap_bad(p, "the name of a header field is expected");
-    } while (take_imap_sp(in));
-    fields = arena_array(p->arena, struct str, n);
-    memcpy(fields, names, n * sizeof(*fields));
-    out->fields = fields;
-    out->field_count = n;
     return take_char(in, ')') || imap_bad(p, "the list of header fields is not closed");
 }
 

@@ -92,25 +92,28 @@ static bool take_pattern(struct imap_parse *p, struct str *in, struct str *out)
 
     if (!take_imap_list_mailbox(p, in, &wire))
         return imap_bad(p, "the name of a mailbox, or a pattern, is expected");
-    why = imap_pattern_read(p->arena, wire, p->utf8_names, out);
+    why = imap_name_read(p->arena, wire, p->utf8_names, out);
     return !why || imap_no(p, "CANNOT", why);
 }
 
-/* patterns = "(" list-mailbox *(SP list-mailbox) ")", from "(" on; RFC 5258 §6 wants one at least */
+static bool take_one_pattern(struct imap_parse *p, struct str *in, struct imap_list *out)
+{
+    struct str *pattern = arena_array(p->arena, struct str, 1);
+
+    out->patterns = pattern;
+    out->pattern_count = 1;
+    return take_pattern(p, in, pattern);
+}
+
+/* mbox-or-pat = list-mailbox / "(" list-mailbox *(SP list-mailbox) ")"; RFC 5258 §6 wants one at least */
 static bool take_patterns(struct imap_parse *p, struct str *in, struct imap_list *out)
 {
-    struct str *patterns = arena_array(p->arena, struct str, IMAP_PATTERNS_MAX);
-
-    take_char(in, '(');
-    out->patterns = patterns;
+    if (!take_char(in, '('))
+        return take_one_pattern(p, in, out);
     out->extended = true;
-    do {
-        if (out->pattern_count == IMAP_PATTERNS_MAX)
-            return imap_no(p, "LIMIT", "too many patterns");
-        if (!take_pattern(p, in, &patterns[out->pattern_count++]))
-            return false;
-    } while (take_imap_sp(in));
-    return take_char(in, ')') || imap_bad(p, "the list of patterns is not closed");
+    return take_imap_several(p, in, take_pattern, IMAP_PATTERNS_MAX, &out->patterns,
+                             &out->pattern_count) &&
+           (take_char(in, ')') || imap_bad(p, "the list of patterns is not closed"));
 }
 
 /* entries of RFC 5464 (RFC 9590 §5) */
@@ -163,15 +166,6 @@ static bool take_reference(struct imap_parse *p, struct str *in, struct imap_lis
            imap_bad(p, "a reference and a pattern are expected");
 }
 
-static bool take_one_pattern(struct imap_parse *p, struct str *in, struct imap_list *out)
-{
-    struct str *pattern = arena_array(p->arena, struct str, 1);
-
-    out->patterns = pattern;
-    out->pattern_count = 1;
-    return take_pattern(p, in, pattern);
-}
-
 bool parse_imap_list(struct imap_parse *p, struct str args, struct imap_list *out)
 {
     struct str s;
@@ -184,9 +178,7 @@ bool parse_imap_list(struct imap_parse *p, struct str args, struct imap_list *ou
             return false;
         args = s;
     }
-    if (!take_reference(p, &args, out))
-        return false;
-    if (!(args.n && args.p[0] == '(' ? take_patterns : take_one_pattern)(p, &args, out))
+    if (!take_reference(p, &args, out) || !take_patterns(p, &args, out))
         return false;
     if (args.n > 1 && args.p[1] != ' ' && take_imap_sp(&args) && !take_return_opts(p, &args, out))
         return false;

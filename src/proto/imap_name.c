@@ -94,12 +94,6 @@ const char *imap_name_read(struct arena *a, struct str wire, bool utf8_names, st
     return ok ? NULL : "the mailbox name is not valid modified UTF-7";
 }
 
-/* Neither "*" nor "%" is a digit of modified base 64, so a pattern is decoded as a name is. */
-const char *imap_pattern_read(struct arena *a, struct str wire, bool utf8_names, struct str *pattern)
-{
-    return imap_name_read(a, wire, utf8_names, pattern);
-}
-
 /* ---- may it be made? ---- */
 
 static const char *check_characters(struct str name)

@@ -18,10 +18,8 @@ void imap_utf7_encode(struct buf *out, struct str utf8); /* must be well-formed 
 
 /* From the wire to the inner form, in the arena: decoded, INBOX in capitals. Does not say whether such a mailbox may be
  * made. NULL: fine; otherwise the reason ("the mailbox name is not valid modified UTF-7"). A name in UTF-8 that comes
- * without having been enabled is taken as it is (kind to clients that skip ENABLE). */
+ * without having been enabled is taken as it is (kind to clients that skip ENABLE). Patterns of LIST are read so too: "*" and "%" stay as they are. */
 const char *imap_name_read(struct arena *a, struct str wire, bool utf8_names, struct str *name);
-/* The same for a pattern of LIST: "*" and "%" stay what they are. */
-const char *imap_pattern_read(struct arena *a, struct str wire, bool utf8_names, struct str *pattern);
 
 /* May a mailbox be made under this name? NULL: yes; else why not. No empty level, none of "." or "..", no control
  * character, U+2028 or U+2029 (RFC 9051 §5.1, RFC 5198 §2), nothing that is no character, no "*" or "%" (which LIST

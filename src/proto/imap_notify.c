@@ -30,24 +30,16 @@ static const struct imap_word event_names[] = {
 /* one-or-more-mailbox = mailbox / "(" mailbox *(SP mailbox) ")" */
 static bool take_mailboxes(struct imap_parse *p, struct str *in, struct imap_mailbox_filter *out)
 {
-    struct str *names, s = *in;
-    size_t n = 0;
+    struct str *name;
 
-    names = arena_array(p->arena, struct str, IMAP_NOTIFY_MAILBOXES_MAX);
-    out->mailboxes = names;
-    if (!take_char(&s, '(')) {
-        out->mailbox_count = 1;
-        return take_imap_mailbox(p, in, names);
-    }
-    do {
-        if (n == IMAP_NOTIFY_MAILBOXES_MAX)
-            return imap_no(p, "LIMIT", "too many mailboxes");
-        if (!take_imap_mailbox(p, &s, &names[n++]))
-            return false;
-    } while (take_imap_sp(&s));
-    out->mailbox_count = n;
-    *in = s;
-    return take_char(in, ')') || imap_bad(p, "the list of mailboxes is not closed");
+    if (take_char(in, '('))
+        return take_imap_several(p, in, take_imap_mailbox, IMAP_NOTIFY_MAILBOXES_MAX, &out->mailboxes,
+                                 &out->mailbox_count) &&
+               (take_char(in, ')') || imap_bad(p, "the list of mailboxes is not closed"));
+    name = arena_array(p->arena, struct str, 1);
+    out->mailboxes = name;
+    out->mailbox_count = 1;
+    return take_imap_mailbox(p, in, name);
 }
 
 bool take_imap_mailbox_filter(struct imap_parse *p, struct str *in, struct imap_mailbox_filter *out)

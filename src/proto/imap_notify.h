@@ -3,7 +3,7 @@
 #include "proto/imap_fetch.h"
 
 #define IMAP_NOTIFY_GROUPS_MAX 100
-#define IMAP_NOTIFY_MAILBOXES_MAX 1000 /* named in one command */
+#define IMAP_NOTIFY_MAILBOXES_MAX 1000 /* named in one choice */
 
 /* filter-mailboxes (RFC 5465 §8, §6; RFC 7377 §4) */
 struct imap_mailbox_filter {

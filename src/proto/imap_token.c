@@ -261,6 +261,37 @@ bool take_imap_charset(struct imap_parse *p, struct str *in, struct str *out)
     return true;
 }
 
+/* ---- several of a kind ---- */
+
+bool take_imap_several(struct imap_parse *p, struct str *in, imap_take_fn *take, size_t max,
+                       const struct str **out, size_t *count)
+{
+    struct link {
+        struct link *next;
+        struct str one;
+    } *first = NULL, **last = &first;
+    struct str s = *in, *all;
+    size_t n = 0;
+
+    do {
+        struct link *link = arena_alloc(p->arena, sizeof(*link));
+
+        if (!take(p, &s, &link->one))
+            return false;
+        if (n++ == max)
+            return imap_no(p, "LIMIT", "a list in this command is too long");
+        *last = link;
+        last = &link->next;
+    } while (s.n > 1 && s.p[1] != ' ' && take_imap_sp(&s));
+    all = arena_array(p->arena, struct str, n);
+    for (size_t i = 0; i < n; i++, first = first->next)
+        all[i] = first->one;
+    *in = s;
+    *out = all;
+    *count = n;
+    return true;
+}
+
 /* ---- marks of what went past: NUL, kind, index, size ---- */
 
 #define BULK_MARK_SIZE 14

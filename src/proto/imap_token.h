@@ -105,6 +105,12 @@ bool take_imap_date_time(struct str *in, int64_t *ms, int *zone_minutes);
 /* base64, up to a space or the end, "=" alone for none (initial-resp): decoded into the arena. */
 bool take_imap_base64(struct imap_parse *p, struct str *in, struct str *out);
 
+/* take *(SP take), at most `max` of them, gathered in the arena: more is NO [LIMIT]. A space that nothing follows, or
+ * another one, is not taken. */
+typedef bool imap_take_fn(struct imap_parse *p, struct str *in, struct str *out);
+bool take_imap_several(struct imap_parse *p, struct str *in, imap_take_fn *take, size_t max,
+                       const struct str **out, size_t *count);
+
 #define IMAP_CHARSET_MAX 40 /* IANA's own bound (RFC 2978 §2.3) */
 /* charset = atom / quoted: printable ASCII, 1 to 40 */
 bool take_imap_charset(struct imap_parse *p, struct str *in, struct str *out);
