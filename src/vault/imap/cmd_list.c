@@ -8,10 +8,9 @@
 #include "base/arena.h"
 #include "config/config.h"
 #include "proto/imap_list.h"
+#include "vault/imap/gather.h"
 #include "vault/imap/mailbox_answers.h"
 #include "vault/imap/response.h"
-#include "vault/store/acl.h"
-#include "vault/store/directory.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -136,86 +135,39 @@ static bool may_match_below(const struct listing *l, struct str name)
     return false;
 }
 
-static enum err add_own(struct imap *i, struct cx *cx, struct view *v, struct listing *l)
+static void add_space(struct imap *i, struct listing *l, size_t from, struct str name)
 {
-    struct folder *list;
-    size_t n;
-    enum err e = folder_list(v, cx, i->s->who.account, &list, &n);
-
-    for (size_t k = 0; k < n && !e; k++)
-        *add_entry(i, l) = (struct entry){.p = {.at = {i->s->who.account, list[k].id},
-                                                .folder = list[k],
-                                                .name = list[k].name,
-                                                .rights = IMAP_RIGHTS_ALL},
-                                          .exists = true,
-                                          .subscribed = list[k].subscribed};
-    return e;
+    for (size_t k = from; k < l->n; k++)
+        if (str_same(l->v[k].p.name, name))
+            return;
+    add_name(i, l, name, true);
 }
 
-static struct str join(struct imap *i, struct str a, struct str b, struct str c)
+/* The names above what others share: "Shared", "Shared/info@acompany.test". */
+static void add_spaces(struct imap *i, struct listing *l)
 {
-    struct buf name = buf_make(BUF_UNLIMITED);
-    struct str joined;
+    for (size_t k = 0, n = l->n; k < n; k++) {
+        struct str name = l->v[k].p.name, rest = name, space, owner;
 
-    buf_add(&name, a);
-    buf_add_char(&name, IMAP_DELIMITER);
-    buf_add(&name, b);
-    if (c.n)
-        buf_add_char(&name, IMAP_DELIMITER);
-    buf_add(&name, c);
-    joined = str_copy(i->arena, buf_str(&name));
-    buf_free(&name);
-    return joined;
-}
-
-/* One other account: those of its mailboxes that this user may see. */
-static enum err add_owner(struct imap *i, struct cx *cx, struct view *v, struct listing *l,
-                          struct account_id owner)
-{
-    struct account_row row;
-    struct folder *list;
-    struct str space;
-    size_t n, before = l->n;
-    bool found;
-    enum err e = directory_account(v, cx, owner, &row, &found);
-
-    if (!e && found)
-        e = place_space(i, v, cx, owner, &space);
-    if (e || !found || !may_match_below(l, join(i, space, row.address, STR_NONE)))
-        return e;
-    e = folder_list(v, cx, owner, &list, &n);
-    for (size_t k = 0; k < n && !e; k++) {
-        struct entry seen = {.p = {.at = {owner, list[k].id}, .folder = list[k]}, .exists = true};
-
-        e = acl_rights(v, cx, owner, list[k].id, i->s->who.account, &seen.p.rights);
-        if (e || !(seen.p.rights & IMAP_RIGHT_LOOKUP))
+        if (l->v[k].p.at.account.v == i->s->who.account.v || !take_imap_name_level(&rest, &space) ||
+            !take_imap_name_level(&rest, &owner))
             continue;
-        seen.p.name = join(i, space, row.address, list[k].name);
-        seen.subscribed = is_subscribed(l, seen.p.name);
-        seen.p.rights &= IMAP_RIGHTS_ALL;
-        *add_entry(i, l) = seen;
+        add_space(i, l, n, space);
+        add_space(i, l, n, str_upto(name, space.n + 1 + owner.n));
     }
-    if (l->n > before)
-        add_name(i, l, join(i, space, row.address, STR_NONE), true);
-    return e;
 }
 
-static enum err add_others(struct imap *i, struct cx *cx, struct view *v, struct listing *l)
+static enum err add_places(struct imap *i, struct listing *l)
 {
-    struct account_id *owners;
-    size_t n = 0, before = l->n;
-    bool wanted = may_match_below(l, S(OTHER_USERS)) || may_match_below(l, S(SHARED));
-    enum err e = wanted ? acl_owners(v, cx, i->s->who.account, &owners, &n) : OK;
+    struct gathered all;
+    enum err e =
+        gather_places(i, may_match_below(l, S(OTHER_USERS)) || may_match_below(l, S(SHARED)), &all);
 
-    for (size_t k = 0; k < n && !e; k++)
-        e = add_owner(i, cx, v, l, owners[k]);
-    for (size_t at = before, end = l->n, told = 0; at < end; at++) {
-        bool shared = str_starts(l->v[at].p.name, S(SHARED));
-
-        if (!(told & (shared ? 1u : 2u)))
-            add_name(i, l, shared ? S(SHARED) : S(OTHER_USERS), true);
-        told |= shared ? 1u : 2u;
-    }
+    for (size_t k = 0; k < all.n && !e; k++)
+        *add_entry(i, l) = (struct entry){
+            .p = all.v[k], .exists = true, .subscribed = is_subscribed(l, all.v[k].name)};
+    if (!e)
+        add_spaces(i, l);
     return e;
 }
 
@@ -305,11 +257,9 @@ static enum err gather(struct imap *i, struct listing *l)
     if (e)
         return fail(&i->s->cx, e, "%s", cx.cause);
     l->subscriptions = names;
-    e = add_own(i, &cx, v, l);
-    if (!e)
-        e = add_others(i, &cx, v, l);
+    e = add_places(i, l);
     if (e)
-        return fail(&i->s->cx, e, "%s", cx.cause);
+        return e;
     if (l->a.select & IMAP_LIST_SUBSCRIBED)
         add_nonexistent(i, l);
     else

@@ -40,6 +40,10 @@ static const struct imap_row commands[] = {
     {"CLOSE", SELECTED, NO_SYNC, cmd_close},
     {"UNSELECT", SELECTED, NO_SYNC, cmd_unselect},
     {"CHECK", SELECTED, 0, cmd_noop}, /* RFC 3501 §6.4.1 */
+    {"SEARCH", SELECTED, NO_EXPUNGE | HAS_UID, cmd_search},
+    {"SORT", SELECTED, NO_EXPUNGE | HAS_UID, cmd_sort},     /* RFC 5256 */
+    {"THREAD", SELECTED, NO_EXPUNGE | HAS_UID, cmd_thread}, /* RFC 5256 */
+    {"ESEARCH", BOTH, 0, cmd_esearch},                      /* RFC 7377 */
     /* the gate's */
     {"LOGIN", 0, 0, NULL},
     {"AUTHENTICATE", 0, 0, NULL},

@@ -46,3 +46,8 @@ HANDLER(cmd_setmetadata);
 HANDLER(cmd_append);
 HANDLER(cmd_replace);
 extern const struct imap_mail_ops append_mail_ops;
+/* cmd_search.c */
+HANDLER(cmd_search);
+HANDLER(cmd_sort);
+HANDLER(cmd_thread);
+HANDLER(cmd_esearch);

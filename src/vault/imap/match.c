@@ -351,9 +351,11 @@ enum match_cost match_cost(const struct match *m)
 
 /* ---- what a message holds ---- */
 
-struct asked asked_make(const struct roster_entry *entry, struct view *v, struct cx *cx)
+struct asked asked_make(const struct roster_entry *entry, struct view *v, struct cx *cx,
+                        struct facts_table *table)
 {
-    return (struct asked){.entry = entry, .v = v, .cx = cx, .header = buf_make(BUF_UNLIMITED)};
+    return (struct asked){
+        .entry = entry, .v = v, .cx = cx, .table = table, .header = buf_make(BUF_UNLIMITED)};
 }
 
 void asked_end(struct asked *a)
@@ -383,28 +385,45 @@ static enum err read_header(struct asked *a, struct account_id account)
     return OK;
 }
 
+/* From the row, or, if it is an older version's or there is none, from the header. */
+static enum err read_facts(struct asked *a, struct account_id account, struct str *packed)
+{
+    struct facts_row row;
+    struct buf made = buf_make(BUF_UNLIMITED);
+    bool found;
+    enum err e = facts_row_view(a->v, a->cx, account, &(struct facts_key){.body = a->entry->body.v},
+                                &row, &found);
+
+    if (!e && found && facts_read(row.raw, &a->own_facts)) {
+        *packed = row.raw;
+        return OK;
+    }
+    if (!e || e == ERR_DAMAGED)
+        e = read_header(a, account);
+    if (!e) {
+        facts_write(&made, buf_str(&a->header));
+        *packed = str_copy(a->cx->arena, buf_str(&made));
+        facts_read(*packed, &a->own_facts);
+    }
+    buf_free(&made);
+    return e;
+}
+
 enum err asked_facts(struct asked *a, struct account_id account, const struct facts **out)
 {
-    struct buf packed = buf_make(BUF_UNLIMITED);
-    struct facts_row row;
-    bool found = false;
+    struct str packed = a->table && !a->facts ? facts_table_find(a->table, a->entry->uid) : STR_NONE;
     enum err e = OK;
 
-    if (!a->facts) {
-        e = facts_row_view(a->v, a->cx, account, &(struct facts_key){.body = a->entry->body.v}, &row,
-                           &found);
-        if (!e && (!found || !facts_read(row.raw, &a->own_facts))) { /* an older version's, or none */
-            e = read_header(a, account);
-            facts_write(&packed, buf_str(&a->header));
-            if (!e)
-                facts_read(str_copy(a->cx->arena, buf_str(&packed)), &a->own_facts);
-        }
-        if (!e)
-            a->facts = &a->own_facts;
+    if (!a->facts && (!packed.n || !facts_read(packed, &a->own_facts))) {
+        e = read_facts(a, account, &packed);
+        if (!e && a->table)
+            facts_table_add(a->table, a->entry->uid, packed);
     }
-    buf_free(&packed);
+    if (e)
+        return e;
+    a->facts = &a->own_facts;
     *out = a->facts;
-    return e;
+    return OK;
 }
 
 /* ---- asking ---- */

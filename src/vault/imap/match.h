@@ -7,6 +7,7 @@
 #pragma once
 #include "mail/facts.h"
 #include "proto/imap_search.h"
+#include "vault/imap/facts_table.h"
 #include "vault/imap/imap.h"
 #include "vault/imap/reading.h"
 #include "vault/store/messages.h"
@@ -33,6 +34,7 @@ struct asked {
     const struct roster_entry *entry;
     struct view *v; /* NULL: only what the picture knows is asked */
     struct cx *cx;
+    struct facts_table *table; /* of the mailbox, held; may be NULL */
     const struct facts *facts; /* NULL: not known yet */
     struct facts own_facts;
     bool is_open, has_header;
@@ -40,7 +42,8 @@ struct asked {
     struct buf header;
     unsigned fuzzy_count, fuzzy_sum; /* RELEVANCY (RFC 6203): of 100 */
 };
-struct asked asked_make(const struct roster_entry *entry, struct view *v, struct cx *cx);
+struct asked asked_make(const struct roster_entry *entry, struct view *v, struct cx *cx,
+                        struct facts_table *table);
 void asked_end(struct asked *a);
 
 /* A message that has gone meanwhile does not match. */

@@ -7,14 +7,12 @@
     (IMAP_RIGHT_READ | IMAP_RIGHT_SEEN | IMAP_RIGHT_WRITE | IMAP_RIGHT_INSERT |                        \
      IMAP_RIGHT_DELETE_MSG | IMAP_RIGHT_EXPUNGE)
 
-enum err place_space(struct imap *i, struct view *v, struct cx *cx, struct account_id owner,
-                     struct str *space)
+enum err place_space(struct view *v, struct cx *cx, struct account_id owner, struct str *space)
 {
     struct credential_row row;
     bool found;
     enum err e = account_credential(v, cx, owner, &row, &found);
 
-    (void)i;
     *space = !e && found ? S(OTHER_USERS) : S(SHARED);
     return e;
 }
@@ -32,7 +30,7 @@ static enum err find_owner(struct imap *i, struct str space, struct str address,
         e = directory_find_account(i->s->store, v, &i->s->cx, address, account, &row, found);
     if (e || !*found)
         return e;
-    e = place_space(i, v, &i->s->cx, *account, &right);
+    e = place_space(v, &i->s->cx, *account, &right);
     *found = str_same(space, right);
     return e;
 }

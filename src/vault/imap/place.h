@@ -33,5 +33,4 @@ enum err place_owner(struct imap *i, struct str name, struct account_id *account
                      bool *found);
 
 /* The space that the mailboxes of another account stand in: "Other Users" or "Shared". */
-enum err place_space(struct imap *i, struct view *v, struct cx *cx, struct account_id owner,
-                     struct str *space);
+enum err place_space(struct view *v, struct cx *cx, struct account_id owner, struct str *space);

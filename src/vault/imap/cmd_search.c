@@ -1,0 +1,362 @@
+/* SEARCH, SORT, THREAD (RFC 9051 §6.4.4; RFC 5256; with results as RFC 4731, 5182, 5267, 9394 and 6203 have them) and
+ * ESEARCH over mailboxes (RFC 7377).
+ *
+ * A search walks one picture of the mailbox, in steps; what it has found when it is through is put in order, written as
+ * one answer, and the answer given out as the client reads it. */
+#include "vault/imap/commands.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+#include "mail/sort.h"
+#include "mail/thread.h"
+#include "vault/imap/match.h"
+#include "vault/imap/scope.h"
+#include "vault/imap/search_answer.h"
+#include "vault/imap/selected.h"
+
+#include <stdlib.h>
+
+#define SHORT_MOST 2000 /* messages of whose headers a step of the short lane asks */
+
+/* One mailbox that is searched. */
+struct searching {
+    struct search_result result;
+    struct imap_search search;
+    struct imap_sort sort; /* if result.kind says so, and likewise */
+    enum imap_thread_algorithm algorithm;
+    struct match_scope scope;
+    struct roster *roster;
+    struct match *match;
+    struct roster_walk walk;
+    struct numbers numbers;
+    struct arena *own; /* of what is read for one message */
+    struct sort order;
+    struct thread_item *items;
+    bool wants_facts;
+    struct buf answer;
+    size_t said;
+    struct scope_list places; /* ESEARCH: those still to be searched */
+    size_t place;
+};
+
+static void search_end(void *state)
+{
+    struct searching *x = state;
+
+    roster_drop(&x->roster);
+    arena_free(x->own);
+    buf_free(&x->answer);
+}
+
+/* ---- giving the answer out ---- */
+
+static enum err next_place(struct imap *i, void *state, bool *done);
+
+static enum err pour(struct imap *i, void *state, bool *done)
+{
+    struct searching *x = state;
+    size_t room = SESSION_OUT - (i->s->out.n < SESSION_OUT ? i->s->out.n : SESSION_OUT);
+    struct str rest = str_from(buf_str(&x->answer), x->said);
+
+    rest = str_upto(rest, room + 1); /* always something */
+    buf_add(&i->s->out, rest);
+    x->said += rest.n;
+    if (x->said < x->answer.n)
+        return OK;
+    if (x->place < x->places.n)
+        imap_go_on(
+            i, &(struct imap_step){.run = next_place, .end = search_end, .state = x, .is_long = true});
+    else
+        *done = true;
+    return OK;
+}
+
+static void say_answer(struct imap *i, struct searching *x)
+{
+    imap_go_on(i, &(struct imap_step){.run = pour, .end = search_end, .state = x});
+}
+
+/* ---- what was found ---- */
+
+static void add_thread_item(struct searching *x, const struct roster_entry *entry,
+                            const struct facts *f, uint32_t number)
+{
+    struct arena *a = x->result.arena;
+
+    x->items[x->result.n] =
+        (struct thread_item){.number = number,
+                             .is_reply = f->is_reply,
+                             .date_ms = f->has_date ? f->date_ms : entry->internal_date,
+                             .base_subject = str_copy(a, f->base_subject),
+                             .message_id = f->message_id,
+                             .references = str_copy(a, f->references)};
+}
+
+static enum err take_found(struct searching *x, struct asked *a, uint32_t number)
+{
+    const struct roster_entry *entry = a->entry;
+    const struct facts *f = NULL;
+    uint32_t name = x->result.uid ? entry->uid : number;
+    enum err e = x->wants_facts ? asked_facts(a, x->scope.at.account, &f) : OK;
+    unsigned relevancy = a->fuzzy_count ? a->fuzzy_sum / a->fuzzy_count : 100;
+
+    if (e)
+        return e == ERR_GONE || e == ERR_DAMAGED ? OK : e;
+    if (x->result.kind == RESULT_THREAD)
+        add_thread_item(x, entry, f, name);
+    if (x->result.kind == RESULT_SORT)
+        sort_add(&x->order, &(struct sort_message){.number = (uint32_t)x->result.n,
+                                                   .facts = f,
+                                                   .internal_ms = entry->internal_date,
+                                                   .size = entry->size,
+                                                   .relevancy = relevancy});
+    x->result.v[x->result.n++] = (struct found){
+        .uid = entry->uid, .name = name, .modseq = entry->modseq, .relevancy = (uint8_t)relevancy};
+    return OK;
+}
+
+/* Put in the order of the criteria; those that were found stand in the order of the mailbox until then. */
+static void put_in_order(struct searching *x)
+{
+    struct found *sorted = arena_array(x->result.arena, struct found, x->result.n);
+    uint32_t *numbers = arena_array(x->result.arena, uint32_t, x->result.n);
+
+    sort_end(&x->order, numbers);
+    for (size_t k = 0; k < x->result.n; k++)
+        sorted[k] = x->result.v[numbers[k]];
+    x->result.v = sorted;
+}
+
+static void thread(struct searching *x)
+{
+    struct thread_tree tree;
+
+    if (x->algorithm == IMAP_THREAD_REFERENCES)
+        thread_by_references(x->result.arena, x->items, x->result.n, &tree);
+    else
+        thread_by_subject(x->result.arena, x->items, x->result.n, &tree);
+    buf_add(&x->answer, S("* THREAD "));
+    thread_write(&x->answer, &tree);
+    if (!x->result.n)
+        buf_clear(&x->answer), buf_add(&x->answer, S("* THREAD"));
+    buf_add(&x->answer, S("\r\n"));
+}
+
+/* "$" (RFC 5182 §2.1, RFC 9394 §3.2). */
+static void save(struct imap *i, const struct searching *x)
+{
+    struct imap_set_builder *saved = &i->selected->saved;
+
+    imap_set_builder_free(saved);
+    search_saved(&x->result, saved);
+}
+
+static void finish(struct imap *i, struct searching *x)
+{
+    if (x->result.kind == RESULT_SORT)
+        put_in_order(x);
+    if (x->result.returns.options & IMAP_RETURN_SAVE && i->selected)
+        save(i, x);
+    if (x->result.kind == RESULT_THREAD)
+        thread(x);
+    else
+        search_answer_write(&x->answer, i, &x->result);
+    roster_drop(&x->roster);
+    say_answer(i, x);
+}
+
+/* ---- searching ---- */
+
+static enum err ask_one(struct searching *x, const struct roster_entry *entry, struct view *v,
+                        struct facts_table *table, uint32_t number)
+{
+    struct cx cx = {.arena = x->own};
+    struct asked a = asked_make(entry, v, &cx, table);
+    bool fits;
+    enum err e = match_ask(x->match, &a, &fits);
+
+    if (!e && fits)
+        e = take_found(x, &a, number);
+    asked_end(&a);
+    arena_reset(x->own);
+    return e;
+}
+
+static enum err search_on(struct imap *i, void *state, bool *done)
+{
+    struct searching *x = state;
+    bool asks_facts = x->wants_facts || match_cost(x->match) >= MATCH_FACTS;
+    scoped(facts_table_give_back) struct facts_table *table =
+        asks_facts ? facts_table_take(x->scope.at) : NULL;
+    const struct roster_entry *entry = NULL;
+    struct view *v;
+    enum err e = imap_view(i, &v);
+
+    (void)done;
+    for (unsigned k = 0; !e && (entry = roster_next(&x->walk)); k++) {
+        uint32_t number = x->scope.selected ? number_of(&x->numbers, &x->walk, entry) : x->walk.number;
+
+        if (number)
+            e = ask_one(x, entry, v, table, number);
+        if ((k & 15) == 15 && imap_is_enough(i))
+            break;
+    }
+    imap_progress(i, x->walk.number, roster_counts(x->roster)->exists);
+    if (!e && !entry)
+        finish(i, x);
+    return e;
+}
+
+/* The picture to be searched is there, and the program: a walk begins. */
+static void begin_walk(struct imap *i, struct searching *x)
+{
+    uint32_t exists = roster_counts(x->roster)->exists;
+    bool asks = x->wants_facts || match_cost(x->match) >= MATCH_FACTS;
+
+    x->walk = roster_walk(x->roster, NULL);
+    x->result.uid_validity = roster_counts(x->roster)->uid_validity;
+    x->result.n = 0;
+    x->result.v = arena_array(x->result.arena, struct found, exists);
+    if (x->result.kind == RESULT_THREAD)
+        x->items = arena_array(x->result.arena, struct thread_item, exists);
+    if (x->result.kind == RESULT_SORT)
+        x->order = sort_begin(x->result.arena, x->sort.criteria, x->sort.criterion_count, exists);
+    imap_go_on(i, &(struct imap_step){.run = search_on,
+                                      .end = search_end,
+                                      .state = x,
+                                      .is_long = match_cost(x->match) >= MATCH_HEADER ||
+                                                 (asks && exists > SHORT_MOST)});
+}
+
+static struct searching *new_search(struct imap *i, const struct imap_command *c, enum result_kind kind)
+{
+    struct searching *x = arena_alloc(i->arena, sizeof(*x));
+
+    *x = (struct searching){.result = {.kind = kind, .arena = i->arena, .tag = c->tag, .uid = c->uid},
+                            .own = arena_new(0),
+                            .answer = buf_make(BUF_UNLIMITED)};
+    return x;
+}
+
+/* A search that ends before its first step. */
+static enum err give_up(struct searching *x, enum err e)
+{
+    search_end(x);
+    return e;
+}
+
+/* SAVE and a failure: "$" is then empty (RFC 5182 §2.1). */
+static enum err refused(struct imap *i, struct searching *x, enum err e)
+{
+    if (x->search.returns.options & IMAP_RETURN_SAVE && i->selected)
+        imap_set_builder_free(&i->selected->saved);
+    return give_up(x, e);
+}
+
+static enum err search_selected(struct imap *i, struct searching *x)
+{
+    enum err e;
+
+    x->result.returns = x->search.returns;
+    x->result.esearch = x->search.returns.given || (x->result.kind == RESULT_SEARCH && imap_is_rev2(i));
+    if (x->search.needs & IMAP_NEEDS_SEQUENCE && imap_is_uidonly(i))
+        return refused(i, x, reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more"));
+    if (x->search.needs & IMAP_NEEDS_MODSEQ) {
+        imap_enable(i, IMAP_ENABLE_CONDSTORE);
+        x->result.with_modseq = true;
+    }
+    e = selected_roster(i, &x->roster);
+    if (e)
+        return refused(i, x, e);
+    x->scope = (struct match_scope){.at = i->selected->at, .roster = x->roster, .selected = true};
+    x->numbers = numbers_of(i, x->roster);
+    if (!match_make(i, &x->search, &x->scope, &x->match, &e))
+        return refused(i, x, e);
+    begin_walk(i, x);
+    return OK;
+}
+
+enum err cmd_search(struct imap *i, const struct imap_command *c)
+{
+    struct searching *x = new_search(i, c, RESULT_SEARCH);
+
+    if (!parse_imap_search(imap_parsing(i), c->args, &x->search))
+        return refused(i, x, reply_misread(i));
+    return search_selected(i, x);
+}
+
+enum err cmd_sort(struct imap *i, const struct imap_command *c)
+{
+    struct searching *x = new_search(i, c, RESULT_SORT);
+
+    if (!parse_imap_sort(imap_parsing(i), c->args, &x->sort))
+        return refused(i, x, reply_misread(i));
+    x->search = x->sort.search;
+    x->wants_facts = sort_needs_facts(x->sort.criteria, x->sort.criterion_count);
+    return search_selected(i, x);
+}
+
+enum err cmd_thread(struct imap *i, const struct imap_command *c)
+{
+    struct searching *x = new_search(i, c, RESULT_THREAD);
+    struct imap_thread a;
+
+    if (!parse_imap_thread(imap_parsing(i), c->args, &a))
+        return refused(i, x, reply_misread(i));
+    x->search = a.search;
+    x->algorithm = a.algorithm;
+    x->wants_facts = true;
+    return search_selected(i, x);
+}
+
+/* ---- ESEARCH: several mailboxes, one after the other ---- */
+
+static enum err next_place(struct imap *i, void *state, bool *done)
+{
+    struct searching *x = state;
+    const struct scope_place *p = &x->places.v[x->place++];
+    enum err e;
+
+    buf_clear(&x->answer);
+    x->said = 0;
+    x->result.mailbox = p->name;
+    e = roster_get(i->s->store, &i->s->cx, p->at.account, p->at.mailbox, &x->roster);
+    if (e == ERR_NOT_FOUND) { /* it has gone meanwhile */
+        if (x->place == x->places.n)
+            *done = true;
+        return OK;
+    }
+    x->scope = (struct match_scope){.at = p->at, .roster = x->roster};
+    if (!e && !match_make(i, &x->search, &x->scope, &x->match, &e))
+        *done = !e;
+    else if (!e)
+        begin_walk(i, x);
+    return e;
+}
+
+static bool is_only_selected(const struct imap_esearch *a)
+{
+    return !a->source_count || (a->source_count == 1 && a->sources[0].kind == IMAP_FILTER_SELECTED);
+}
+
+enum err cmd_esearch(struct imap *i, const struct imap_command *c)
+{
+    struct searching *x = new_search(i, c, RESULT_SEARCH);
+    struct imap_esearch a;
+    enum err e;
+
+    if (!parse_imap_esearch(imap_parsing(i), c->args, &a))
+        return give_up(x, reply_misread(i));
+    x->search = a.search;
+    x->result.uid = x->result.esearch = x->result.over_mailboxes = true;
+    x->result.returns = a.search.returns;
+    if (a.search.returns.options & IMAP_RETURN_SAVE && !is_only_selected(&a))
+        return give_up(x, reply_bad(i, "SAVE is for the selected mailbox alone"));
+    if (!scope_find(i, a.sources, a.source_count, &x->places, &e))
+        return give_up(x, e);
+    if (!x->places.n)
+        return give_up(x, OK);
+    imap_go_on(i,
+               &(struct imap_step){.run = next_place, .end = search_end, .state = x, .is_long = true});
+    return OK;
+}

@@ -1,0 +1,191 @@
+/* A hash of UIDs, and the texts in chunks that never move. */
+#include "vault/imap/facts_table.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+
+#include <stdlib.h>
+
+#define ALL_MOST ((size_t)64 * 1024 * 1024)
+#define TABLE_MOST ((size_t)48 * 1024 * 1024)
+#define CHUNK ((size_t)64 * 1024)
+#define TABLES_MOST 256
+
+struct slot {
+    uint32_t uid; /* 0: free */
+    uint32_t n;
+    const char *p;
+};
+
+struct chunk {
+    struct chunk *next;
+    size_t used, room;
+    char bytes[];
+};
+
+struct facts_table {
+    struct mailbox_ref at;
+    pthread_mutex_t lock; /* held by who took it: guards the slots and chunks */
+    struct slot *slots;
+    size_t count, room; /* room: a power of two */
+    struct chunk *chunks;
+    size_t bytes;
+    unsigned holders; /* guarded by the list's lock, and so are the links */
+    struct facts_table *next;
+};
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct facts_table *list; /* the one asked for last is first */
+static size_t list_bytes, list_count;
+
+static void free_table(struct facts_table *t)
+{
+    while (t->chunks) {
+        struct chunk *c = t->chunks;
+
+        t->chunks = c->next;
+        free(c);
+    }
+    free(t->slots);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+static struct facts_table *unlink_table(struct mailbox_ref at)
+{
+    for (struct facts_table **t = &list; *t; t = &(*t)->next)
+        if ((*t)->at.account.v == at.account.v && (*t)->at.mailbox.v == at.mailbox.v) {
+            struct facts_table *found = *t;
+
+            *t = found->next;
+            return found;
+        }
+    return NULL;
+}
+
+/* The last one that nobody holds. */
+static bool drop_oldest(void)
+{
+    struct facts_table **oldest = NULL, *t;
+
+    for (struct facts_table **at = &list; *at; at = &(*at)->next)
+        if (!(*at)->holders)
+            oldest = at;
+    if (!oldest)
+        return false;
+    t = *oldest;
+    *oldest = t->next;
+    list_bytes -= t->bytes;
+    list_count--;
+    free_table(t);
+    return true;
+}
+
+struct facts_table *facts_table_take(struct mailbox_ref at)
+{
+    struct facts_table *t;
+
+    {
+        HOLD(&list_lock);
+
+        t = unlink_table(at);
+        if (!t) {
+            t = must_alloc(sizeof(*t));
+            t->at = at;
+            pthread_mutex_init(&t->lock, NULL);
+            list_count++;
+        }
+        t->holders++;
+        t->next = list;
+        list = t;
+    }
+    pthread_mutex_lock(&t->lock);
+    return t;
+}
+
+void facts_table_give_back(struct facts_table **t)
+{
+    if (!*t)
+        return;
+    pthread_mutex_unlock(&(*t)->lock);
+    HOLD(&list_lock);
+    (*t)->holders--;
+    while ((list_bytes > ALL_MOST || list_count > TABLES_MOST) && drop_oldest())
+        ;
+    *t = NULL;
+}
+
+static size_t place_of(const struct facts_table *t, uint32_t uid)
+{
+    size_t at = (size_t)(uid * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->room - 1);
+
+    while (t->slots[at].uid && t->slots[at].uid != uid)
+        at = (at + 1) & (t->room - 1);
+    return at;
+}
+
+struct str facts_table_find(const struct facts_table *t, uint32_t uid)
+{
+    const struct slot *s;
+
+    if (!t->room)
+        return STR_NONE;
+    s = &t->slots[place_of(t, uid)];
+    return s->uid ? (struct str){s->p, s->n} : STR_NONE;
+}
+
+static void count_bytes(struct facts_table *t, size_t n)
+{
+    HOLD(&list_lock);
+
+    t->bytes += n;
+    list_bytes += n;
+}
+
+static void grow_slots(struct facts_table *t)
+{
+    struct slot *old = t->slots;
+    size_t room = t->room;
+
+    if (t->count * 4 < t->room * 3)
+        return;
+    t->room = room ? room * 2 : 256;
+    t->slots = must_alloc(t->room * sizeof(*t->slots));
+    for (size_t i = 0; i < room; i++)
+        if (old[i].uid)
+            t->slots[place_of(t, old[i].uid)] = old[i];
+    free(old);
+    count_bytes(t, (t->room - room) * sizeof(*old));
+}
+
+static char *take_room(struct facts_table *t, size_t n)
+{
+    if (!t->chunks || t->chunks->room - t->chunks->used < n) {
+        size_t room = n > CHUNK ? n : CHUNK;
+        struct chunk *c = must_alloc(sizeof(*c) + room);
+
+        c->room = room;
+        c->next = t->chunks;
+        t->chunks = c;
+        count_bytes(t, sizeof(*c) + room);
+    }
+    t->chunks->used += n;
+    return t->chunks->bytes + t->chunks->used - n;
+}
+
+void facts_table_add(struct facts_table *t, uint32_t uid, struct str packed)
+{
+    struct slot *s;
+    char *p;
+
+    if (!packed.n || packed.n > UINT32_MAX || t->bytes + packed.n > TABLE_MOST)
+        return;
+    grow_slots(t);
+    s = &t->slots[place_of(t, uid)];
+    if (s->uid)
+        return;
+    p = take_room(t, packed.n);
+    memcpy(p, packed.p, packed.n);
+    *s = (struct slot){.uid = uid, .n = (uint32_t)packed.n, .p = p};
+    t->count++;
+}

@@ -1,0 +1,18 @@
+/* vault/imap/facts_table.h: the facts of a mailbox's messages (mail/facts.h) kept in memory while somebody searches,
+ * sorts or threads it, since they never change: the second search of a hundred thousand subjects reads no row.
+ *
+ * One table a mailbox, shared by all sessions and held by one at a time, for a step; those that nobody has asked for
+ * longest go first when all together are beyond their limit. */
+#pragma once
+#include "vault/store/messages.h"
+
+struct facts_table;
+
+/* Waits for whoever holds it. Never NULL. */
+struct facts_table *facts_table_take(struct mailbox_ref at);
+void facts_table_give_back(struct facts_table **t); /* for scoped(); NULL is fine */
+
+/* The packed facts of a UID, as long as the table is held; empty: not kept. */
+struct str facts_table_find(const struct facts_table *t, uint32_t uid);
+/* Copies it, if there is room. */
+void facts_table_add(struct facts_table *t, uint32_t uid, struct str packed);

@@ -1,0 +1,102 @@
+#include "vault/imap/gather.h"
+
+#include "base/arena.h"
+#include "vault/store/acl.h"
+#include "vault/store/directory.h"
+
+static void add(struct imap *i, struct gathered *g, const struct place *p)
+{
+    if (g->n == g->room) {
+        struct place *grown = arena_array(i->arena, struct place, g->room = g->room ? g->room * 2 : 32);
+
+        if (g->n)
+            memcpy(grown, g->v, g->n * sizeof(*grown));
+        g->v = grown;
+    }
+    g->v[g->n++] = *p;
+}
+
+static enum err gather_own(struct imap *i, struct cx *cx, struct view *v, struct gathered *g)
+{
+    struct folder *list;
+    size_t n;
+    enum err e = folder_list(v, cx, i->s->who.account, &list, &n);
+
+    for (size_t k = 0; k < n && !e; k++)
+        add(i, g,
+            &(struct place){.at = {i->s->who.account, list[k].id},
+                            .folder = list[k],
+                            .name = list[k].name,
+                            .rights = IMAP_RIGHTS_ALL});
+    return e;
+}
+
+static struct str join(struct imap *i, struct str space, struct str address, struct str name)
+{
+    struct buf joined = buf_make(BUF_UNLIMITED);
+    struct str out;
+
+    buf_add(&joined, space);
+    buf_add_char(&joined, IMAP_DELIMITER);
+    buf_add(&joined, address);
+    buf_add_char(&joined, IMAP_DELIMITER);
+    buf_add(&joined, name);
+    out = str_copy(i->arena, buf_str(&joined));
+    buf_free(&joined);
+    return out;
+}
+
+/* One other account: those of its mailboxes that this user may see. */
+static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, struct account_id owner,
+                             struct gathered *g)
+{
+    struct account_row row;
+    struct folder *list;
+    struct str space;
+    size_t n;
+    bool found;
+    enum err e = directory_account(v, cx, owner, &row, &found);
+
+    if (e || !found)
+        return e;
+    e = place_space(v, cx, owner, &space);
+    if (!e)
+        e = folder_list(v, cx, owner, &list, &n);
+    for (size_t k = 0; !e && k < n; k++) {
+        struct place p = {.at = {owner, list[k].id}, .folder = list[k]};
+
+        e = acl_rights(v, cx, owner, list[k].id, i->s->who.account, &p.rights);
+        if (e || !(p.rights & IMAP_RIGHT_LOOKUP))
+            continue;
+        p.name = join(i, space, row.address, list[k].name);
+        p.rights &= IMAP_RIGHTS_ALL;
+        add(i, g, &p);
+    }
+    return e;
+}
+
+static enum err gather_others(struct imap *i, struct cx *cx, struct view *v, struct gathered *g)
+{
+    struct account_id *owners;
+    size_t n = 0;
+    enum err e = acl_owners(v, cx, i->s->who.account, &owners, &n);
+
+    for (size_t k = 0; k < n && !e; k++)
+        e = gather_owner(i, cx, v, owners[k], g);
+    return e;
+}
+
+enum err gather_places(struct imap *i, bool others, struct gathered *out)
+{
+    struct cx cx = {.arena = i->arena}; /* what is gathered outlives the step */
+    struct view *v;
+    enum err e = imap_view(i, &v);
+
+    *out = (struct gathered){0};
+    if (e)
+        return e;
+    e = gather_own(i, &cx, v, out);
+    if (!e && others)
+        e = gather_others(i, &cx, v, out);
+    return e ? fail(&i->s->cx, e, "%s", cx.cause) : OK;
+}

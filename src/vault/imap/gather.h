@@ -1,0 +1,12 @@
+/* vault/imap/gather.h: every mailbox that this user may see, by the names this user knows: one's own, and, if wanted, what
+ * others share (place.h). */
+#pragma once
+#include "vault/imap/place.h"
+
+struct gathered {
+    struct place *v;
+    size_t n, room;
+};
+
+/* In i->arena. One's own come first, in the order of their tree; names without a mailbox (\Noselect) are among them. */
+enum err gather_places(struct imap *i, bool others, struct gathered *out);
