@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "runs.h"
 
-enum kind { FLAG, TEXT, NUMBER, SIZE, DURATION, ENDPOINT, PATTERN, TLS, PID, DEVICE };
+enum kind { FLAG, TEXT, NUMBER, SIZE, DURATION, ENDPOINT, PATTERN, TLS, PROTOCOL, PID, DEVICE };
 
 struct option {
     const char *name;
@@ -19,7 +19,7 @@ struct option {
     const char *help;
 };
 
-#define ALL (CMD_SMTP | CMD_POP3 | CMD_SIGNON | CMD_IMAP | CMD_IMAP_SIGNON)
+#define ALL (CMD_SMTP | CMD_POP3 | CMD_SIGNON | CMD_IMAP | CMD_IMAP_SIGNON | CMD_IDLE)
 #define AT(field) offsetof(struct options, field)
 
 static const struct option table[] = {
@@ -32,7 +32,7 @@ static const struct option table[] = {
     {"--tls", TLS, AT(tls), ALL, "off|start|implicit",
      "STARTTLS or STLS, or TLS from the first byte (off)"},
     {"--pipelining", FLAG, AT(pipelining), CMD_SMTP | CMD_POP3, NULL, "do not wait for each reply"},
-    {"--auth-plain", FLAG, AT(sasl), ALL, NULL,
+    {"--auth-plain", FLAG, AT(sasl), ALL & ~CMD_IDLE, NULL,
      "AUTH PLAIN; without it none at SMTP, USER and PASS at POP3"},
     {"--messages", NUMBER, AT(messages), CMD_SMTP, "N", "in all (1000)"},
     {"--size", SIZE, AT(size), CMD_SMTP, "SIZE", "of each message (10K)"},
@@ -48,6 +48,10 @@ static const struct option table[] = {
     {"--script", TEXT, AT(script), CMD_IMAP, "FILE",
      "the commands, a line each: NAME TIMES COMMAND (bench/imap.h)"},
     {"--window", NUMBER, AT(window), CMD_POP3, "N", "RETRs on their way with --pipelining (100)"},
+    {"--protocol", PROTOCOL, AT(protocol), CMD_IDLE, "imap|pop3", "(imap)"},
+    {"--select", FLAG, AT(select), CMD_IDLE, NULL, "SELECT INBOX"},
+    {"--idle", FLAG, AT(idle), CMD_IDLE, NULL, "IDLE (RFC 2177)"},
+    {"--rest", DURATION, AT(rest_ms), CMD_IDLE, "TIME", "how long to watch the server then (10s)"},
     {"--pid", PID, 0, ALL, "PID", "measure this process and its descendants (may be repeated)"},
     {"--device", DEVICE, 0, ALL, "MAJOR:MINOR", "count this disk's flushes and sectors"},
     {"--json", TEXT, AT(json), ALL, "FILE",
@@ -65,6 +69,7 @@ static const struct {
     {"signon", CMD_SIGNON, run_signon, "sign on by POP3 and quit, over and over"},
     {"imap", CMD_IMAP, run_imap, "do what a script says, in every session, and time each step"},
     {"imap-signon", CMD_IMAP_SIGNON, run_imap_signon, "sign on by IMAP and log out, over and over"},
+    {"idle", CMD_IDLE, run_idle, "sign on and wait, in every session: what one costs"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -113,14 +118,15 @@ static bool parse_pattern(struct str s, struct pattern *out)
     return true;
 }
 
-static bool parse_tls(struct str s, enum tls_use *out)
-{
-    static const char *const names[] = {
-        [TLS_OFF] = "off", [TLS_START] = "start", [TLS_IMPLICIT] = "implicit"};
+static const char *const tls_names[] = {
+    [TLS_OFF] = "off", [TLS_START] = "start", [TLS_IMPLICIT] = "implicit"};
+static const char *const protocol_names[] = {[PROTOCOL_IMAP] = "imap", [PROTOCOL_POP3] = "pop3"};
 
-    for (size_t i = 0; i < COUNT(names); i++)
+static bool parse_word(struct str s, const char *const *names, size_t n, unsigned *out)
+{
+    for (size_t i = 0; i < n; i++)
         if (str_same(s, str_from_c(names[i]))) {
-            *out = (enum tls_use)i;
+            *out = (unsigned)i;
             return true;
         }
     return false;
@@ -171,7 +177,9 @@ static bool set_value(struct options *o, const struct option *row, const char *t
     case PATTERN:
         return parse_pattern(s, field);
     case TLS:
-        return parse_tls(s, field);
+        return parse_word(s, tls_names, COUNT(tls_names), field);
+    case PROTOCOL:
+        return parse_word(s, protocol_names, COUNT(protocol_names), field);
     case PID:
         return parse_pid(s, o);
     case DEVICE:
@@ -228,6 +236,7 @@ bool options_parse(int argc, char **argv, struct options *out)
                         .size = 10240,
                         .recipients = 1,
                         .from = "load@sender.test",
+                        .rest_ms = 10000,
                         .window = 100};
 
     if (argc < 2)

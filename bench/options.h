@@ -14,10 +14,12 @@ enum command {
     CMD_SIGNON = 4,
     CMD_IMAP = 8,
     CMD_IMAP_SIGNON = 16,
+    CMD_IDLE = 32,
 };
 
 struct report;
 
+enum protocol { PROTOCOL_IMAP, PROTOCOL_POP3 };
 enum tls_use { TLS_OFF, TLS_START, TLS_IMPLICIT };
 
 #define MAX_PIDS 8
@@ -50,6 +52,10 @@ struct options {
     const char *from;
     struct sockaddr_in visible; /* smtp: the POP3 server that shows what arrived */
     bool wants_visible;
+
+    enum protocol protocol; /* idle */
+    bool select, idle;      /* idle: SELECT INBOX; IDLE */
+    uint64_t rest_ms;       /* idle: how long nothing is done and the server is watched */
 
     uint64_t count;     /* signon: sign-ons in all; pop3: downloads in all; 0: one a session */
     const char *script; /* imap: the file with what is to be done (imap.h) */

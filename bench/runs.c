@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "idle.h"
 #include "imap.h"
 #include "meter.h"
 #include "pop3.h"
@@ -373,4 +374,100 @@ void run_imap_signon(const struct options *o, struct report *report)
     report_sample(&l.took, names, report);
     report_costs(o, &m, l.finished, report);
     sample_free(&l.took);
+}
+
+/* Sessions that are opened one after the other, some at a time, and then do nothing. */
+
+#define DIALING 50     /* at once: a backlog holds them */
+#define WARM 100       /* not counted: what the server makes once, it makes for these */
+#define SETTLE_MS 2000 /* until threads that have nothing to do any more have ended */
+
+struct idle_load {
+    const struct options *o;
+    struct report *report;
+    uint64_t begun, total, idle, failures, dialing;
+    struct idler *all;
+};
+
+static void note_idle(struct idler *i)
+{
+    struct idle_load *l = i->owner;
+
+    if (!i->failure[0]) {
+        l->idle++;
+        l->dialing--;
+        return;
+    }
+    l->failures++;
+    l->total = 0; /* no more of them */
+    report_fail(l->report, "%s", i->failure);
+}
+
+/* Until so many are idle. */
+static void open_idlers(struct idle_load *l, uint64_t upto, int64_t deadline)
+{
+    l->total = l->failures ? 0 : upto;
+    while (l->idle < l->total && monotonic_ms() < deadline) {
+        while (l->begun < l->total && l->dialing < DIALING) {
+            struct idler *i = &l->all[l->begun];
+
+            idler_init(i, l->o);
+            i->done = note_idle;
+            i->owner = l;
+            l->dialing++;
+            idler_start(i, l->begun++ % l->o->accounts);
+        }
+        wires_serve(100);
+    }
+    if (!l->failures && l->idle < upto)
+        report_fail(l->report, "not all signed on in time");
+}
+
+static void wait_ms(int64_t ms)
+{
+    int64_t until = monotonic_ms() + ms;
+
+    while (monotonic_ms() < until)
+        wires_serve(until - monotonic_ms());
+}
+
+static void report_idle(const struct options *o, const struct measure *opening,
+                        const struct measure *resting, struct report *r)
+{
+    double sessions = (double)o->sessions, seconds = measure_seconds(resting);
+
+    report_add(r, "sessions", sessions);
+    report_add(r, "sign_ons_per_s", sessions / measure_seconds(opening));
+    if (!o->pid_count)
+        return;
+    report_add(r, "server_pss_kib_each", (resting->after.pss - opening->before.pss) / 1024 / sessions);
+    report_add(r, "server_pss_mb", resting->after.pss / 1048576);
+    report_add(r, "cpu_percent_at_rest",
+               100 * (resting->after.cpu_s - resting->before.cpu_s) / seconds);
+    report_add(r, "wakeups_per_s_at_rest",
+               (resting->after.switches - resting->before.switches) / seconds);
+}
+
+void run_idle(const struct options *o, struct report *report)
+{
+    struct idle_load l = {
+        .o = o, .report = report, .all = must_alloc((WARM + o->sessions) * sizeof *l.all)};
+    int64_t deadline = monotonic_ms() + (int64_t)o->time_limit_ms;
+    struct measure opening = {0}, resting = {0};
+
+    open_idlers(&l, WARM, deadline);
+    wait_ms(SETTLE_MS);
+    measure_begin(o, &opening);
+    open_idlers(&l, WARM + o->sessions, deadline);
+    measure_end(o, &opening);
+    if (!report->failure[0]) {
+        wait_ms(SETTLE_MS);
+        measure_begin(o, &resting);
+        wait_ms((int64_t)o->rest_ms);
+        measure_end(o, &resting);
+        report_idle(o, &opening, &resting, report);
+    }
+    for (uint64_t i = 0; i < l.begun; i++)
+        idler_free(&l.all[i]);
+    free(l.all);
 }

@@ -9,3 +9,4 @@ void run_pop3(const struct options *o, struct report *report);
 void run_signon(const struct options *o, struct report *report);
 void run_imap(const struct options *o, struct report *report);
 void run_imap_signon(const struct options *o, struct report *report);
+void run_idle(const struct options *o, struct report *report);
