@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "vault/accept/transactions.h"
+#include "vault/store/changes.h"
 #include "vault/store/collect.h"
 #include "vault/trace/trace.h"
 #include "vault/vault.h"
@@ -14,6 +15,7 @@
 #define TEND_MS 1000
 #define COLLECT_MS 30000
 #define TRACE_MS 3600000
+#define FOLD_MS (6 * 3600000)
 #define FORGOTTEN_MS 3600000 /* a transaction that nobody touched: a peer may take ten minutes a step */
 #define COMPACT_BYTES (64ull * 1024 * 1024) /* deleted since the last time: worth rewriting files for */
 
@@ -23,7 +25,7 @@ struct upkeep {
     pthread_mutex_t lock; /* guards ending */
     pthread_cond_t ended;
     bool ending;
-    int64_t next_collect, next_trace;
+    int64_t next_collect, next_trace, next_fold;
     uint64_t deleted; /* bytes of bodies, not yet given back to the disk */
 };
 
@@ -59,6 +61,22 @@ static void drop_old_trace(struct upkeep *u)
     arena_free(cx.arena);
 }
 
+static void fold_changes(struct upkeep *u)
+{
+    struct cx cx = {.arena = arena_new(0)};
+    struct account_id next = {0};
+    enum err e;
+
+    do {
+        e = changes_fold(u->vault->store, &cx, now_ms(), &next);
+        arena_reset(cx.arena);
+    } while (!e && next.v);
+    if (e)
+        log_line(LOG_WARNING, "change-log", "error=%s cause=%s", err_row(e)->name,
+                 log_value(str_from_c(cx.cause)));
+    arena_free(cx.arena);
+}
+
 static void tend(struct upkeep *u)
 {
     int64_t now = monotonic_ms();
@@ -74,6 +92,10 @@ static void tend(struct upkeep *u)
     if (now >= u->next_trace) {
         u->next_trace = now + TRACE_MS;
         drop_old_trace(u);
+    }
+    if (now >= u->next_fold) {
+        u->next_fold = now + FOLD_MS;
+        fold_changes(u);
     }
 }
 

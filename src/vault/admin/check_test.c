@@ -339,7 +339,7 @@ static void test_each_disagreement_is_named(void **state)
         {version_wrong, "the account's format is 9"},
         {no_state, "the account has no counters"},
         {no_state, "account 2 has no mailboxes"},
-        {log_gap, "the change log should have 4 entries above 0, and has 3"},
+        {log_gap, "the change log should have 4 entries above 1, and has 3"},
         {log_nonsense, "change 3 makes no sense"},
         {log_uid_high, "change 3 tells of UID 40"},
         {message_missing, "for email 2, which is in no mailbox, and nobody will collect it"},

@@ -947,6 +947,7 @@ void folders_begin(struct txn *t, struct account_id account, uint32_t uid_validi
     const size_t n = sizeof(first) / sizeof(*first);
     struct state_row state = {.version = STORE_FORMAT,
                               .modseq = 1,
+                              .log_floor = 1,
                               .next_email = 1,
                               .next_mailbox = INBOX.v + n,
                               .uid_validity = uid_validity,

@@ -1,26 +1,13 @@
 /* Pictures of mailboxes, against a plain model: an array of messages. What a picture shows, what the one before it and the
  * change log make of it, and what clients that look in now and then are told; random changes, the same in every run. */
-#include "vault/engine/memory.h"
-#include "vault/store/folders.h"
-#include "vault/store/messages.h"
-#include "vault/store/email.h"
 #include "vault/store/roster_impl.h"
 #include "vault/store/store_impl.h"
+#include "vault/store/testing.h"
 
 #include "base/scoped.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-#include <cmocka.h>
-
-#define TOM ((struct account_id){1})
-#define SENT ((struct mailbox_id){3})
-
-static struct engine *engine;
-static struct store *store;
-static struct cx cx;
 
 static uint64_t seed;
 
@@ -32,47 +19,10 @@ static uint32_t some(uint32_t below) /* xorshift64* */
     return (uint32_t)((seed * 0x2545f4914f6cdd1du >> 32) % below);
 }
 
-static const struct config *no_config(void)
-{
-    return NULL;
-}
-
-static void must(enum err e)
-{
-    if (e)
-        fail_msg("%s: %s", err_row(e)->name, cx.cause);
-}
-
-static void durable(enum err e, struct ticket t)
-{
-    must(e);
-    must(engine_wait(engine, &cx, t));
-}
-
 static int set_up(void **state)
 {
-    struct engine_options options = {0};
-    struct ticket t;
-    struct txn *txn;
-
-    (void)state;
     seed = 42;
-    cx.arena = arena_new(0);
-    must(engine_open_memory(&cx, &options, &engine));
-    must(store_open(&cx, engine, no_config, &store));
-    txn = txn_begin(engine, &(struct part){PART_ACCOUNT, TOM.v}, 1);
-    folders_begin(txn, TOM, 1000);
-    durable(txn_commit(&txn, &cx, &t), t);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    store_close(store);
-    engine_close(engine);
-    arena_free(cx.arena);
-    return 0;
+    return store_set_up(state);
 }
 
 /* ---- the model ---- */
@@ -88,25 +38,13 @@ static struct plain model[MOST];
 static size_t model_count;
 static uint32_t model_uid_next;
 
-static void deliver(struct mailbox_id mailbox, uint64_t flags, uint64_t size)
-{
-    struct txn *txn = txn_begin(engine, &(struct part){PART_ACCOUNT, TOM.v}, 1);
-    struct cold_row looks = {0};
-    struct new_email n = {.body = {fresh_id()}, .body_size = size, .flags = flags, .looks = &looks};
-    struct placed at;
-    struct ticket t;
-
-    must(email_add(txn, &cx, TOM, mailbox, &n, &at));
-    durable(txn_commit(&txn, &cx, &t), t);
-}
-
 static void do_deliver(void)
 {
     uint64_t flags = some(2) ? FLAG_SEEN : 0, size = some(100000);
 
     if (model_count == MOST)
         return;
-    deliver(INBOX, flags, size);
+    deliver(TOM, INBOX, flags, size);
     model[model_count++] = (struct plain){model_uid_next++, flags, size};
 }
 
@@ -209,7 +147,7 @@ static void do_transfer(void)
 
 static void do_elsewhere(void)
 {
-    deliver(SENT, 0, 10);
+    deliver(TOM, SENT, 0, 10);
 }
 
 static void do_anything(void)
@@ -406,7 +344,7 @@ static void test_own_expunge_is_known(void **state)
 
     (void)state;
     for (int i = 0; i < 130; i++)
-        deliver(INBOX, 0, 1);
+        deliver(TOM, INBOX, 0, 1);
     must(roster_get(store, &cx, TOM, INBOX, &r));
     k = known_of(r);
     rest = known_without(k, &gone);
@@ -434,7 +372,7 @@ static void test_numbers_to_uids(void **state)
 
     (void)state;
     for (int i = 0; i < 130; i++)
-        deliver(INBOX, 0, 1);
+        deliver(TOM, INBOX, 0, 1);
     durable(messages_remove(store, &cx, (struct mailbox_ref){TOM, INBOX}, &gone, false, &removed, &t),
             t);
     must(roster_get(store, &cx, TOM, INBOX, &r));
@@ -458,7 +396,7 @@ static void test_keywords_are_shown(void **state)
     struct ticket t;
 
     (void)state;
-    deliver(INBOX, 0, 1);
+    deliver(TOM, INBOX, 0, 1);
     must(roster_get(store, &cx, TOM, INBOX, &r));
     assert_int_equal(roster_keyword_mask(r, name), 0);
     roster_drop(&r);
@@ -488,11 +426,11 @@ static void test_a_damaged_block(void **state)
 
     (void)state;
     for (int i = 0; i < 200; i++)
-        deliver(INBOX, 0, 1);
+        deliver(TOM, INBOX, 0, 1);
     block_key_pack(&key, &(struct block_key){.mailbox = INBOX.v, .block = 1});
     memory_engine_damage(engine, block_part(TOM), buf_str(&key));
     buf_free(&key);
-    deliver(INBOX, 0, 1);
+    deliver(TOM, INBOX, 0, 1);
     must(roster_get(store, &cx, TOM, INBOX, &r));
     assert_int_equal(roster_counts(r)->damaged, 1);
     assert_int_equal(roster_counts(r)->exists, 201 - 64);
@@ -500,7 +438,7 @@ static void test_a_damaged_block(void **state)
     assert_null(roster_find(r, 64));
     assert_non_null(roster_find(r, 128));
     roster_drop(&r);
-    deliver(INBOX, 0, 1);
+    deliver(TOM, INBOX, 0, 1);
     must(roster_get(store, &cx, TOM, INBOX, &r));
     assert_int_equal(roster_counts(r)->damaged, 1);
     assert_int_equal(roster_counts(r)->exists, 202 - 64);
@@ -514,8 +452,8 @@ static void test_the_cache_is_bounded(void **state)
 
     (void)state;
     for (int i = 0; i < 100; i++) {
-        deliver(INBOX, 0, 1);
-        deliver(SENT, 0, 1);
+        deliver(TOM, INBOX, 0, 1);
+        deliver(TOM, SENT, 0, 1);
     }
     roster_cache_free(store_of(store)->rosters);
     store_of(store)->rosters = roster_cache_new(10000); /* for one of them */
@@ -613,14 +551,14 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_random_changes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_own_expunge_is_known, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_numbers_to_uids, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_keywords_are_shown, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_is_gone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_damaged_block, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_cache_is_bounded, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_many_threads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_random_changes, set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_own_expunge_is_known, set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_numbers_to_uids, set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_keywords_are_shown, set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_gone, set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_damaged_block, set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_cache_is_bounded, set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_many_threads, set_up, store_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
