@@ -5,6 +5,7 @@ import smtplib
 
 import pytest
 
+from harness.dns import Dns
 from harness.fakesmtp import DROP, EXTENSIONS
 from harness.reports import Report
 from harness.server import DOMAIN
@@ -137,6 +138,57 @@ def test_smart_host(sender, fake_smtp, relay_port, make_posthorn, dns):
     send(server, ANN)
     assert isp.wait_message().recipients == [ANN]
     assert f"AUTH PLAIN {plain('fred', 's3cret')}" in isp.commands
+
+
+def reload(server):
+    mark = server.mark()
+    server.reload()
+    server.wait_for("reloaded", since=mark)
+    assert server.wait_for("room-renewed", since=mark)["room"] == "mx"
+
+
+def test_reload_takes_a_new_relay_password(fake_smtp, relay_port, make_posthorn, dns):
+    isp = fake_smtp("127.0.0.15", extensions=["AUTH PLAIN", "STARTTLS", *EXTENSIONS], AUTH="235 2.7.0 welcome")
+    dns.serve("isp A 127.0.0.15")
+    server = make_posthorn(dns=dns.address, relay_port=relay_port, queue=QUICK)
+    secret = server.directory / "isp.password"
+    secret.write_text("first\n")
+    server.write_config(f'relay {{ host = "isp.test:{relay_port}" user = "fred" password-file = "{secret}" }}')
+    server.with_people().start()
+    with server.submission(FRED) as client:
+        secret.write_text("second\n")
+        reload(server)
+        client.sendmail(FRED, [ANN], MESSAGE)
+    isp.wait_message()
+    assert f"AUTH PLAIN {plain('fred', 'second')}" in isp.commands
+
+
+def test_reload_of_an_unreadable_relay_password_changes_nothing(sender, fake_smtp):
+    other = fake_smtp("127.0.0.11")
+    server = sender()
+    server.write_config('relay { host = "isp.test:587" user = "fred" password-file = "/nonexistent/pw" }')
+    mark = server.mark()
+    server.reload()
+    assert "/nonexistent/pw" in server.wait_for("reload-failed", since=mark)["cause"]
+    send(server, ANN)
+    assert other.wait_message().recipients == [ANN]
+
+
+def test_reload_takes_another_dns(sender, fake_smtp, dns):
+    first, second = fake_smtp("127.0.0.11"), fake_smtp("127.0.0.12")
+    server = sender()
+    send(server, ANN)
+    first.wait_message()
+    moved = Dns()
+    try:
+        moved.serve("other A 127.0.0.12")
+        server._dns = moved.address
+        server.write_config()
+        reload(server)
+        send(server, ANN)
+        assert second.wait_message().recipients == [ANN]
+    finally:
+        moved.close()
 
 
 def test_alias_to_another_server(sender, fake_smtp):

@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 
+from harness import free_port
 from harness.server import trusting_tls
-from harness.wire import SmtpWire
+from harness.wire import Pop3Wire, SmtpWire
 
 FRED, TOM = "fred@acompany.test", "tom@acompany.test"
 
@@ -111,6 +112,94 @@ def test_reload_of_a_broken_configuration_changes_nothing(posthorn):
     posthorn.log.wait(lambda line: "frob" in line, "a complaint about frob", since=mark)
     with SmtpWire(posthorn, "smtp") as client:
         assert client.greeting.startswith("220")
+
+
+def reload_to(server, **pairs):
+    """SIGHUP, and waits until every room goes by the new configuration."""
+    mark = server.mark()
+    server.reload()
+    server.wait_for("reloaded", since=mark)
+    return mark
+
+
+def refuses(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("protocol", ["smtp", "pop3"])
+def test_reload_opens_and_closes_ports(posthorn, protocol):
+    """Of either gate; whoever came in by a port that is closed now stays."""
+    wire = SmtpWire if protocol == "smtp" else Pop3Wire
+    before = posthorn.ports[protocol]
+    with wire(posthorn, protocol) as client:
+        posthorn.ports[protocol] = free_port()
+        posthorn.write_config()
+        mark = reload_to(posthorn)
+        posthorn.wait_for("not-listening", since=mark, service=protocol)
+        posthorn.wait_until(lambda: refuses(before), "nobody at the old port")
+        with wire(posthorn, protocol) as other:
+            assert other.greeting[:3] in ("220", "+OK")
+        assert client.say("NOOP" if protocol == "smtp" else "CAPA")[:3] in ("250", "+OK")
+    assert not posthorn.events("room-died")
+    posthorn.restart()
+    with wire(posthorn, protocol) as client:
+        assert client.greeting[:3] in ("220", "+OK")
+
+
+def test_reload_to_a_port_in_use_changes_nothing(posthorn):
+    before = posthorn.ports["pop3"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        posthorn.ports["pop3"] = taken.getsockname()[1]
+        posthorn.write_config()
+        mark = posthorn.mark()
+        posthorn.reload()
+        failed = posthorn.wait_for("reload-failed", since=mark)
+        assert f"127.0.0.1:{posthorn.ports['pop3']}: Address already in use" in failed["cause"]
+    posthorn.ports["pop3"] = before
+    with Pop3Wire(posthorn, "pop3") as client:
+        assert client.greeting.startswith("+OK")
+
+
+@pytest.mark.parametrize("name", ["data-dir", "control-socket"])
+def test_reload_says_what_needs_a_restart(posthorn, name):
+    text = posthorn.config.read_text()
+    elsewhere = f'{name} = "{posthorn.directory}/elsewhere"\n'
+    posthorn.config.write_text("".join(line for line in text.splitlines(True) if not line.startswith(name)) + elsewhere)
+    mark = posthorn.mark()
+    posthorn.reload()
+    failed = posthorn.wait_for("reload-failed", since=mark)
+    assert name in failed["cause"] and "restart" in failed["cause"]
+    assert not (posthorn.directory / "elsewhere").exists()
+    posthorn.config.write_text(text)
+
+
+def test_reload_takes_new_limits(posthorn):
+    with SmtpWire(posthorn, "smtp") as client:
+        posthorn._limits = 'connections-per-address = 1 message-size = "100K"'
+        posthorn.write_config()
+        reload_to(posthorn)
+        assert SmtpWire(posthorn, "smtp").greeting.startswith("421")
+        assert client.ehlo(), "whoever was there stays"
+    with SmtpWire(posthorn, "smtp") as client:
+        assert client.ehlo()["SIZE"] == str(100 * 1024)
+
+
+def test_reload_takes_the_disk_reserve_and_the_log_level(posthorn):
+    posthorn._limits = 'disk-reserve = "1024G"'
+    posthorn.write_config(settings='log-level = "debug"')
+    reload_to(posthorn)
+    assert posthorn.run("status").returncode == 1
+    with SmtpWire(posthorn, "smtp") as client:
+        client.ehlo()
+    posthorn.log.wait(lambda line: " debug " in line, "a line for those who look for the cause")
+    posthorn._limits = ""
+    posthorn.write_config(settings="")
+    reload_to(posthorn)
+    assert posthorn.run("status").returncode == 0
 
 
 def test_own_certificate_is_kept(posthorn):

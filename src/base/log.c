@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -12,17 +13,22 @@
 #define LONGEST_VALUE 200
 
 static const char *program_name = "posthorn";
-static enum log_level least_level = LOG_INFO;
+static _Atomic enum log_level least_level = LOG_INFO;
+
+void log_set_level(enum log_level least)
+{
+    atomic_store_explicit(&least_level, least, memory_order_relaxed);
+}
 
 void log_start(const char *program, enum log_level least)
 {
     program_name = program;
-    least_level = least;
+    log_set_level(least);
 }
 
 bool log_wants(enum log_level level)
 {
-    return level >= least_level;
+    return level >= atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
 void log_line(enum log_level level, const char *event, const char *format, ...)

@@ -10,7 +10,8 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
 void log_start(const char *program,
-               enum log_level least); /* before the first thread; names this process */
+               enum log_level least);     /* before the first thread; names this process */
+void log_set_level(enum log_level least); /* at any time */
 bool log_wants(enum log_level level);
 /* `event` is a stable word; `format` gives the pairs. */
 void log_line(enum log_level level, const char *event, const char *format, ...)

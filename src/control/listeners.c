@@ -2,9 +2,13 @@
 
 #include "base/arena.h"
 #include "base/scoped.h"
+#include "control/layout.h"
 #include "net/listen.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct str address_text(struct arena *arena, const struct config_endpoint *e)
 {
@@ -35,17 +39,40 @@ static enum err list_wanted(struct cx *cx, const struct config *config, struct a
     return OK;
 }
 
-enum err listeners_open(struct cx *cx, const struct config *config, struct arena *arena,
-                        struct listeners *out)
+/* A copy of the socket that is there, or a new one. */
+static enum err open_one(struct cx *cx, const struct config *config, const struct listeners *before,
+                         struct str address, bool is_local, int *fd)
 {
-    enum err e = list_wanted(cx, config, arena, out);
+    for (size_t i = 0; before && i < before->count; i++)
+        if (str_same(before->told[i].address, address)) {
+            *fd = fcntl(before->fds[i], F_DUPFD_CLOEXEC, 0);
+            return *fd < 0 ? fail(cx, ERR_SYSTEM, "%.*s: %s", STR_ARG(address), strerror(errno)) : OK;
+        }
+    return is_local ? layout_submit_socket(cx, config, fd) : listen_open(cx, address, fd);
+}
+
+static void add_local(const struct config *config, struct arena *arena, struct listeners *l)
+{
+    l->for_users[l->count] = true;
+    l->told[l->count++] = (struct listener){S("local"), str_copy(arena, config->submit_socket)};
+}
+
+enum err listeners_open(struct cx *cx, const struct config *config, struct arena *arena,
+                        const struct listeners *before, struct listeners *out)
+{
+    struct listeners l;
+    enum err e = list_wanted(cx, config, arena, &l);
 
     for (size_t i = 0; i < MOST_LISTENERS; i++)
-        out->fds[i] = -1;
-    for (size_t i = 0; !e && i < out->count; i++)
-        e = listen_open(cx, out->told[i].address, &out->fds[i]);
+        l.fds[i] = -1;
+    if (!e)
+        add_local(config, arena, &l);
+    for (size_t i = 0; !e && i < l.count; i++)
+        e = open_one(cx, config, before, l.told[i].address, i + 1 == l.count, &l.fds[i]);
     if (e)
-        listeners_close(out);
+        listeners_close(&l);
+    else
+        *out = l;
     return e;
 }
 
@@ -54,26 +81,4 @@ void listeners_close(struct listeners *l)
     for (size_t i = 0; i < l->count; i++)
         close_fd(&l->fds[i]);
     l->count = 0;
-}
-
-void listeners_add_local(struct listeners *l, struct str path, int *fd)
-{
-    l->fds[l->count] = *fd;
-    *fd = -1;
-    l->for_users[l->count] = true;
-    l->told[l->count++] = (struct listener){S("local"), path};
-}
-
-bool listeners_fit(const struct listeners *l, const struct config *config)
-{
-    struct arena *arena = arena_new(0);
-    struct cx cx = {.arena = arena};
-    struct listeners wanted;
-    bool same = list_wanted(&cx, config, arena, &wanted) == OK && wanted.count + 1 == l->count;
-
-    for (size_t i = 0; same && i < wanted.count; i++) /* the local socket stands last */
-        same = str_same(wanted.told[i].address, l->told[i].address) &&
-               str_same(wanted.told[i].service, l->told[i].service);
-    arena_free(arena);
-    return same;
 }

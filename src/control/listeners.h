@@ -13,11 +13,9 @@ struct listeners {
     bool for_users[MOST_LISTENERS];       /* the gate --users serves it, else --mx */
 };
 
-/* The one that the configuration does not name: service "local", the socket of posthorn sendmail. *fd is taken over. */
-void listeners_add_local(struct listeners *l, struct str path, int *fd);
-/* The cause names the address, for instance one that is in use. Texts live in `arena`. */
+/* One that `before` (NULL: nothing) has at the same address is the same socket, so that nobody who waits there is lost.
+ * The last is the one that the configuration does not list: service "local", the socket of posthorn sendmail. The cause
+ * names the address, for instance one that is in use; then nothing has changed. Texts live in `arena`. */
 enum err listeners_open(struct cx *cx, const struct config *config, struct arena *arena,
-                        struct listeners *out);
+                        const struct listeners *before, struct listeners *out);
 void listeners_close(struct listeners *l);
-/* Whether another configuration asks for the same addresses. */
-bool listeners_fit(const struct listeners *l, const struct config *config);

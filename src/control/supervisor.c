@@ -3,8 +3,8 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/scoped.h"
-#include "control/certificates.h"
 #include "control/deaths.h"
+#include "control/in_force.h"
 #include "control/layout.h"
 #include "control/notify.h"
 #include "control/room.h"
@@ -29,12 +29,7 @@
 struct supervisor {
     struct supervisor_options options;
     struct cx *cx;
-    struct arena *in_force; /* holds what follows; made anew at SIGHUP */
-    struct settings settings;
-    struct certificate *certificates;
-    size_t certificate_count;
-    struct listeners listeners;
-    struct arena *listener_texts;
+    struct in_force now; /* made anew at SIGHUP */
     int lock, control, signals;
     int users_watch; /* readable when the logins of this machine have changed; -1: not watched */
     struct room_process rooms[ROOM_COUNT];
@@ -49,23 +44,26 @@ struct supervisor {
 
 /* ---- what the rooms are told ---- */
 
-static enum err read_everything(struct supervisor *s, struct arena *arena, struct settings *settings,
-                                struct certificate **certificates, size_t *count)
-{
-    enum err e = settings_read(s->cx, s->options.config_path, arena, settings);
-
-    if (e || (e = settings_check_serving(s->cx, settings)) ||
-        (e = layout_make(s->cx, settings->config)) ||
-        (s->lock < 0 && (e = layout_lock(s->cx, settings->config, &s->lock))))
-        return e;
-    return certificates_read(s->cx, settings->config, arena, certificates, count);
-}
-
 static bool test_switch(const char *name)
 {
     const char *value = getenv(name);
 
     return value && value[0] == '1';
+}
+
+/* Those of a gate; the vault has none. */
+static size_t choose_listeners(const struct supervisor *s, const struct room_process *r,
+                               struct listener *told, int *fds)
+{
+    const struct listeners *all = &s->now.listeners;
+    size_t n = 0;
+
+    for (size_t i = 0; r->kind != ROOM_VAULT && i < all->count; i++)
+        if (all->for_users[i] == (r->kind == ROOM_USERS)) {
+            told[n] = all->told[i];
+            fds[n++] = all->fds[i];
+        }
+    return n;
 }
 
 /* To the vault: its channels and the control socket. To a gate: its channel, its listeners, the certificates. */
@@ -77,8 +75,8 @@ static bool tell_start(struct supervisor *s, struct room_process *r, const int *
     int fds[MOST_LISTENERS + 4];
     size_t n = 0;
     struct room_start_request q = {
-        .settings = s->settings.text,
-        .settings_name = str_from_c(s->settings.file_name),
+        .settings = s->now.settings.text,
+        .settings_name = str_from_c(s->now.settings.file_name),
         .listeners = told,
         .write_each_commit = test_switch("POSTHORN_TEST_WRITE_EACH"),
         .skip_flush = test_switch("POSTHORN_TEST_SKIP_FLUSH"),
@@ -90,14 +88,11 @@ static bool tell_start(struct supervisor *s, struct room_process *r, const int *
         q.has_mx = q.has_users = q.has_control = true;
         fds[n++] = s->control;
     } else {
-        q.certificates = s->certificates;
-        q.certificates_count = s->certificate_count;
+        q.certificates = s->now.certificates;
+        q.certificates_count = s->now.certificate_count;
     }
-    for (size_t i = 0; r->kind != ROOM_VAULT && i < s->listeners.count; i++)
-        if (s->listeners.for_users[i] == (r->kind == ROOM_USERS)) {
-            told[q.listeners_count++] = s->listeners.told[i];
-            fds[n++] = s->listeners.fds[i];
-        }
+    q.listeners_count = choose_listeners(s, r, told, fds + n);
+    n += q.listeners_count;
     pack_room_start_request(&b, &q);
     return room_tell(r, CALL_room_start, buf_str(&b), fds, n);
 }
@@ -105,15 +100,19 @@ static bool tell_start(struct supervisor *s, struct room_process *r, const int *
 static bool tell_reload(struct supervisor *s, struct room_process *r)
 {
     scoped(buf_free) struct buf b = buf_make(BUF_UNLIMITED);
-    struct room_reload_request q = {.settings = s->settings.text,
-                                    .settings_name = str_from_c(s->settings.file_name)};
+    struct listener told[MOST_LISTENERS];
+    int fds[MOST_LISTENERS];
+    struct room_reload_request q = {.settings = s->now.settings.text,
+                                    .settings_name = str_from_c(s->now.settings.file_name),
+                                    .listeners = told};
 
+    q.listeners_count = choose_listeners(s, r, told, fds);
     if (r->kind != ROOM_VAULT) {
-        q.certificates = s->certificates;
-        q.certificates_count = s->certificate_count;
+        q.certificates = s->now.certificates;
+        q.certificates_count = s->now.certificate_count;
     }
     pack_room_reload_request(&b, &q);
-    return room_tell(r, CALL_room_reload, buf_str(&b), NULL, 0);
+    return room_tell(r, CALL_room_reload, buf_str(&b), fds, q.listeners_count);
 }
 
 static void tell_users(struct supervisor *s)
@@ -237,7 +236,7 @@ static void note_reloaded(struct supervisor *s, const struct room_process *r)
     for (enum room_kind k = ROOM_VAULT; k < ROOM_COUNT; k++)
         if (s->reloading[k])
             return;
-    log_line(LOG_INFO, "reloaded", "file=%s", log_value(str_from_c(s->settings.file_name)));
+    log_line(LOG_INFO, "reloaded", "file=%s", log_value(str_from_c(s->now.settings.file_name)));
     notify_system("READY=1");
 }
 
@@ -297,7 +296,7 @@ static void hear_started(struct supervisor *s, struct room_process *r, enum err 
     if (!s->was_up && all_are(s, ROOM_UP)) {
         s->was_up = true;
         log_line(LOG_INFO, "serving", "hostname=%s listeners=%zu",
-                 log_value(s->settings.config->hostname), s->listeners.count);
+                 log_value(s->now.settings.config->hostname), s->now.listeners.count);
         notify_system("READY=1");
     }
 }
@@ -328,33 +327,36 @@ static void hear_answers(struct supervisor *s, struct room_process *r)
         kill(r->pid, SIGKILL);
 }
 
+/* Whatever the gate --mx has read and cannot read again, another one reads; whoever waits to connect meanwhile waits. */
+static void renew_mx(struct supervisor *s)
+{
+    log_line(LOG_INFO, "room-renewed",
+             "room=mx cause=\"files that it has read are not the same any more\"");
+    room_ask_to_stop(&s->rooms[ROOM_MX], s->options.grace_ms);
+}
+
 /* Nothing changes unless all of the new is good. */
 static void reload(struct supervisor *s)
 {
-    struct arena *arena = arena_new(0);
-    struct settings settings;
-    struct certificate *certificates;
-    size_t count;
+    struct in_force next;
+    bool same_files;
 
     notify_reloading();
-    if (read_everything(s, arena, &settings, &certificates, &count) != OK) {
+    if (in_force_read(s->cx, s->options.config_path, &s->now, &s->lock, &next) != OK) {
         log_line(LOG_ERROR, "reload-failed", "cause=%s", log_value(str_from_c(s->cx->cause)));
-        arena_free(arena);
         notify_system("READY=1");
         return;
     }
-    if (!listeners_fit(&s->listeners, settings.config))
-        log_line(LOG_WARNING, "reload-incomplete",
-                 "cause=\"changes of listen take effect at the next start\"");
-    arena_free(s->in_force);
-    s->in_force = arena;
-    s->settings = settings;
-    s->certificates = certificates;
-    s->certificate_count = count;
+    same_files = memcmp(next.mx_files, s->now.mx_files, FILES_DIGEST) == 0;
+    in_force_close(&s->now, &next);
+    s->now = next;
+    log_set_level(s->now.settings.config->log_level);
     for (enum room_kind k = ROOM_VAULT; k < ROOM_COUNT; k++)
         s->reloading[k] = is_alive(&s->rooms[k]) && tell_reload(s, &s->rooms[k]);
     if (is_alive(&s->rooms[ROOM_VAULT]))
         tell_users(s);
+    if (!same_files && is_alive(&s->rooms[ROOM_MX]))
+        renew_mx(s);
 }
 
 static void hear_signals(struct supervisor *s)
@@ -464,32 +466,18 @@ static enum err take_signals(struct supervisor *s)
     return s->signals < 0 ? fail(s->cx, ERR_SYSTEM, "signalfd: %s", strerror(errno)) : OK;
 }
 
-static enum err open_local(struct supervisor *s)
-{
-    int fd;
-    enum err e = layout_submit_socket(s->cx, s->settings.config, &fd);
-
-    if (!e)
-        listeners_add_local(&s->listeners,
-                            str_copy(s->listener_texts, s->settings.config->submit_socket), &fd);
-    return e;
-}
-
 static enum err prepare(struct supervisor *s)
 {
     uint64_t descriptors;
-    enum err e = read_everything(s, s->in_force, &s->settings, &s->certificates, &s->certificate_count);
+    enum err e = in_force_read(s->cx, s->options.config_path, NULL, &s->lock, &s->now);
 
     if (e)
         return e;
-    log_start("posthorn", s->settings.config->log_level);
+    log_start("posthorn", s->now.settings.config->log_level);
     if (nofile_raise(s->cx, WANTED_DESCRIPTORS, &descriptors) != OK)
         log_line(LOG_WARNING, "limits", "cause=%s", log_value(str_from_c(s->cx->cause)));
-    if ((e = layout_control_socket(s->cx, s->settings.config, &s->control)) ||
-        (e = listeners_open(s->cx, s->settings.config, s->listener_texts, &s->listeners)) ||
-        (e = open_local(s)))
-        return e;
-    return take_signals(s);
+    e = layout_control_socket(s->cx, s->now.settings.config, &s->control);
+    return e ? e : take_signals(s);
 }
 
 enum err supervisor_run(struct cx *cx, const struct supervisor_options *options)
@@ -504,8 +492,6 @@ enum err supervisor_run(struct cx *cx, const struct supervisor_options *options)
 
     if (!s.options.grace_ms)
         s.options.grace_ms = STOP_GRACE_MS;
-    s.in_force = arena_new(0);
-    s.listener_texts = arena_new(0);
     for (enum room_kind k = ROOM_VAULT; k < ROOM_COUNT; k++)
         s.rooms[k] = (struct room_process){.kind = k, .leash = -1};
     e = prepare(&s);
@@ -513,15 +499,12 @@ enum err supervisor_run(struct cx *cx, const struct supervisor_options *options)
         loop(&s);
         e = s.result;
         memcpy(cx->cause, s.why.cause, sizeof(cx->cause));
-        unlink(s.settings.config->control_socket.p);
-        unlink(s.settings.config->submit_socket.p);
+        unlink(s.now.settings.config->control_socket.p);
     }
-    listeners_close(&s.listeners);
+    in_force_close(&s.now, NULL);
     close_fd(&s.signals);
     close_fd(&s.users_watch);
     close_fd(&s.control);
     close_fd(&s.lock);
-    arena_free(s.in_force);
-    arena_free(s.listener_texts);
     return e;
 }

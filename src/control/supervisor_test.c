@@ -331,6 +331,49 @@ static void test_reload(void **state)
     assert_int_equal(wait_end(s), 0);
 }
 
+static void write_secret(const struct server *s, const char *text)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/secret", s->directory);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    assert_int_equal(chmod(path, 0644), 0);
+}
+
+/* What mx has read before its doors closed it cannot read again: another one takes its place, if it has changed. */
+static void test_reload_renews_what_mx_has_read(void **state)
+{
+    struct server *s = *state;
+    struct pids before;
+    char more[512];
+
+    s->ports[0] = free_port(), s->ports[1] = free_port();
+    snprintf(more, sizeof(more),
+             "listen smtp { on = {\"127.0.0.1:%u\"} }\nlisten pop3 { on = {\"127.0.0.1:%u\", "
+             "\"[::1]:%u\"} }\n"
+             "relay { host = \"isp.test:587\" user = \"fred\" password-file = \"%s/secret\" }",
+             s->ports[0], s->ports[1], s->ports[1], s->directory);
+    write_config(s, "mail.test", more);
+    write_secret(s, "one");
+    start(s);
+    before = wait_all_started(s);
+    wait_note(s, "READY=1");
+    kill(s->pid, SIGHUP); /* nothing has changed */
+    wait_line(s, " info reloaded ", s->config);
+    write_secret(s, "two");
+    kill(s->pid, SIGHUP);
+    wait_line(s, "room-renewed", "room=mx"); /* the first that says so */
+    assert_true(pid_in(wait_line(s, "mx ", " start good=1")) != before.mx);
+    assert_int_equal(kill(before.vault, 0), 0); /* the others stay */
+    assert_int_equal(kill(before.users, 0), 0);
+    kill(s->pid, SIGTERM);
+    assert_int_equal(wait_end(s), 0);
+}
+
 /* Who may write to the local socket is told to the vault alone. */
 static void test_the_vault_hears_of_logins(void **state)
 {
@@ -455,6 +498,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dead_gate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_vault, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reload_renews_what_mx_has_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_vault_hears_of_logins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_servers, setup, teardown),

@@ -1,11 +1,14 @@
 #include "gate/leash.h"
 
 #include "base/log.h"
+#include "base/scoped.h"
 #include "gate/gate.h"
+#include "gate/services.h"
 #include "rpc/frame.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define STOP_GRACE_MS 8000 /* the supervisor waits ten seconds */
@@ -60,27 +63,52 @@ void leash_started(struct leash_start *s, enum err e)
 struct leash {
     struct watch watch; /* the first member */
     struct buf in;
+    int fds[FRAME_FDS]; /* that came, and whose room_reload has not come whole yet */
+    size_t fd_count;
 };
 
-static enum err reload(struct cx *cx, struct str payload)
+static void close_fds(int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        close_fd(&fds[i]);
+}
+
+static void apply_limits(const struct config *config)
+{
+    peers_set_limits(gate.peers,
+                     &(struct peers_limits){.in_all = config->limits.connections,
+                                            .per_address = config->limits.connections_per_address});
+    log_set_level(config->log_level);
+}
+
+static enum err reload(struct cx *cx, struct leash *l, struct str payload)
 {
     struct unpack u = unpack_begin(payload);
     struct room_reload_request q;
+    enum err e;
 
     unpack_room_reload_request(cx->arena, &u, &q);
-    if (!unpack_done(&u))
+    if (!unpack_done(&u) || q.listeners_count > l->fd_count)
         return fail(cx, ERR_BAD_CALL, "room_reload is malformed");
-    return gate_take_settings(
+    e = gate_take_settings(
         cx, &(struct settings_told){q.settings, q.settings_name, q.certificates, q.certificates_count});
+    if (!e) {
+        apply_limits(gate_settings()->config);
+        e = services_listen(cx, q.listeners, q.listeners_count, l->fds);
+    }
+    close_fds(l->fds, q.listeners_count);
+    l->fd_count -= q.listeners_count;
+    memmove(l->fds, l->fds + q.listeners_count, l->fd_count * sizeof(*l->fds));
+    return e;
 }
 
-static void serve(const struct frame *f, struct str payload)
+static void serve(struct leash *l, const struct frame *f, struct str payload)
 {
     struct cx cx = {.arena = arena_new(0)};
     enum err e = OK;
 
     if (f->call == CALL_room_reload)
-        e = reload(&cx, payload);
+        e = reload(&cx, l, payload);
     else if (f->call != CALL_room_stop)
         e = fail(&cx, ERR_BAD_CALL, "%s is not for a gate", call_name(f->call));
     if (e)
@@ -95,17 +123,13 @@ static void serve(const struct frame *f, struct str payload)
 /* False: the supervisor has gone, or is none. */
 static bool hear(struct leash *l)
 {
-    int fds[FRAME_FDS];
-    size_t fd_count = 0;
     struct frame f;
     struct str payload;
     bool bad = false;
-    int got = frame_receive(LEASH, &l->in, fds, &fd_count);
+    int got = frame_receive(LEASH, &l->in, l->fds, &l->fd_count);
 
-    while (fd_count)
-        close(fds[--fd_count]); /* none of these calls brings any */
     while (got >= 0 && frame_parse(buf_str(&l->in), &f, &payload, &bad)) {
-        serve(&f, payload);
+        serve(l, &f, payload);
         buf_take(&l->in, frame_size(&f));
     }
     return got >= 0 && !bad;
@@ -119,6 +143,7 @@ static bool run(struct watch *w, unsigned what)
         return true;
     loop_stop(gate.loop, what & WATCH_STOP ? STOP_GRACE_MS : 0);
     watch_close(w);
+    close_fds(l->fds, l->fd_count);
     buf_free(&l->in);
     free(l);
     return false;

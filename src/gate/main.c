@@ -48,26 +48,6 @@ static enum err close_doors(struct cx *cx)
     return OK;
 }
 
-static enum err open_services(struct leash_start *s)
-{
-    const struct room_start_request *q = &s->request;
-
-    for (size_t i = 0; i < q->listeners_count; i++) {
-        const struct service *service = service_find(gate.is_mx, q->listeners[i].service);
-        enum err e;
-
-        if (!service)
-            return fail(&s->cx, ERR_CONFIG, "%.*s is not served by this gate",
-                        STR_ARG(q->listeners[i].service));
-        e = service_open(&s->cx, service, s->fds[i + 1]);
-        if (e)
-            return e;
-        log_line(LOG_INFO, "listening", "service=%s address=%s", service->name,
-                 log_value(q->listeners[i].address));
-    }
-    return OK;
-}
-
 static enum err open_parts(struct leash_start *s)
 {
     const struct config *config = gate_settings()->config;
@@ -125,7 +105,7 @@ static enum err start(struct leash_start *s)
     if (!e)
         e = start_outbound(&s->cx);
     if (!e)
-        e = open_services(s);
+        e = services_listen(&s->cx, q->listeners, q->listeners_count, s->fds + 1);
     return e ? e : leash_serve(&s->cx);
 }
 

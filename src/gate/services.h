@@ -18,4 +18,9 @@ struct service {
 const struct service *service_find(bool is_mx, struct str name);
 
 /* From now on connections to the listening socket are its. Takes fd over on success. */
-enum err service_open(struct cx *cx, const struct service *s, int fd);
+enum err service_open(struct cx *cx, const struct service *s, int fd, struct watch_id *id);
+
+/* At start and at SIGHUP: what is to be listened on from now on, in one thread at a time. What is new is opened, what
+ * is not named any more is closed; whoever came in that way stays. Descriptors are taken over, and set to -1. */
+struct listener;
+enum err services_listen(struct cx *cx, const struct listener *wanted, size_t count, int *fds);

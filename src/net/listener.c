@@ -92,7 +92,7 @@ static bool listener_run(struct watch *w, unsigned what)
 {
     struct listener *s = (struct listener *)w;
 
-    if (what & WATCH_STOP) {
+    if (what & (WATCH_STOP | WATCH_WOKEN)) {
         watch_close(w);
         close(s->fd);
         free(s);
@@ -104,7 +104,8 @@ static bool listener_run(struct watch *w, unsigned what)
     return true;
 }
 
-enum err listener_open(struct cx *cx, struct loop *l, const struct listener_settings *settings)
+enum err listener_open(struct cx *cx, struct loop *l, const struct listener_settings *settings,
+                       struct watch_id *id)
 {
     struct listener *s = must_alloc(sizeof(*s));
     enum err e;
@@ -113,9 +114,16 @@ enum err listener_open(struct cx *cx, struct loop *l, const struct listener_sett
     s->fd = settings->fd;
     s->watch = watch_make(listener_run, s->fd);
     e = watch_open(cx, l, &s->watch);
-    if (e)
+    if (e) {
         free(s);
-    else
-        watch_start(&s->watch, 0);
-    return e;
+        return e;
+    }
+    *id = s->watch.id;
+    watch_start(&s->watch, 0);
+    return OK;
+}
+
+void listener_close(struct loop *l, struct watch_id id)
+{
+    loop_wake(l, id);
 }

@@ -17,4 +17,7 @@ struct listener_settings {
 
 /* It accepts from when loop_run() runs until loop_stop(), and then closes itself. What `settings` points to
  * stays as long as the loop. */
-enum err listener_open(struct cx *cx, struct loop *l, const struct listener_settings *settings);
+enum err listener_open(struct cx *cx, struct loop *l, const struct listener_settings *settings,
+                       struct watch_id *id);
+/* Any thread: it takes no more, now or soon, and closes its descriptor. */
+void listener_close(struct loop *l, struct watch_id id);

@@ -45,6 +45,8 @@ static int listening_socket(int backlog)
     return fd;
 }
 
+static struct watch_id listener;
+
 static void listen_with(struct peers *peers)
 {
     struct listener_settings settings = {.fd = listening_socket(128),
@@ -53,7 +55,7 @@ static void listen_with(struct peers *peers)
                                          .ops = &test_ops,
                                          .state = &core};
 
-    assert_int_equal(listener_open(&t.cx, t.loop, &settings), OK);
+    assert_int_equal(listener_open(&t.cx, t.loop, &settings, &listener), OK);
 }
 
 static int dial(void)

@@ -67,11 +67,18 @@ static struct row **find(struct peers *p, const struct network *who)
     return r;
 }
 
+void peers_set_limits(struct peers *p, const struct peers_limits *limits)
+{
+    HOLD(&p->lock);
+
+    p->limits = *limits;
+}
+
 bool peers_enter(struct peers *p, const struct endpoint *peer)
 {
     struct network who = network_of_peer(peer);
-    bool is_free = p->limits.loopback_is_free && endpoint_is_loopback(peer);
     HOLD(&p->lock);
+    bool is_free = p->limits.loopback_is_free && endpoint_is_loopback(peer);
     struct row **r;
 
     if (p->count >= p->limits.in_all)

@@ -14,6 +14,8 @@ struct peers_limits {
 
 struct peers *peers_new(const struct peers_limits *limits);
 void peers_free(struct peers *p);
+/* From now on; whoever is there stays. */
+void peers_set_limits(struct peers *p, const struct peers_limits *limits);
 
 /* True: counted, and peers_leave() must follow. */
 bool peers_enter(struct peers *p, const struct endpoint *peer);

@@ -144,8 +144,8 @@ static enum err check_readable(struct cx *cx, const char *path)
 
 static enum err use_system(struct cx *cx, struct ub_ctx *ub, const struct resolver_settings *s)
 {
-    const char *resolv_conf = s->resolv_conf ? s->resolv_conf : "/etc/resolv.conf";
-    const char *hosts = s->hosts ? s->hosts : "/etc/hosts";
+    const char *resolv_conf = s->resolv_conf ? s->resolv_conf : RESOLVER_RESOLV_CONF;
+    const char *hosts = s->hosts ? s->hosts : RESOLVER_HOSTS;
     int e = ub_ctx_resolvconf(ub, resolv_conf);
 
     if (e)

@@ -14,12 +14,15 @@
 
 struct resolver;
 
+#define RESOLVER_RESOLV_CONF "/etc/resolv.conf"
+#define RESOLVER_HOSTS "/etc/hosts"
+
 struct resolver_settings {
     const struct endpoint *servers; /* none: those of resolv_conf */
     size_t server_count;
     const char *trust_anchor; /* a file of DS or DNSKEY records; NULL: no validation with `servers` */
     const char *resolv_conf,
-        *hosts; /* NULL: /etc/resolv.conf and /etc/hosts; with `servers` hosts is not read */
+        *hosts; /* NULL: RESOLVER_RESOLV_CONF and RESOLVER_HOSTS; with `servers` neither is read */
 };
 
 enum err resolver_open(struct cx *cx, const struct resolver_settings *settings, struct resolver **out);

@@ -81,8 +81,14 @@ enum err serve_room_start(struct caller *c, const struct room_start_request *q,
 enum err serve_room_reload(struct caller *c, const struct room_reload_request *q,
                            struct room_reload_reply *r)
 {
+    enum err e = take_settings(&c->cx, q->settings, q->settings_name);
+
     (void)r;
-    return take_settings(&c->cx, q->settings, q->settings_name);
+    if (e)
+        return e;
+    log_set_level(settings()->log_level);
+    engine_set_reserve(vault.engine, settings()->limits.disk_reserve);
+    return OK;
 }
 
 enum err serve_room_gate(struct caller *c, const struct room_gate_request *q, struct room_gate_reply *r)

@@ -21,8 +21,8 @@ struct outbound {
     struct unreachable *unreachable;
     struct arena *arena;
     struct str relay_password;
-    struct endpoint *own; /* where we take mail */
-    size_t own_count;
+    struct endpoint *interfaces; /* this machine's addresses, when we started */
+    size_t interface_count;
     struct watch_id taker_id;
     atomic_uint busy; /* places */
 };
@@ -69,7 +69,8 @@ struct delivery {
 
 /* outbound.c */
 void place_is_free(struct outbound *o);
-struct mx_self own_self(const struct outbound *o, const struct config *config);
+/* Where we take mail from others: as configured, and for a wildcard every address of this machine. In `arena`. */
+struct mx_self own_self(const struct outbound *o, const struct config *config, struct arena *arena);
 
 /* lookup.c: calls delivery_planned() when the plan is made, maybe at once. */
 void lookup_begin(struct delivery *d);

@@ -34,7 +34,7 @@ static uint16_t port_of(const struct delivery *d)
 /* Mail for a smart host goes there, whoever that is. */
 static void plan_targets(struct delivery *d)
 {
-    struct mx_self self = own_self(d->o, d->config);
+    struct mx_self self = own_self(d->o, d->config, d->arena);
 
     mx_plan_targets(&d->plan, d->config->relay.given ? NULL : &self, port_of(d));
 }
@@ -84,7 +84,7 @@ static void ask_all_addresses(struct delivery *d)
 static void have_mx(void *arg, const struct dns_answer *answer)
 {
     struct delivery *d = arg;
-    struct mx_self self = own_self(d->o, d->config);
+    struct mx_self self = own_self(d->o, d->config, d->arena);
 
     mx_plan_hosts(&d->plan, answer, &self, random_u64());
     if (d->plan.outcome)
@@ -96,7 +96,7 @@ static void have_mx(void *arg, const struct dns_answer *answer)
 void lookup_begin(struct delivery *d)
 {
     const struct config *config = d->config;
-    struct mx_self self = own_self(d->o, config);
+    struct mx_self self = own_self(d->o, config, d->arena);
     bool has_relay = config->relay.given;
     struct str host = has_relay ? config->relay.host.host : d->destination;
 

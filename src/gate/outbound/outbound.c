@@ -9,12 +9,11 @@
 #include <ifaddrs.h>
 #include <stdlib.h>
 
-#define TAKE_CALL 1                                     /* our number for it: one is open at a time */
-#define ASK_AGAIN_MS 5000                               /* after an answer that was an error */
-#define ROOTS_FILE "/etc/ssl/certs/ca-certificates.crt" /* Debian's */
+#define TAKE_CALL 1       /* our number for it: one is open at a time */
+#define ASK_AGAIN_MS 5000 /* after an answer that was an error */
 #define ROOTS_MAX ((size_t)4 * 1024 * 1024)
 #define PASSWORD_FILE_MAX 4096
-#define MOST_OWN 256
+#define MOST_INTERFACES 256
 
 struct taker {
     struct watch watch; /* the first member */
@@ -153,54 +152,56 @@ static enum err read_password(struct cx *cx, struct outbound *o, const struct co
     return OK;
 }
 
-static void add_own(struct outbound *o, const struct endpoint *e)
+static bool is_wildcard(struct str host)
 {
-    if (o->own_count < MOST_OWN)
-        o->own[o->own_count++] = *e;
+    return str_same(host, S("0.0.0.0")) || str_same(host, S("::"));
 }
 
-static void add_interfaces(struct outbound *o, const struct ifaddrs *all, bool v6, uint16_t port)
+static void find_interfaces(struct outbound *o)
 {
-    for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-        int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
-        struct endpoint e = {0};
-
-        if (family != (v6 ? AF_INET6 : AF_INET))
-            continue;
-        memcpy(&e, i->ifa_addr, v6 ? sizeof(e.v6) : sizeof(e.v4));
-        endpoint_set_port(&e, port);
-        add_own(o, &e);
-    }
-}
-
-/* Where we take mail from others: as configured, and for a wildcard every address of this machine. */
-static void find_own_addresses(struct outbound *o, const struct config *config)
-{
-    const struct config_listen *listen = config_listen_find(config, SERVICE_SMTP);
     struct ifaddrs *all = NULL;
+
+    o->interfaces = arena_array(o->arena, struct endpoint, MOST_INTERFACES);
+    if (getifaddrs(&all) < 0)
+        return;
+    for (const struct ifaddrs *i = all; i && o->interface_count < MOST_INTERFACES; i = i->ifa_next) {
+        int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+
+        if (family == AF_INET || family == AF_INET6)
+            memcpy(&o->interfaces[o->interface_count++], i->ifa_addr,
+                   family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+    }
+    freeifaddrs(all);
+}
+
+static void add_listening(const struct outbound *o, const struct config_endpoint *on,
+                          struct endpoint *own, size_t *count)
+{
     struct endpoint e;
 
-    o->own = arena_array(o->arena, struct endpoint, MOST_OWN);
-    if (getifaddrs(&all) < 0)
-        all = NULL;
-    for (size_t i = 0; listen && i < listen->on.n; i++) {
-        const struct config_endpoint *on = &listen->on.v[i];
-
-        if (!parse_ip(on->host, &e))
-            continue;
-        endpoint_set_port(&e, on->port);
-        if (str_same(on->host, S("0.0.0.0")) || str_same(on->host, S("::")))
-            add_interfaces(o, all, endpoint_is_v6(&e), on->port);
-        else
-            add_own(o, &e);
-    }
-    if (all)
-        freeifaddrs(all);
+    if (!parse_ip(on->host, &e))
+        return;
+    if (!is_wildcard(on->host))
+        own[(*count)++] = e;
+    for (size_t i = 0; is_wildcard(on->host) && i < o->interface_count; i++)
+        if (endpoint_is_v6(&o->interfaces[i]) == endpoint_is_v6(&e))
+            own[(*count)++] = o->interfaces[i];
 }
 
-struct mx_self own_self(const struct outbound *o, const struct config *config)
+struct mx_self own_self(const struct outbound *o, const struct config *config, struct arena *arena)
 {
-    return (struct mx_self){config->hostname, o->own, o->own_count};
+    const struct config_listen *listen = config_listen_find(config, SERVICE_SMTP);
+    size_t most = listen ? listen->on.n * (o->interface_count + 1) : 0, count = 0;
+    struct endpoint *own = arena_array(arena, struct endpoint, most);
+
+    for (size_t i = 0; listen && i < listen->on.n; i++) {
+        size_t before = count;
+
+        add_listening(o, &listen->on.v[i], own, &count);
+        for (; before < count; before++)
+            endpoint_set_port(&own[before], listen->on.v[i].port);
+    }
+    return (struct mx_self){config->hostname, own, count};
 }
 
 enum err outbound_open(struct cx *cx, const struct config *config, struct outbound **out)
@@ -211,10 +212,10 @@ enum err outbound_open(struct cx *cx, const struct config *config, struct outbou
 
     o->arena = arena_new(0);
     o->unreachable = unreachable_new();
-    find_own_addresses(o, config);
+    find_interfaces(o);
     e = read_password(cx, o, config);
     if (!e)
-        e = tls_client_new(cx, read_file(roots, ROOTS_FILE, ROOTS_MAX), &o->tls);
+        e = tls_client_new(cx, read_file(roots, OUTBOUND_ROOTS_FILE, ROOTS_MAX), &o->tls);
     arena_free(roots);
     if (e)
         outbound_close(&o);

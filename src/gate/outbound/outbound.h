@@ -15,6 +15,9 @@
 
 struct outbound;
 
+#define OUTBOUND_ROOTS_FILE                                                                            \
+    "/etc/ssl/certs/ca-certificates.crt" /* Debian's; missing: no certificate is trusted */
+
 #define OUTBOUND_MOST 64 /* deliveries at once */
 
 struct outbound_parts {

@@ -237,7 +237,8 @@ static void start(const char *service)
     test_loop_start(&t);
     gate.loop = t.loop;
     assert_int_equal(attach_start(&cx, gate.loop, gate.vault), OK);
-    assert_int_equal(service_open(&cx, service_find(false, str_from_c(service)), listen_anywhere()),
+    assert_int_equal(service_open(&cx, service_find(false, str_from_c(service)), listen_anywhere(),
+                                  &(struct watch_id){0}),
                      OK);
 }
 

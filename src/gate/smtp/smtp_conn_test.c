@@ -74,7 +74,8 @@ static void serve(const char *service, bool is_mx, const char *limits)
     test_loop_start(&t);
     gate.loop = t.loop;
     fd = listen_anywhere();
-    assert_int_equal(service_open(&cx, service_find(is_mx, str_from_c(service)), fd), OK);
+    assert_int_equal(
+        service_open(&cx, service_find(is_mx, str_from_c(service)), fd, &(struct watch_id){0}), OK);
 }
 
 static void end(void)

@@ -372,13 +372,21 @@ static bool is_time_to_look(struct engine *e)
     return true;
 }
 
+void engine_set_reserve(struct engine *e, uint64_t disk_reserve)
+{
+    HOLD(&e->m);
+
+    e->options.disk_reserve = disk_reserve;
+    e->room_looked_at = 0;
+}
+
 bool engine_has_room(struct engine *e)
 {
     if (is_time_to_look(e)) {
-        bool room = e->ops->disk_free(e->backend) >= e->options.disk_reserve;
+        uint64_t disk_free = e->ops->disk_free(e->backend);
         HOLD(&e->m);
 
-        e->has_room = room;
+        e->has_room = disk_free >= e->options.disk_reserve;
     }
     HOLD(&e->m);
     return e->has_room;

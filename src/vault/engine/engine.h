@@ -136,6 +136,7 @@ void part_watch_close(struct part_watch **w); /* when it returns, the callback w
 
 /* ---- upkeep ---- */
 
+void engine_set_reserve(struct engine *e, uint64_t disk_reserve);
 bool engine_has_room(struct engine *e); /* free disk is above the reserve; looked at once a second */
 bool engine_is_open(struct engine *e);  /* false: between a failure and the next opening */
 /* To be called now and then (each second): opens the store again after a failure, when there is room; it waits
