@@ -9,13 +9,14 @@
 #pragma once
 #include "base/buf.h"
 
-#define HTML_HELD 64 /* of a tag or reference: enough to know its name */
+#define HTML_HELD 16 /* the name of a tag or reference that means something is shorter */
 
 struct html {
-    int state; /* private, and the rest */
-    unsigned char held_n, skipped_n, dashes;
+    int state; /* private, all of it */
+    char quote, last;
+    unsigned char held_n, dashes;
     char held[HTML_HELD];
-    char skipped[16]; /* the element that is being passed over */
+    const char *hidden; /* the element whose content is being passed over */
 };
 
 struct html html_begin(void);

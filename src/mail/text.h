@@ -12,7 +12,8 @@
  *   TEXT_BODY    the bodies of text parts, transfer encoding and charset undone, HTML without its markup (html.h); and the
  *                headers of messages inside, which are part of the body (TEXT and BODY both find a forwarded Subject)
  * SEARCH BODY is TEXT_BODY, SEARCH TEXT all three. A text in a charset that is not known is given with U+FFFD for
- * what is not UTF-8. Parts that are no text (images, archives) are passed over; so is what stands between the parts.
+ * what is not UTF-8. Parts that are no text (images, archives) are passed over; so is what stands between the parts, and
+ * what a header holds beyond TEXT_HEADER_MAX.
  *
  * Pieces are UTF-8, cut at characters. A lone line feed stands between two parts, so that nothing matches across.
  * Memory is bounded: a few pieces of TEXT_PIECE. Pure; a struct belongs to one thread at a time, and may be put aside
@@ -24,6 +25,7 @@
 #include "mail/transfer.h"
 
 #define TEXT_PIECE (64 * 1024)
+#define TEXT_HEADER_MAX (256 * 1024)
 
 enum { TEXT_HEADER = 1, TEXT_PARTS = 2, TEXT_BODY = 4 };
 
@@ -34,11 +36,11 @@ struct message_text {
     const struct mime_source *source;
     unsigned what;
     int state;
-    bool html, begun;
-    uint64_t at, end;
+    bool is_html;
+    uint64_t at; /* of the part's body: up to here it was read */
     struct transfer transfer;
     struct charset_decoder charset;
-    struct html markup;
+    struct html html;
     struct buf raw, bytes, text, bare;
 };
 
