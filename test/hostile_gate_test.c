@@ -242,10 +242,10 @@ static void test_calls_of_other_rooms(void **state)
 }
 
 /* A session belongs to the life of the gate that it was given to, and is attached once, with a stream. */
-static struct handle sign_on(struct world *w)
+static struct handle sign_on(struct world *w, uint32_t protocol)
 {
     struct signon_begin_request begin = {
-        .protocol = PROTOCOL_POP3, .mechanism = S("PLAIN"), .client = S("198.51.100.1"), .tls = true};
+        .protocol = protocol, .mechanism = S("PLAIN"), .client = S("198.51.100.1"), .tls = true};
     struct signon_begin_reply begun;
     struct signon_step_request step = {.from_client = S("\0tom@acompany.test\0geheim")};
     struct signon_step_reply done;
@@ -257,18 +257,100 @@ static struct handle sign_on(struct world *w)
     return done.session;
 }
 
-static enum err attach(struct world *w, struct rpc_client *c, struct handle session, int fd)
+static enum err attach_as(struct world *w, struct rpc_client *c, const struct attach_request *q, int fd)
 {
-    struct attach_request q = {.session = session, .protocol = PROTOCOL_POP3, .tls = true};
     struct buf b = buf_make(1000);
     struct str reply;
     enum err e;
 
-    pack_attach_request(&b, &q);
+    pack_attach_request(&b, q);
     e = rpc_call(c, &w->cx, CALL_attach, buf_str(&b), &fd, 1, &reply);
     buf_free(&b);
     close(fd);
     return e;
+}
+
+static enum err attach(struct world *w, struct rpc_client *c, struct handle session, int fd)
+{
+    return attach_as(
+        w, c, &(struct attach_request){.session = session, .protocol = PROTOCOL_POP3, .tls = true}, fd);
+}
+
+/* A session is of the protocol that it was made for, whatever the gate would like to make of it; and what the client
+ * is answered first goes by its own tag, not by lines that somebody would like it to read. */
+static void test_attach_is_of_one_protocol(void **state)
+{
+    static const struct {
+        uint32_t made_for, attached_to;
+        struct str tag;
+    } rows[] = {
+        {PROTOCOL_IMAP, PROTOCOL_POP3, {"", 0}},          {PROTOCOL_IMAP, PROTOCOL_IMAP, {"", 0}},
+        {PROTOCOL_IMAP, PROTOCOL_IMAP, {"a OK\r\nb", 7}}, {PROTOCOL_IMAP, PROTOCOL_IMAP, {"*", 1}},
+        {PROTOCOL_IMAP, PROTOCOL_IMAP, {"+", 1}},         {PROTOCOL_IMAP, PROTOCOL_IMAP, {"a\0b", 3}},
+        {PROTOCOL_POP3, PROTOCOL_IMAP, {"a1", 2}},        {PROTOCOL_POP3, PROTOCOL_POP3, {"a1", 2}},
+        {PROTOCOL_SMTP, PROTOCOL_IMAP, {"a1", 2}},        {PROTOCOL_SMTP, PROTOCOL_SMTP, {"", 0}},
+        {PROTOCOL_IMAP, UINT32_MAX, {"a1", 2}},
+    };
+    struct world *w = *state;
+    struct rpc_client *users = rpc_client_new(w->users, 4);
+    int ends[2];
+
+    w->users = -1;
+    rpc_use(users);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct attach_request q = {.session = sign_on(w, rows[i].made_for),
+                                   .protocol = rows[i].attached_to,
+                                   .tls = true,
+                                   .tag = rows[i].tag};
+
+        pair(ends);
+        assert_int_equal(attach_as(w, users, &q, ends[0]), ERR_BAD_CALL);
+        close(ends[1]);
+        pair(ends); /* and it has had its chance */
+        q.protocol = rows[i].made_for;
+        q.tag = rows[i].made_for == PROTOCOL_IMAP ? S("a1") : STR_NONE;
+        assert_int_equal(attach_as(w, users, &q, ends[0]), ERR_AUTH_NEEDED);
+        close(ends[1]);
+    }
+    rpc_client_free(users);
+    still_works(w);
+}
+
+/* Bindings that a gate makes up bind to what it makes up; none of it signs anybody on without the password. */
+static void test_made_up_bindings(void **state)
+{
+    struct binding bindings[5] = {{S("tls-exporter"), S("made up")}};
+    struct signon_begin_request q = {.protocol = PROTOCOL_IMAP,
+                                     .mechanism = S("SCRAM-SHA-256-PLUS"),
+                                     .client = S("198.51.100.3"),
+                                     .tls = true,
+                                     .bindings = bindings,
+                                     .bindings_count = 1,
+                                     .has_said = true,
+                                     .said = S("p=tls-exporter,,n=tom,r=abc")};
+    struct world *w = *state;
+    struct rpc_client *users = rpc_client_new(w->users, 4);
+    struct signon_begin_reply r;
+    struct signon_step_reply done;
+
+    w->users = -1;
+    rpc_use(users);
+    must(w, vault_signon_begin(&w->cx, &q, &r));
+    assert_int_equal(r.state, SIGNON_MORE);
+    assert_int_equal(vault_signon_step(&w->cx,
+                                       &(struct signon_step_request){
+                                           .signon = r.signon, .from_client = S("c=,r=abc,p=AAAA")},
+                                       &done),
+                     ERR_AUTH_FAILED);
+    q.bindings_count = 5; /* more than the call has room for */
+    assert_int_equal(vault_signon_begin(&w->cx, &q, &r), ERR_BAD_CALL);
+    q.bindings_count = 1;
+    q.said = S("n,,n=tom,r=abc");
+    assert_int_equal(vault_signon_begin(&w->cx, &q, &r), ERR_AUTH_FAILED);
+    q.tls = false;
+    assert_int_equal(vault_signon_begin(&w->cx, &q, &r), ERR_NO_MECHANISM);
+    rpc_client_free(users);
+    still_works(w);
 }
 
 static void test_attach_takes_only_its_own_stream(void **state)
@@ -282,7 +364,7 @@ static void test_attach_takes_only_its_own_stream(void **state)
 
     w->users = -1;
     rpc_use(users);
-    session = sign_on(w);
+    session = sign_on(w, PROTOCOL_POP3);
     assert_int_equal(bind(listening, (struct sockaddr *)&any, sizeof(any)), 0);
     assert_int_equal(listen(listening, 1), 0);
     assert_int_equal(attach(w, users, session, udp), ERR_BAD_CALL); /* could be pointed anywhere */
@@ -641,6 +723,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_relaying_and_no_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_calls_of_other_rooms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_attach_takes_only_its_own_stream, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_attach_is_of_one_protocol, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_made_up_bindings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_passwords_give_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_uid_cannot_be_claimed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_user_is_who_the_kernel_says, set_up, tear_down),

@@ -7,7 +7,7 @@ import re
 
 from harness import DEADLINE_S
 from harness.server import PASSWORD, trusting_tls
-from harness.wire import _Wire
+from harness.wire import CLOSED, _Wire
 
 imaplib._MAXLINE = 1 << 24  # a SEARCH that finds everything is one line
 
@@ -43,11 +43,9 @@ class ImapWire(_Wire):
     def __init__(self, server, protocol="imap", **options):
         self.tags = 0
         super().__init__(server, protocol, **options)
-        if protocol == "imaps":
-            raise ValueError("use starttls()")
 
     def reply(self):
-        return self.line()
+        return self.line() or CLOSED
 
     def command(self, text, *literals):
         """The untagged lines, and the tagged one without its tag. {} in the text is a literal, sent without waiting."""

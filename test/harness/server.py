@@ -18,7 +18,7 @@ from harness import BUILD, DEADLINE_S, free_port
 from harness.lines import Event, Lines
 from harness.processes import ReadySocket, kill_group, wait_exit
 
-PROTOCOLS = ("smtp", "submission", "submissions", "pop3", "pop3s")
+PROTOCOLS = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s")
 SANITIZER_REPORT = re.compile(r"(==\d+==ERROR: |WARNING: ThreadSanitizer|runtime error: |SUMMARY: \w+Sanitizer)")
 LOOK_AGAIN_S = 0.25
 DOMAIN = "acompany.test"

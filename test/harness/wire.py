@@ -15,11 +15,11 @@ CLOSED = "(closed)"
 
 
 class _Wire:
-    def __init__(self, server, protocol, greeting=True, source=None):
+    def __init__(self, server, protocol, greeting=True, source=None, context=None):
         self.socket = socket.create_connection((server.address, server.ports[protocol]), timeout=DEADLINE_S,
                                                source_address=source and (source, 0))
-        if protocol in ("submissions", "pop3s"):
-            self.socket = trusting_tls().wrap_socket(self.socket)
+        if protocol in ("submissions", "imaps", "pop3s"):
+            self.socket = (context or trusting_tls()).wrap_socket(self.socket)
         self.stream = self.socket.makefile("rb")
         self.greeting = self.reply() if greeting else None
 
@@ -149,11 +149,15 @@ def plain(user, password=PASSWORD, authzid=""):
 
 
 class Scram:
-    """The client's half of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding."""
+    """The client's half of SCRAM-SHA-256 (RFC 5802, RFC 7677). With a binding, as "tls-unique" and its bytes, it is
+    that of -PLUS; flag "y" says that the server is thought to have none."""
 
-    def __init__(self, user, password=PASSWORD, authzid=""):
+    def __init__(self, user, password=PASSWORD, authzid="", binding=None, flag="n"):
         name = user.replace("=", "=3D").replace(",", "=2C")
-        self.header = f"n,{'a=' + authzid if authzid else ''},"
+        if binding:
+            flag = f"p={binding[0]}"
+        self.header = f"{flag},{'a=' + authzid if authzid else ''},"
+        self.binding = binding[1] if binding else b""
         self.password = password.encode()
         self.nonce = b64(os.urandom(18))
         self.bare = f"n={name},r={self.nonce}"
@@ -168,7 +172,7 @@ class Scram:
         assert fields["r"].startswith(self.nonce) and len(fields["r"]) > len(self.nonce)
         salted = hashlib.pbkdf2_hmac("sha256", self.password, base64.b64decode(fields["s"]), int(fields["i"]))
         client_key = hmac.digest(salted, b"Client Key", "sha256")
-        without_proof = f"c={b64(self.header)},r={fields['r']}"
+        without_proof = f"c={b64(self.header.encode() + self.binding)},r={fields['r']}"
         message = f"{self.bare},{server_first},{without_proof}".encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), message, "sha256")
         proof = bytes(a ^ b for a, b in zip(client_key, signature))
