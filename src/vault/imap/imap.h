@@ -74,7 +74,8 @@ struct imap_step {
 struct imap_running {
     const struct imap_row *row;
     struct imap_command command;
-    struct imap_step step; /* step.run NULL: none */
+    struct imap_append_seen seen; /* of an APPEND or REPLACE whose literals are coming */
+    struct imap_step step;        /* step.run NULL: none */
     bool finishing; /* the handler is through; what others changed is told, then the tagged reply */
     enum imap_phase then;    /* after that reply */
     const char *cond;        /* "OK", "NO", "BAD" */

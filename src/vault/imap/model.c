@@ -948,7 +948,6 @@ static void do_reconnect(struct model *m, size_t s)
     }
 }
 
-/* While it idles, the others go on; what it is told meanwhile comes with the reply to DONE at the latest. */
 static void do_idle(struct model *m, size_t s)
 {
     struct picture *p = &m->sessions[s];
@@ -978,6 +977,21 @@ static const struct {
     {3, true, do_idle},     {14, false, do_noop},
 };
 #define ACTS (sizeof(acts) / sizeof(acts[0]))
+
+/* Those who idle hear at once: what they are told must be true now, not some commands later. */
+static void hear_idlers(struct model *m)
+{
+    for (size_t s = 0; s < m->session_count && !m->failed; s++) {
+        if (!m->sessions[s].idle)
+            continue;
+        m->may = MAY_EXPUNGE;
+        buf_clear(&m->reply);
+        m->wire->say(m->wire->arg, s, STR_NONE, &m->reply);
+        hear(m, s, STR_NONE);
+        if (m->sessions[s].selected && !m->failed)
+            check_whole(m, s);
+    }
+}
 
 static void act(struct model *m)
 {
@@ -1029,8 +1043,10 @@ bool model_run(const struct model_wire *wire, const struct model_settings *setti
         wire->open(wire->arg, s);
     for (size_t i = 1; i < BOXES; i++)
         command(m, 0, MAY_EXPUNGE, "CREATE %s", box_names[i]);
-    for (m->step = 1; m->step <= settings->steps && !m->failed; m->step++)
+    for (m->step = 1; m->step <= settings->steps && !m->failed; m->step++) {
         act(m);
+        hear_idlers(m);
+    }
     for (size_t s = 0; s < m->session_count && !m->failed; s++) {
         if (m->sessions[s].idle)
             do_idle(m, s);

@@ -20,7 +20,8 @@ struct model_wire {
     /* A session signed on anew. */
     void (*open)(void *arg, size_t session);
     void (*close)(void *arg, size_t session);
-    /* Bytes of the client; *reply gets everything the server says to them, until it has nothing more to say. */
+    /* Bytes of the client; *reply gets everything the server says to them, until it has nothing more to say. Without
+     * bytes: what it has said by itself, to a client that idles. */
     void (*say)(void *arg, size_t session, struct str bytes, struct buf *reply);
 };
 

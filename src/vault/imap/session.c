@@ -299,17 +299,16 @@ static const struct imap_mail_ops *mail_ops(struct imap *i)
 static void take_literal(struct imap *i)
 {
     struct imap_reader *r = &i->reader;
-    struct imap_append_seen seen;
     struct imap_command c;
     const char *why;
 
     i->run.row = parse_imap_command(r->text, &c) ? imap_row_find(c.name) : NULL;
     if (!mail_ops(i) || !(i->run.row->states & (i->selected ? SELECTED : AUTH)) ||
-        !imap_literal_is_message(imap_parsing(i), r->text, &seen)) {
+        !imap_literal_is_message(imap_parsing(i), r->text, &i->run.seen)) {
         imap_literal_inline(r, &i->s->out);
         return;
     }
-    why = mail_ops(i)->begin(i, &seen, &r->literal);
+    why = mail_ops(i)->begin(i, &i->run.seen, &r->literal);
     if (why)
         imap_refuse(r, why);
     else
