@@ -42,7 +42,7 @@
 static struct vault vault;
 static struct channels *channels;
 
-const struct session_ops *const session_protocols[] = {&pop3_session, NULL};
+const struct session_ops *const session_protocols[] = {&pop3_session, &imap_session, NULL};
 
 /* ---- settings ---- */
 
