@@ -5,7 +5,10 @@
 #include "mail/address_list.h"
 #include "mail/content.h"
 #include "mail/header.h"
+#include "mail/params.h"
 #include "proto/imap_string.h"
+
+#define EXTENDED "utf-8''" /* before the value of a parameter that told its charset */
 
 static bool read_str(void *ctx, uint64_t at, size_t n, struct buf *out)
 {
@@ -29,19 +32,26 @@ bool mime_read_header(const struct mime_part *parts, size_t i, const struct mime
                         n < MIME_HEADER_READ_MAX ? (size_t)n : MIME_HEADER_READ_MAX, out);
 }
 
-/* A field as an nstring: absent is NIL, present but empty "". */
-static void write_field(struct buf *out, struct str header, struct str name)
+/* A field's body as an nstring: absent is NIL, present but empty "". */
+static void write_body(struct buf *out, struct str body)
 {
     struct buf text = buf_make(MIME_HEADER_READ_MAX);
-    struct header_field f;
 
-    if (!find_header_field(header, name, &f)) {
+    if (!body.p) {
         buf_add(out, S("NIL"));
         return;
     }
-    header_unfold(&text, f.body);
+    header_unfold(&text, body);
     imap_string_write(out, buf_str(&text));
     buf_free(&text);
+}
+
+static void write_field(struct buf *out, struct str header, struct str name)
+{
+    struct header_field f = {.body = STR_NONE};
+
+    find_header_field(header, name, &f);
+    write_body(out, f.body);
 }
 
 static void write_address(struct buf *out, const struct address_item *i)
@@ -63,55 +73,51 @@ static void write_address(struct buf *out, const struct address_item *i)
     buf_add_char(out, ')');
 }
 
-/* env-from and its like: NIL when there is no address. Of doubled fields the first counts. */
-static bool write_addresses(struct buf *out, struct str header, struct str name)
+/* env-from and its like: what was written, which is nothing when there is no address. */
+static size_t write_addresses(struct buf *out, struct str body)
 {
+    struct address_list l = address_list_make(body);
     struct address_item item;
-    struct header_field f;
-    struct address_list l;
-    bool any = false;
+    size_t begin = out->n;
 
-    if (!find_header_field(header, name, &f))
-        return false;
-    l = address_list_make(f.body);
     while (take_address_item(&l, &item)) {
-        if (!any)
+        if (out->n == begin)
             buf_add_char(out, '(');
-        any = true;
         write_address(out, &item);
     }
-    if (any)
+    if (out->n > begin)
         buf_add_char(out, ')');
     address_list_free(&l);
-    return any;
+    return out->n - begin;
 }
 
-static void write_addresses_or(struct buf *out, struct str header, const char *name,
-                               const char *instead)
-{
-    if (!write_addresses(out, header, str_from_c(name)) &&
-        !write_addresses(out, header, str_from_c(instead)))
-        buf_add(out, S("NIL"));
-    buf_add_char(out, ' ');
-}
-
+/* Of doubled fields the first counts. §7.5.2: Sender and Reply-To are From when they are missing. */
 void imap_envelope_write(struct buf *out, struct str header)
 {
-    /* §7.5.2: Sender and Reply-To are From when they are missing. */
-    static const char *const fields[][2] = {{"From", "From"}, {"Sender", "From"}, {"Reply-To", "From"},
-                                            {"To", "To"},     {"Cc", "Cc"},       {"Bcc", "Bcc"}};
+    enum { DATE, SUBJECT, FROM, SENDER, REPLY_TO, TO, CC, BCC, IN_REPLY_TO, MESSAGE_ID, COUNT };
+    static const struct str names[COUNT] = {S("Date"),        S("Subject"),   S("From"), S("Sender"),
+                                            S("Reply-To"),    S("To"),        S("Cc"),   S("Bcc"),
+                                            S("In-Reply-To"), S("Message-ID")};
+    struct header_found found[COUNT];
+    struct buf from = buf_make(BUF_UNLIMITED); /* by the field's length */
 
-    buf_add_char(out, '(');
-    write_field(out, header, S("Date"));
-    buf_add_char(out, ' ');
-    write_field(out, header, S("Subject"));
-    buf_add_char(out, ' ');
-    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-        write_addresses_or(out, header, fields[i][0], fields[i][1]);
-    write_field(out, header, S("In-Reply-To"));
-    buf_add_char(out, ' ');
-    write_field(out, header, S("Message-ID"));
+    find_header_fields(header, names, COUNT, found);
+    for (size_t i = 0; i < COUNT; i++) {
+        buf_add_char(out, i ? ' ' : '(');
+        if (i < FROM || i > BCC) {
+            write_body(out, found[i].body);
+            continue;
+        }
+        if (i == FROM) {
+            if (write_addresses(&from, found[i].body) == 0)
+                buf_add(&from, S("NIL"));
+            buf_add(out, buf_str(&from));
+        } else if (write_addresses(out, found[i].body) == 0) {
+            buf_add(out, i < TO ? buf_str(&from) : S("NIL"));
+        }
+    }
     buf_add_char(out, ')');
+    buf_free(&from);
 }
 
 /* What all parts of one structure share. */
@@ -123,22 +129,50 @@ struct writer {
     bool extended, failed;
 };
 
-/* body-fld-param: ("name" "value" …), or NIL */
-static void write_params(struct buf *out, struct str params)
+/* attribute-char (RFC 2231 §7), of which these are enough. */
+static void write_percent(struct buf *out, struct str s)
 {
-    struct buf value = buf_make(MIME_HEADER_READ_MAX);
-    struct str name;
-    bool any = false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
 
-    while (take_param(&params, &name, &value)) {
-        buf_add_char(out, any ? ' ' : '(');
-        any = true;
-        imap_string_write(out, name);
-        buf_add_char(out, ' ');
-        imap_string_write(out, buf_str(&value));
+        if (is_alnum(c) || c == '-' || c == '.' || c == '_')
+            buf_add_char(out, c);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)c);
     }
-    buf_add_c(out, any ? ")" : "NIL");
-    buf_free(&value);
+}
+
+/* What told its charset is given in the manner of RFC 2231, whatever it was cut into: IMAP4rev1's clients read it, and it
+ * needs no literal. For those of IMAP4rev2 imap_structure_decode() makes of it what RFC 9051 wants. */
+static void write_param(struct buf *out, const struct param *p)
+{
+    struct buf text = buf_make(BUF_UNLIMITED); /* by the header */
+
+    buf_add(&text, p->name);
+    if (p->extended)
+        buf_add_char(&text, '*');
+    imap_string_write(out, buf_str(&text));
+    buf_add_char(out, ' ');
+    buf_clear(&text);
+    if (p->extended) {
+        buf_add(&text, S(EXTENDED));
+        write_percent(&text, p->value);
+    }
+    imap_string_write(out, p->extended ? buf_str(&text) : p->value);
+    buf_free(&text);
+}
+
+/* body-fld-param: ("name" "value" …), or NIL */
+static void write_params(struct buf *out, struct str text)
+{
+    struct params p = params_read(text);
+
+    for (size_t i = 0; i < p.count; i++) {
+        buf_add_char(out, i ? ' ' : '(');
+        write_param(out, &p.items[i]);
+    }
+    buf_add_c(out, p.count ? ")" : "NIL");
+    params_free(&p);
 }
 
 /* body-fld-dsp: ("attachment" (params)), or NIL */
