@@ -8,8 +8,6 @@
 #include "mail/params.h"
 #include "proto/imap_string.h"
 
-#define EXTENDED "utf-8''" /* before the value of a parameter that told its charset */
-
 static bool read_str(void *ctx, uint64_t at, size_t n, struct buf *out)
 {
     const struct str *message = ctx;
@@ -44,14 +42,6 @@ static void write_body(struct buf *out, struct str body)
     header_unfold(&text, body);
     imap_string_write(out, buf_str(&text));
     buf_free(&text);
-}
-
-static void write_field(struct buf *out, struct str header, struct str name)
-{
-    struct header_field f = {.body = STR_NONE};
-
-    find_header_field(header, name, &f);
-    write_body(out, f.body);
 }
 
 static void write_address(struct buf *out, const struct address_item *i)
@@ -129,19 +119,6 @@ struct writer {
     bool extended, failed;
 };
 
-/* attribute-char (RFC 2231 §7), of which these are enough. */
-static void write_percent(struct buf *out, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-
-        if (is_alnum(c) || c == '-' || c == '.' || c == '_')
-            buf_add_char(out, c);
-        else
-            buf_printf(out, "%%%02X", (unsigned char)c);
-    }
-}
-
 /* What told its charset is given in the manner of RFC 2231, whatever it was cut into: IMAP4rev1's clients read it, and it
  * needs no literal. For those of IMAP4rev2 imap_structure_decode() makes of it what RFC 9051 wants. */
 static void write_param(struct buf *out, const struct param *p)
@@ -155,8 +132,8 @@ static void write_param(struct buf *out, const struct param *p)
     buf_add_char(out, ' ');
     buf_clear(&text);
     if (p->extended) {
-        buf_add(&text, S(EXTENDED));
-        write_percent(&text, p->value);
+        buf_add(&text, S(PARAM_UTF8));
+        percent_encode(&text, p->value);
     }
     imap_string_write(out, p->extended ? buf_str(&text) : p->value);
     buf_free(&text);
@@ -176,13 +153,11 @@ static void write_params(struct buf *out, struct str text)
 }
 
 /* body-fld-dsp: ("attachment" (params)), or NIL */
-static void write_disposition(struct buf *out, struct str header)
+static void write_disposition(struct buf *out, struct str body)
 {
-    struct header_field f;
     struct str token, params;
 
-    if (!find_header_field(header, S("Content-Disposition"), &f) ||
-        !parse_content_token(f.body, &token, &params)) {
+    if (!parse_content_token(body, &token, &params)) {
         buf_add(out, S("NIL"));
         return;
     }
@@ -194,33 +169,38 @@ static void write_disposition(struct buf *out, struct str header)
 }
 
 /* body-fld-lang: RFC 3282's list of tags, or NIL */
-static void write_language(struct buf *out, struct str header)
+static void write_language(struct buf *out, struct str body)
 {
-    struct header_field f;
     struct str tag;
     bool any = false;
 
-    if (find_header_field(header, S("Content-Language"), &f)) {
-        for (skip_cfws(&f.body); take_mime_token(&f.body, &tag); skip_cfws(&f.body)) {
-            buf_add_char(out, any ? ' ' : '(');
-            any = true;
-            imap_string_write(out, tag);
-            skip_cfws(&f.body);
-            take_char(&f.body, ',');
-        }
+    for (skip_cfws(&body); take_mime_token(&body, &tag); skip_cfws(&body)) {
+        buf_add_char(out, any ? ' ' : '(');
+        any = true;
+        imap_string_write(out, tag);
+        skip_cfws(&body);
+        take_char(&body, ',');
     }
     buf_add_c(out, any ? ")" : "NIL");
 }
 
+/* What is told of a part: its fields, of each the first. */
+enum { TYPE, ID, DESCRIPTION, ENCODING, MD5, DISPOSITION, LANGUAGE, LOCATION, PART_FIELDS };
+
+struct part_header {
+    struct buf bytes;
+    struct header_found found[PART_FIELDS];
+};
+
 /* The extension data that all parts end with: disposition, language, location. */
-static void write_extension(struct buf *out, struct str header)
+static void write_extension(struct buf *out, const struct part_header *h)
 {
     buf_add_char(out, ' ');
-    write_disposition(out, header);
+    write_disposition(out, h->found[DISPOSITION].body);
     buf_add_char(out, ' ');
-    write_language(out, header);
+    write_language(out, h->found[LANGUAGE].body);
     buf_add_char(out, ' ');
-    write_field(out, header, S("Content-Location"));
+    write_body(out, h->found[LOCATION].body);
 }
 
 static void read_header(struct writer *w, size_t i, struct buf *header)
@@ -229,20 +209,31 @@ static void read_header(struct writer *w, size_t i, struct buf *header)
         w->failed = true;
 }
 
+static void open_header(struct writer *w, size_t i, struct part_header *h)
+{
+    static const struct str names[PART_FIELDS] = {
+        S("Content-Type"),        S("Content-ID"),
+        S("Content-Description"), S("Content-Transfer-Encoding"),
+        S("Content-MD5"),         S("Content-Disposition"),
+        S("Content-Language"),    S("Content-Location")};
+
+    h->bytes = buf_make(MIME_HEADER_READ_MAX);
+    read_header(w, i, &h->bytes);
+    find_header_fields(buf_str(&h->bytes), names, PART_FIELDS, h->found);
+}
+
 /* The type, as far as the tree agrees: what has no children is not called a multipart or a message, since IMAP's
  * grammar then wants some. */
-static struct content_type type_of(const struct writer *w, size_t i, struct str header)
+static struct content_type type_of(const struct writer *w, size_t i, const struct part_header *h)
 {
     static const struct content_type none = {S("text"), S("plain"), S("; charset=us-ascii")};
     static const struct content_type digest = {S("message"), S("rfc822"), STR_NONE};
     static const struct content_type opaque = {S("application"), S("octet-stream"), STR_NONE};
     const struct mime_part *p = &w->parts[i];
     struct content_type t = p->kind == MIME_MESSAGE ? digest : none;
-    struct header_field f;
     bool message;
 
-    if (find_header_field(header, S("Content-Type"), &f))
-        parse_content_type(f.body, &t);
+    parse_content_type(h->found[TYPE].body, &t);
     message = is_content_type(&t, S("message"), S("rfc822")) ||
               is_content_type(&t, S("message"), S("global"));
     if (p->kind == MIME_LEAF && (message || is_content_type(&t, S("multipart"), STR_NONE)))
@@ -251,12 +242,11 @@ static struct content_type type_of(const struct writer *w, size_t i, struct str 
 }
 
 /* body-fields, without the brackets: type, subtype, parameters, id, description, encoding, size */
-static bool write_basic(struct writer *w, size_t i, struct str header)
+static bool write_basic(struct writer *w, size_t i, const struct part_header *h)
 {
     const struct mime_part *p = &w->parts[i];
-    struct content_type t = type_of(w, i, header);
+    struct content_type t = type_of(w, i, h);
     struct str encoding = S("7bit"), rest;
-    struct header_field f;
 
     imap_string_write(w->out, t.type);
     buf_add_char(w->out, ' ');
@@ -264,12 +254,11 @@ static bool write_basic(struct writer *w, size_t i, struct str header)
     buf_add_char(w->out, ' ');
     write_params(w->out, t.params);
     buf_add_char(w->out, ' ');
-    write_field(w->out, header, S("Content-ID"));
+    write_body(w->out, h->found[ID].body);
     buf_add_char(w->out, ' ');
-    write_field(w->out, header, S("Content-Description"));
+    write_body(w->out, h->found[DESCRIPTION].body);
     buf_add_char(w->out, ' ');
-    if (find_header_field(header, S("Content-Transfer-Encoding"), &f))
-        parse_content_token(f.body, &encoding, &rest);
+    parse_content_token(h->found[ENCODING].body, &encoding, &rest);
     imap_string_write(w->out, encoding);
     buf_printf(w->out, " %llu", (unsigned long long)(p->end - p->body));
     return str_same_nocase(t.type, S("text"));
@@ -280,26 +269,26 @@ static void write_lines(struct writer *w, size_t i)
     buf_printf(w->out, " %llu", (unsigned long long)w->parts[i].lines);
 }
 
-static void write_one_extension(struct writer *w, struct str header)
+static void write_one_extension(struct writer *w, const struct part_header *h)
 {
     if (!w->extended)
         return;
     buf_add_char(w->out, ' ');
-    write_field(w->out, header, S("Content-MD5"));
-    write_extension(w->out, header);
+    write_body(w->out, h->found[MD5].body);
+    write_extension(w->out, h);
 }
 
 static void write_leaf(struct writer *w, size_t i)
 {
-    struct buf header = buf_make(MIME_HEADER_READ_MAX);
+    struct part_header h;
 
-    read_header(w, i, &header);
+    open_header(w, i, &h);
     buf_add_char(w->out, '(');
-    if (write_basic(w, i, buf_str(&header)))
+    if (write_basic(w, i, &h))
         write_lines(w, i);
-    write_one_extension(w, buf_str(&header));
+    write_one_extension(w, &h);
     buf_add_char(w->out, ')');
-    buf_free(&header);
+    buf_free(&h.bytes);
 }
 
 static size_t write_part(struct writer *w, size_t i);
@@ -307,31 +296,32 @@ static size_t write_part(struct writer *w, size_t i);
 /* body-type-msg: basic fields, then the envelope, structure and lines of the message inside */
 static size_t write_message(struct writer *w, size_t i)
 {
-    struct buf header = buf_make(MIME_HEADER_READ_MAX);
+    struct buf inside = buf_make(MIME_HEADER_READ_MAX);
+    struct part_header h;
     size_t next;
 
-    read_header(w, i, &header);
+    open_header(w, i, &h);
     buf_add_char(w->out, '(');
-    write_basic(w, i, buf_str(&header));
-    buf_free(&header);
-    read_header(w, i + 1, &header);
+    write_basic(w, i, &h);
+    buf_free(&h.bytes);
+    read_header(w, i + 1, &inside);
     buf_add_char(w->out, ' ');
-    imap_envelope_write(w->out, buf_str(&header));
-    buf_free(&header);
+    imap_envelope_write(w->out, buf_str(&inside));
+    buf_free(&inside);
     buf_add_char(w->out, ' ');
     next = write_part(w, i + 1);
     write_lines(w, i);
-    read_header(w, i, &header);
-    write_one_extension(w, buf_str(&header));
+    open_header(w, i, &h);
+    write_one_extension(w, &h);
     buf_add_char(w->out, ')');
-    buf_free(&header);
+    buf_free(&h.bytes);
     return next;
 }
 
 /* body-type-mpart: 1*body SP media-subtype. One that has no parts gets an empty text, for the grammar's sake. */
 static size_t write_multipart(struct writer *w, size_t i)
 {
-    struct buf header = buf_make(MIME_HEADER_READ_MAX);
+    struct part_header h;
     struct content_type t;
     size_t next = i + 1;
 
@@ -340,17 +330,17 @@ static size_t write_multipart(struct writer *w, size_t i)
         next = write_part(w, next);
     if (next == i + 1)
         buf_add(w->out, S("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)"));
-    read_header(w, i, &header);
-    t = type_of(w, i, buf_str(&header));
+    open_header(w, i, &h);
+    t = type_of(w, i, &h);
     buf_add_char(w->out, ' ');
     imap_string_write(w->out, t.subtype);
     if (w->extended) {
         buf_add_char(w->out, ' ');
         write_params(w->out, t.params);
-        write_extension(w->out, buf_str(&header));
+        write_extension(w->out, &h);
     }
     buf_add_char(w->out, ')');
-    buf_free(&header);
+    buf_free(&h.bytes);
     return next;
 }
 

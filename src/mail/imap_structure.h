@@ -22,11 +22,16 @@ struct mime_source mime_source_of(struct str *message);
 bool mime_read_header(const struct mime_part *parts, size_t i, const struct mime_source *source,
                       struct buf *out);
 
+/* Kept texts suit every client, what is not ASCII standing in literals, but for one thing: parameters that told their
+ * charset (RFC 2231) are kept as "name*" "utf-8''caf%C3%A9", which IMAP4rev1's clients know how to read. A client that has
+ * enabled IMAP4rev2 is to be given "name*" and the value as UTF-8 (RFC 9051 §7.5.2): that is what this makes of a
+ * BODYSTRUCTURE or BODY that was kept. Appends; what is no list goes as it is. */
+void imap_structure_decode(struct buf *out, struct str structure);
+
 /* "(date subject from sender reply-to to cc bcc in-reply-to message-id)" of a header block. */
 void imap_envelope_write(struct buf *out, struct str header);
 
 /* The tree must have passed mime_check(). extended: BODYSTRUCTURE, else BODY. False: the source could not be read;
- * *out holds a part.
- * RFC-GAP: RFC 9051 §7.5.2 says parameters split by RFC 2231 SHOULD be joined; they are given as they are written. */
+ * *out holds a part. */
 bool imap_structure_write(struct buf *out, const struct mime_part *parts, size_t count,
                           const struct mime_source *source, bool extended);

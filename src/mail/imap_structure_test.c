@@ -103,6 +103,14 @@ static void test_structures(void **state)
          "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 5 " NIL_ENVELOPE " (" PLAIN
          "3 1) 2) \"digest\")",
          "RFC 2046 §5.1.5: messages by default"},
+        {"Content-Type: application/pdf; name*0*=iso-8859-1''caf%E9;\r\n name*1=\" x\"; a*0=b; "
+         "a*1=c\r\n"
+         "Content-Disposition: attachment; filename*=utf-8''%E2%82%AC.pdf\r\n\r\nx",
+         true,
+         "(\"application\" \"pdf\" (\"name*\" \"utf-8''caf%C3%A9%20x\" \"a\" \"bc\") NIL NIL \"7bit\" "
+         "1 NIL "
+         "(\"attachment\" (\"filename*\" \"utf-8''%E2%82%AC.pdf\")) NIL NIL)",
+         "RFC 2231"},
         {"Content-Type: text\r\n\r\nx", false, "(" PLAIN "1 1)",
          "RFC 2045 §5.2: a bad type is text/plain"},
     };
@@ -123,6 +131,35 @@ static void test_structures(void **state)
         mime_reset(&m);
     }
     mime_free(&m);
+    buf_free(&out);
+}
+
+static void test_decoded(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        {"(\"a\" \"b\")", "(\"a\" \"b\")"},
+        {"(\"f*\" \"utf-8''caf%C3%A9\" \"g\" \"utf-8''%41\")",
+         "(\"f*\" \"café\" \"g\" \"utf-8''%41\")"},
+        {"(\"f*\" \"utf-8''%22%5C\")", "(\"f*\" \"\\\"\\\\\")"},
+        {"(\"f*\" \"utf-8''a%0Ab\")", "(\"f*\" {3}\r\na\nb)"},
+        {"({24}\r\n\"f*\" \"utf-8''%41%41%41\" \"*\" {10}\r\nutf-8''%41)",
+         "({24}\r\n\"f*\" \"utf-8''%41%41%41\" \"*\" \"A\")"},
+        {"(\"f*\")(\"utf-8''%41\" \"\\\"*\" \"utf-8''%41\")",
+         "(\"f*\")(\"utf-8''%41\" \"\\\"*\" \"A\")"},
+        {"{9}\r\nutf-8''", "{9}\r\nutf-8''"},
+        {"\"utf-8''\\", "\"utf-8''\\"},
+    };
+    struct buf out = buf_make(1000);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        imap_structure_decode(&out, str_from_c(rows[i].in));
+        if (!str_same(buf_str(&out), str_from_c(rows[i].out)))
+            fail_msg("row %zu: got %.*s", i, STR_ARG(buf_str(&out)));
+        buf_clear(&out);
+    }
     buf_free(&out);
 }
 
@@ -151,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_envelopes),
         cmocka_unit_test(test_structures),
+        cmocka_unit_test(test_decoded),
         cmocka_unit_test(test_source_fails),
     };
 

@@ -81,7 +81,7 @@ static int hex_value(char c)
     return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static void decode_percent(struct buf *out, struct str s)
+void percent_decode(struct buf *out, struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         int high = s.p[i] == '%' && i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
@@ -89,6 +89,19 @@ static void decode_percent(struct buf *out, struct str s)
 
         buf_add_char(out, low < 0 ? s.p[i] : (char)(high << 4 | low));
         i += low < 0 ? 0 : 2;
+    }
+}
+
+/* attribute-char (RFC 2231 §7), of which these are enough. */
+void percent_encode(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+
+        if (is_alnum(c) || c == '-' || c == '.' || c == '_')
+            buf_add_char(out, c);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)c);
     }
 }
 
@@ -117,7 +130,7 @@ static bool gather(struct buf *text, struct piece *pieces, size_t n, struct piec
             *charset = take_charset(&value);
         extended = extended || p->extended;
         if (p->extended)
-            decode_percent(bytes, value);
+            percent_decode(bytes, value);
         else
             buf_add(bytes, value);
         if (p->section == NO_SECTION)

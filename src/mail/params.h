@@ -15,6 +15,9 @@ struct param {
     bool extended;    /* it told its charset: "name*", "name*0*" */
 };
 
+/* How an extended value in UTF-8 begins (extended-initial-value, RFC 2231 §7); then attribute-chars and percent encoding. */
+#define PARAM_UTF8 "utf-8''"
+
 struct params {
     struct param *items; /* in the order of their first pieces */
     size_t count;
@@ -25,3 +28,7 @@ struct params {
  * written. */
 struct params params_read(struct str text);
 void params_free(struct params *p);
+
+/* Appends what percent encoding stands for; and the other way. */
+void percent_decode(struct buf *out, struct str s);
+void percent_encode(struct buf *out, struct str s);
