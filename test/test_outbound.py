@@ -366,6 +366,67 @@ def test_international_address_to_a_server_without_smtputf8(sender, fake_smtp):
     assert report.recipients[0]["Final-Recipient"].replace(" ", "") == "utf-8;änn@other.test"
 
 
+# International mail (RFC 6531)
+
+NESTED = ("From: carol@third.test\r\nSubject: forwarded\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+          "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: grüße\r\n\r\nhallo\r\n--b--\r\n").encode()
+IN_BODY = "From: carol@third.test\r\nSubject: plain\r\n\r\n".encode() + b"x" * 70 * 5000 + "\r\ngrüße\r\n".encode()
+
+
+@pytest.fixture
+def international(sender):
+    """international(message) sends it with SMTPUTF8 from carol@third.test, whose server is at 127.0.0.13."""
+    def make(message):
+        server = sender(OTHER + "\nthird MX 10 mx.third\nmx.third A 127.0.0.13",
+                        settings='network "office" { from = {"127.0.0.7"} relay = true }')
+        with SmtpWire(server, "smtp", source="127.0.0.7") as client:
+            client.ehlo()
+            assert client.talk("MAIL FROM:<carol@third.test> SMTPUTF8", f"RCPT TO:<{ANN}>", "DATA").startswith("354")
+            assert client.say(message + b".\r\n").startswith("250")
+        return server
+    return make
+
+
+def test_header_of_a_part_needs_smtputf8(international, fake_smtp):
+    """A server that does not offer it must not get such a message, and nor may a report about it that is not ASCII."""
+    other = fake_smtp("127.0.0.11", extensions=["8BITMIME"])
+    third = fake_smtp("127.0.0.13", extensions=["8BITMIME"])
+    international(NESTED)
+    message = third.wait_message()
+    assert "SMTPUTF8" not in message.mail and message.data.isascii()
+    report = Report(b"Return-Path: <>\r\n" + message.data)
+    assert report.recipient(ANN)["Status"] == "5.6.7"
+    assert "Subject: grüße".encode() in report.returned
+    assert not any(command.startswith("MAIL") for command in other.commands)
+
+
+def test_header_of_a_part_goes_with_smtputf8(international, fake_smtp):
+    other = fake_smtp("127.0.0.11")
+    international(NESTED)
+    message = other.wait_message()
+    assert message.mail.endswith(" SMTPUTF8") and message.data.endswith(NESTED)
+
+
+def test_body_alone_needs_8bitmime_and_not_smtputf8(international, fake_smtp):
+    """Its last line is far behind the first piece."""
+    other = fake_smtp("127.0.0.11", extensions=["8BITMIME"])
+    international(IN_BODY)
+    message = other.wait_message()
+    assert "BODY=8BITMIME" in message.mail and "SMTPUTF8" not in message.mail
+    assert message.data.endswith(IN_BODY)
+
+
+def test_limits_of_the_other_server(sender, fake_smtp):
+    """RFC 9422."""
+    other = fake_smtp("127.0.0.11", extensions=[*EXTENSIONS, "LIMITS RCPTMAX=2 MAILMAX=2"])
+    server = sender()
+    send(server, *(f"r{n}@other.test" for n in range(5)))
+    taken = [other.wait_message() for _ in range(3)]
+    assert sorted(len(message.recipients) for message in taken) == [1, 2, 2]
+    assert len({message.session for message in taken}) == 2
+    server.wait_until_queue_is_empty()
+
+
 # Trying again
 
 def test_tried_again_until_taken(sender, fake_smtp):

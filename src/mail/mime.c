@@ -66,9 +66,12 @@ static void make_room(struct mime *m)
     }
 }
 
-static bool has_room(const struct mime *m)
+static bool has_room(struct mime *m)
 {
-    return m->count < MIME_PARTS_MAX && m->depth <= MIME_DEPTH_MAX;
+    bool has = m->count < MIME_PARTS_MAX && m->depth <= MIME_DEPTH_MAX;
+
+    m->is_cut |= !has;
+    return has;
 }
 
 static void open_part(struct mime *m, uint64_t start)
@@ -91,7 +94,7 @@ void mime_reset(struct mime *m)
     m->line_start = m->line_length = m->line_count = 0;
     m->last_line_end = 0;
     m->last_line_empty = true;
-    m->cr = false;
+    m->cr = m->utf8_header = m->is_cut = false;
     buf_clear(&m->boundaries);
     buf_clear(&m->line);
     open_part(m, 0);
@@ -262,6 +265,7 @@ static void pass_text(struct mime *m, struct str text, uint64_t next_line)
 
 static void keep(struct mime *m, struct str some)
 {
+    m->utf8_header |= m->in_header && !is_ascii(some);
     buf_add(&m->line, str_upto(some, m->line.limit - m->line.n));
     if (some.n)
         m->cr = some.p[some.n - 1] == '\r';
@@ -278,6 +282,7 @@ static void pass_line(struct mime *m, struct str rest)
         keep(m, rest);
         text = buf_str(&m->line);
     } else {
+        m->utf8_header |= m->in_header && !is_ascii(rest);
         m->cr = rest.n && rest.p[rest.n - 1] == '\r';
         m->line_length = rest.n;
     }

@@ -109,6 +109,41 @@ static void test_trees(void **state)
     mime_free(&m);
 }
 
+/* RFC 6531 §3.2: at any level. Not in a body, a preamble or an epilogue. */
+static void test_utf8_headers(void **state)
+{
+    static const struct {
+        const char *in;
+        bool utf8_header;
+        const char *why;
+    } rows[] = {
+        {"A: b\r\n\r\n\xc3\xbc\r\n", false, "a body"},
+        {"A: \xc3\xbc\r\n\r\nx\r\n", true, "the message's own"},
+        {"A: b\r\n \xc3\xbc\r\n\r\nx\r\n", true, "a fold"},
+        {"A: \xc3\xbc", true, "a header and nothing else"},
+        {MULTI "\xc3\xbc\r\n--b\r\nA: b\r\n\r\n\xc3\xbc\r\n--b--\r\n\xc3\xbc\r\n", false,
+         "around and in a part"},
+        {MULTI "--b\r\nA: \xc3\xbc\r\n\r\nx\r\n--b--\r\n", true, "a part's"},
+        {MULTI "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: \xc3\xbc\r\n\r\nx\r\n--b--\r\n",
+         true, "of a message inside"},
+        {MULTI "--b\r\nContent-Type: message/global\r\nContent-Transfer-Encoding: "
+               "base64\r\n\r\nU3ViamVjdDogw7w=\r\n--b--\r\n",
+         false, "one that is encoded"},
+    };
+    struct mime m = mime_make();
+
+    (void)state;
+    for (size_t piece = 1; piece < 200; piece += piece < 50 ? 1 : 49)
+        for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+            parse(&m, str_from_c(rows[i].in), piece);
+            if (m.utf8_header != rows[i].utf8_header)
+                fail_msg("row %zu, pieces of %zu: %s", i, piece, rows[i].why);
+            assert_false(m.is_cut);
+            mime_reset(&m);
+        }
+    mime_free(&m);
+}
+
 static void test_limits(void **state)
 {
     struct mime m = mime_make();
@@ -120,6 +155,7 @@ static void test_limits(void **state)
     parse(&m, buf_str(&in), 1000);
     assert_int_equal(m.count, MIME_DEPTH_MAX + 1);
     assert_int_equal(m.parts[MIME_DEPTH_MAX].kind, MIME_LEAF);
+    assert_true(m.is_cut);
     mime_reset(&m);
     buf_clear(&in);
     buf_add(&in, S(MULTI));
@@ -127,6 +163,7 @@ static void test_limits(void **state)
         buf_add(&in, S("--b\r\n\r\nx\r\n"));
     parse(&m, buf_str(&in), 1000);
     assert_int_equal(m.count, MIME_PARTS_MAX);
+    assert_true(m.is_cut);
     assert_int_equal(m.parts[MIME_PARTS_MAX - 1].end - m.parts[MIME_PARTS_MAX - 1].body, 1);
     mime_reset(&m);
     buf_clear(&in);
@@ -224,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trees),
+        cmocka_unit_test(test_utf8_headers),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_check),
     };

@@ -1,6 +1,7 @@
 /* The frame: header, three parts, and the fields for programs (RFC 3464 §2.2, §2.3). */
 #include "mail/report.h"
 
+#include "base/codec.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/message_id.h"
@@ -126,6 +127,22 @@ static const struct part header_part = {"text/rfc822-headers", "message/global-h
 static const struct part message_part = {"message/rfc822", "message/global", "Your message",
                                          write_original};
 
+/* message/rfc822 and its kin may not be (RFC 2045 §6.4, RFC 3464 §2.1), the types of RFC 6533 may (§4.4). */
+static bool may_be_encoded(const struct report *r, const struct part *part)
+{
+    return r->seven_bit && (r->smtputf8 || part == &text_part);
+}
+
+/* RFC 2045 §6.8: lines of at most 76 characters. */
+static void add_base64(struct buf *out, struct str s)
+{
+    for (struct str line; s.n; s = str_from(s, line.n)) {
+        line = str_upto(s, 57);
+        base64_encode(out, line);
+        buf_add(out, S("\r\n"));
+    }
+}
+
 static void add_part(struct buf *out, const struct report *r, struct str boundary,
                      const struct part *part)
 {
@@ -135,10 +152,15 @@ static void add_part(struct buf *out, const struct report *r, struct str boundar
     buf_printf(out, "\r\n--%.*s\r\n", STR_ARG(boundary));
     buf_printf(out, "Content-Type: %s\r\n", r->smtputf8 ? part->utf8_type : part->type);
     buf_printf(out, "Content-Description: %s\r\n", part->description);
-    if (!is_ascii(buf_str(&body)))
-        buf_add(out, S("Content-Transfer-Encoding: 8bit\r\n"));
-    buf_add(out, S("\r\n"));
-    buf_add(out, buf_str(&body));
+    if (is_ascii(buf_str(&body)) || !may_be_encoded(r, part)) {
+        if (!is_ascii(buf_str(&body)))
+            buf_add(out, S("Content-Transfer-Encoding: 8bit\r\n"));
+        buf_add(out, S("\r\n"));
+        buf_add(out, buf_str(&body));
+    } else {
+        buf_add(out, S("Content-Transfer-Encoding: base64\r\n\r\n"));
+        add_base64(out, buf_str(&body));
+    }
     buf_free(&body);
 }
 

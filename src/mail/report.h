@@ -39,6 +39,7 @@ struct report {
     struct str original; /* the message, or its beginning with the header in it */
     bool full;           /* the message is returned, and original is all of it; else only its header */
     bool smtputf8;       /* the message came with SMTPUTF8, so the report may go with it */
+    bool seven_bit; /* it goes to who knows which server: what may be base64 then is (RFC 6533 §4.5) */
     const struct report_recipient *recipients;
     size_t recipient_count;
 };

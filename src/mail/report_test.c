@@ -281,6 +281,45 @@ static void test_shapes(void **state)
         check_shape(&rows[i]);
 }
 
+/* RFC 6533 §4.5: to who knows which server, in base64; but message/rfc822 may not be. */
+static void test_seven_bit(void **state)
+{
+    static const struct {
+        const char *original;
+        bool smtputf8, full, ascii;
+    } rows[] = {
+        {"Subject: gr\xc3\xbc\xc3\x9f"
+         "e\r\n\r\nbody\r\n",
+         true, true, true},
+        {"Subject: gr\xc3\xbc\xc3\x9f"
+         "e\r\n\r\nbody\r\n",
+         true, false, true},
+        {"Subject: x\r\n\r\ngr\xc3\xbc\xc3\x9f"
+         "e\r\n",
+         false, true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct report_recipient to = {
+            .action = REPORT_FAILED, .address = S("t\xc3\xb6m@b.test"), .status = S("5.6.7")};
+        struct report r = make(&to, 1);
+        struct buf out = buf_make(BUF_UNLIMITED);
+        size_t at;
+
+        r.original = str_from_c(rows[i].original);
+        r.smtputf8 = rows[i].smtputf8;
+        r.full = rows[i].full;
+        r.seven_bit = true;
+        report_write(&out, &r);
+        assert_int_equal(is_ascii(buf_str(&out)), rows[i].ascii);
+        assert_int_equal(str_find(buf_str(&out), S("Content-Transfer-Encoding: base64\r\n"), &at),
+                         true);
+        check_line_lengths(buf_str(&out));
+        buf_free(&out);
+    }
+}
+
 static void test_several(void **state)
 {
     struct report_recipient rcpts[] = {
@@ -333,9 +372,9 @@ static void test_meanings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_failed),   cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_several),  cmocka_unit_test(test_boundary),
-        cmocka_unit_test(test_meanings),
+        cmocka_unit_test(test_failed),    cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_seven_bit), cmocka_unit_test(test_several),
+        cmocka_unit_test(test_boundary),  cmocka_unit_test(test_meanings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

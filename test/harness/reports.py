@@ -1,5 +1,6 @@
 """Reading a delivery report (RFC 3464) as its receiver would."""
 
+import base64
 import email
 import email.policy
 import re
@@ -26,10 +27,10 @@ class Report:
                                                "message/global-headers")
         self.message = message
         self.text = people.get_content()
-        blocks = status.as_bytes(policy=email.policy.default).partition(b"\n\n")[2].decode().strip().split("\n\n")
+        blocks = content(status).decode().replace("\r\n", "\n").strip().split("\n\n")
         self.about_message, *self.recipients = [fields(block) for block in blocks]
         self.has_only_header = returned.get_content_type().endswith("headers")
-        self.returned = returned.as_bytes().partition(b"\n\n")[2]
+        self.returned = content(returned)
         assert "Reporting-MTA" in self.about_message and self.recipients
         for recipient in self.recipients:
             assert "Final-Recipient" in recipient and "Action" in recipient and "Status" in recipient
@@ -40,6 +41,12 @@ class Report:
             if block["Final-Recipient"].lower().endswith(address.lower()):
                 return block
         raise AssertionError(f"{address} is not in {self.recipients}")
+
+
+def content(part):
+    """What is in it, decoded: the types of RFC 6533 may be encoded, which the email package does not know."""
+    body = part.as_bytes(policy=email.policy.default).partition(b"\n\n")[2]
+    return base64.b64decode(body) if part["Content-Transfer-Encoding"] == "base64" else body
 
 
 def fields(block):

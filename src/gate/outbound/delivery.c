@@ -155,7 +155,6 @@ static bool send_message(struct delivery *d)
 
     if (job_take_piece(&cx, j, 0))
         return false;
-    job_look_at_body(j);
     j->sent = true;
     client_send(d->client, &j->message);
     return true;
@@ -171,8 +170,9 @@ static bool take_another(struct delivery *d)
     bool got = false;
 
     job_end(&d->job, false);
-    if (!is_stopping(d) && d->messages < REUSE_MOST && monotonic_ms() - d->connected_ms < REUSE_MS &&
-        vault_queue_more(&cx, &q, &r) == OK && r.entries_count) {
+    if (!is_stopping(d) && client_may_send(d->client) && d->messages < REUSE_MOST &&
+        monotonic_ms() - d->connected_ms < REUSE_MS && vault_queue_more(&cx, &q, &r) == OK &&
+        r.entries_count) {
         job_begin(&d->job, &r.entries[0]);
         memcpy(d->job.host, before.host, sizeof(before.host));
         memcpy(d->job.address, before.address, sizeof(before.address));

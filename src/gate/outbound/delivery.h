@@ -84,8 +84,6 @@ void job_begin(struct job *j, const struct work *work);
 bool job_is_decided(const struct job *j);
 /* The piece into j->piece, unless it is there already, to be sent from its beginning. */
 enum err job_take_piece(struct cx *cx, struct job *j, uint32_t n);
-/* What the body and the envelope need of the next host. */
-void job_look_at_body(struct job *j);
 /* The words of the host that has just been tried, for those it left undecided. */
 void job_note(struct job *j, struct client_words words, uint32_t outcome, struct str host);
 void job_note_remotes(struct job *j, struct str host);

@@ -17,12 +17,33 @@ static struct work copy_work(struct arena *arena, const struct work *work)
     return copy;
 }
 
-/* RFC 6531 §3.2: a domain in A-labels may go to a server without SMTPUTF8. RFC-GAP: §3.7 would have U-labels where
- * it is offered; which server will take the message is not known yet, and they mean the same. */
+/* RFC 6531 §3.2: a domain in A-labels may go to every server, and where SMTPUTF8 is offered either form will do. */
 static void spell_domain(struct arena *arena, struct path *p)
 {
     if (is_ascii(p->local_part) && !is_ascii(p->domain))
         domain_to_ascii(arena, p->domain, &p->domain);
+}
+
+static bool path_is_ascii(const struct path *p)
+{
+    return is_ascii(p->local_part) && is_ascii(p->domain);
+}
+
+static bool envelope_is_ascii(const struct work *w)
+{
+    if (!path_is_ascii(&w->reverse_path))
+        return false;
+    for (size_t i = 0; i < w->rcpts_count; i++)
+        if (!path_is_ascii(&w->rcpts[i].to))
+            return false;
+    return true;
+}
+
+/* RFC 6531 §3.2: said if the message needs it, not because its sender could have used it. One that came without SMTPUTF8
+ * and has such a header all the same goes on as it came, broken as it is. */
+static bool needs_smtputf8(const struct work *w)
+{
+    return !envelope_is_ascii(w) || (w->params.smtputf8 && w->params.utf8_header);
 }
 
 void job_begin(struct job *j, const struct work *work)
@@ -41,6 +62,8 @@ void job_begin(struct job *j, const struct work *work)
                                 .rcpt_count = j->work.rcpts_count};
     for (size_t i = 0; i < j->work.rcpts_count; i++)
         j->message.rcpts[i].asked = &j->work.rcpts[i];
+    j->message.has_8bit = j->work.params.eightbit;
+    j->message.needs_smtputf8 = needs_smtputf8(&j->work);
 }
 
 bool job_is_decided(const struct job *j)
@@ -87,36 +110,6 @@ enum err job_take_piece(struct cx *cx, struct job *j, uint32_t n)
     j->piece_last = r.last;
     j->has_piece = true;
     return OK;
-}
-
-static bool path_is_ascii(const struct path *p)
-{
-    return is_ascii(p->local_part) && is_ascii(p->domain);
-}
-
-static bool envelope_is_ascii(const struct work *w)
-{
-    if (!path_is_ascii(&w->reverse_path))
-        return false;
-    for (size_t i = 0; i < w->rcpts_count; i++)
-        if (!path_is_ascii(&w->rcpts[i].to))
-            return false;
-    return true;
-}
-
-/* RFC 6531 §3.2: a client says SMTPUTF8 if the message needs it, not because its sender could have used it. The header
- * is in the first piece, or is taken for ASCII as far as it is longer. RFC-GAP: the headers of parts inside are not
- * looked at. */
-void job_look_at_body(struct job *j)
-{
-    struct str header = j->piece;
-    size_t end;
-
-    if (str_find(j->piece, S("\r\n\r\n"), &end))
-        header = str_upto(j->piece, end);
-    j->message.has_8bit = j->work.params.eightbit || !is_ascii(j->piece);
-    j->message.needs_smtputf8 =
-        !envelope_is_ascii(&j->work) || (j->work.params.smtputf8 && !is_ascii(header));
 }
 
 /* ---- verdicts ---- */

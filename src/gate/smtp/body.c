@@ -36,6 +36,7 @@ struct body {
     uint32_t pieces; /* sent ahead */
     uint64_t came;   /* octets, as RFC 1870 §3 counts them: without dots and without what we add */
     size_t charged;  /* to the budget */
+    bool has_8bit;
     enum err failure;
     char cause[256];
 };
@@ -163,6 +164,13 @@ static struct submission_fixes make_fixes(struct smtp *s, const char *id, int64_
     return fixes;
 }
 
+/* At final bytes, once each. */
+static void look_at(struct body *b, struct str bytes)
+{
+    b->has_8bit = b->has_8bit || !is_ascii(bytes);
+    mime_feed(&b->mime, bytes);
+}
+
 static void body_begin(struct smtp *s)
 {
     struct body *b = s->body = must_alloc(sizeof(*b));
@@ -182,7 +190,7 @@ static void body_begin(struct smtp *s)
     }
     buf_reserve(&b->out, BUDGET_STEP);
     write_received(s, &b->out, id, now);
-    mime_feed(&b->mime, buf_str(&b->out));
+    look_at(b, buf_str(&b->out));
 }
 
 /* ---- its bytes ---- */
@@ -245,7 +253,7 @@ static void write_slice(struct smtp *s, struct body *b, struct str slice)
         return;
     }
     submission_feed(&b->filter, slice, &b->out);
-    mime_feed(&b->mime, str_from(buf_str(&b->out), had));
+    look_at(b, str_from(buf_str(&b->out), had));
 }
 
 static void body_write(struct smtp *s, struct str bytes)
@@ -277,7 +285,7 @@ static void body_finish(struct smtp *s)
     if (b->failure)
         return;
     submission_end(&b->filter, &b->out);
-    mime_feed(&b->mime, str_from(buf_str(&b->out), had));
+    look_at(b, str_from(buf_str(&b->out), had));
     send_pieces(s, b, BODY_PIECE);
     if (!b->failure)
         body_check(s, b);
@@ -313,6 +321,8 @@ static enum err deliver(struct smtp *s, struct deliver_reply *r)
     };
 
     mime_end(&b->mime);
+    q.params.eightbit |= b->has_8bit;
+    q.params.utf8_header = b->mime.utf8_header || (b->mime.is_cut && b->has_8bit);
     q.parts = part_tree(s, &b->mime);
     q.parts_count = b->mime.count;
     s->cx.cause[0] = '\0';

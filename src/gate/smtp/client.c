@@ -82,6 +82,11 @@ bool client_wants_rest(const struct client *c)
     return c->wants_rest;
 }
 
+bool client_may_send(const struct client *c)
+{
+    return !c->offers.mail_max || c->mails < c->offers.mail_max;
+}
+
 const struct client_trouble *client_trouble(const struct client *c)
 {
     return &c->trouble;

@@ -75,6 +75,8 @@ uint64_t client_step(const struct client *c);
 /* Some that are undecided may be sent once more over this connection: the server took a part of the recipients
  * and asked for the rest in another transaction (§4.5.3.1.10). */
 bool client_wants_rest(const struct client *c);
+/* The server takes another message in this session, as far as it said (RFC 9422 MAILMAX). */
+bool client_may_send(const struct client *c);
 
 /* Why somebody was left undecided. */
 struct client_trouble {

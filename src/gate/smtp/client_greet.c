@@ -41,6 +41,23 @@ static void read_mechanisms(struct client_offers *o, struct str list)
     }
 }
 
+/* RFC 9422 §3: limits that are not known, or make no sense, are passed over. */
+static void read_limits(struct client_offers *o, struct str list)
+{
+    struct str limit;
+
+    while (list.n) {
+        if (!take_until(&list, ' ', &limit)) {
+            limit = list;
+            list = STR_NONE;
+        }
+        if (take_text_nocase(&limit, S("RCPTMAX=")))
+            parse_u64(limit, &o->rcpt_max);
+        else if (take_text_nocase(&limit, S("MAILMAX=")))
+            parse_u64(limit, &o->mail_max);
+    }
+}
+
 static void read_offer(struct client_offers *o, struct str line)
 {
     static const struct {
@@ -70,6 +87,8 @@ static void read_offer(struct client_offers *o, struct str line)
             *(bool *)((char *)o + plain[i].offset) = true;
     if (str_same_nocase(keyword, S("SIZE")))
         parse_u64(rest, &o->size_limit);
+    if (str_same_nocase(keyword, S("LIMITS")))
+        read_limits(o, rest);
 }
 
 /* ehlo-ok-rsp: a domain and a greeting, then one keyword a line (RFC 5321 §4.1.1.1) */

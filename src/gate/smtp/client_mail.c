@@ -32,18 +32,31 @@ static void decide_undecided(struct client_message *m, uint32_t outcome, struct 
             decide(&m->rcpts[i], outcome, words);
 }
 
-/* Those who wait for another transaction get one if this one went well; else they wait for the next attempt. */
+static void put_off(struct client_message *m, struct client_rcpt *r)
+{
+    r->outcome = OUTCOME_DEFERRED;
+    if (!r->words.status.n)
+        r->words = client_words_own(m->arena, S("4.5.3"),
+                                    S("the server takes no more recipients in one session"));
+}
+
+/* Those who wait for another transaction get one if this one went well; else they wait for the next attempt. Who was
+ * never named gets one anyway, since those before have been decided. */
 static void message_over(struct client *c, bool went_well)
 {
     struct client_message *m = c->message;
+    bool may_go_on = client_may_send(c);
 
     for (size_t i = 0; i < m->rcpt_count; i++) {
-        if (c->envelope.states[i] != PUT_OFF || m->rcpts[i].outcome)
+        bool is_beyond = c->envelope.states[i] == BEYOND;
+
+        if ((!is_beyond && c->envelope.states[i] != PUT_OFF) || m->rcpts[i].outcome ||
+            (is_beyond && c->envelope.mail_refused))
             continue;
-        if (went_well)
+        if (may_go_on && (went_well || is_beyond))
             c->wants_rest = true;
         else
-            m->rcpts[i].outcome = OUTCOME_DEFERRED;
+            put_off(m, &m->rcpts[i]);
     }
     c->message = NULL;
     client_set_phase(c, READY);
@@ -99,6 +112,7 @@ static bool say_one(struct client *c)
     if (!e->mail_sent) {
         client_write_mail(c);
         e->mail_sent = true;
+        c->mails++;
     } else if (next_in_state(c, TO_SEND, &e->next)) {
         client_write_rcpt(c, c->message->rcpts[e->next].asked);
         e->states[e->next] = SENT;
@@ -123,10 +137,15 @@ static void say_envelope(struct client *c)
 static void envelope_begin(struct client *c)
 {
     struct client_message *m = c->message;
+    uint64_t named = 0;
 
     c->envelope = (struct client_envelope){.states = arena_alloc(m->arena, m->rcpt_count)};
-    for (size_t i = 0; i < m->rcpt_count; i++)
-        c->envelope.states[i] = m->rcpts[i].outcome ? LEFT_OUT : TO_SEND;
+    for (size_t i = 0; i < m->rcpt_count; i++) {
+        bool beyond = c->offers.rcpt_max && named == c->offers.rcpt_max;
+
+        c->envelope.states[i] = m->rcpts[i].outcome ? LEFT_OUT : beyond ? BEYOND : TO_SEND;
+        named += c->envelope.states[i] == TO_SEND;
+    }
     c->stuffing = (struct stuffing){0};
     client_set_phase(c, ENVELOPE);
     say_envelope(c);

@@ -37,12 +37,21 @@ enum client_phase {
 /* What the server offers (RFC 5321 §4.1.1.1), from its answer to EHLO. */
 struct client_offers {
     bool starttls, pipelining, eightbitmime, smtputf8, dsn, size, auth_plain, auth_login;
-    uint64_t size_limit; /* 0: not said */
+    uint64_t size_limit; /* 0: not said; so the next two, of RFC 9422 */
+    uint64_t rcpt_max, mail_max;
 };
 struct client_offers parse_offers(struct str ehlo_text);
 
 /* MAIL, then RCPT for those that are undecided, then DATA: so many commands were sent, so many are answered. */
-enum client_rcpt_state { LEFT_OUT, TO_SEND, SENT, TAKEN, PUT_OFF, ANSWERED };
+enum client_rcpt_state {
+    LEFT_OUT,
+    TO_SEND,
+    SENT,
+    TAKEN,
+    PUT_OFF, /* by the server: 452 */
+    BEYOND,  /* more than it said it takes at once (RFC 9422 RCPTMAX): in another transaction */
+    ANSWERED
+};
 
 struct client_envelope {
     unsigned sent, answered;
@@ -65,6 +74,7 @@ struct client {
     struct stuffing stuffing;
     struct client_trouble trouble;
     bool secured, dirty, wants_rest;
+    uint64_t mails; /* said in this session */
     uint64_t step;
 };
 

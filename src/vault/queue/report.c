@@ -94,7 +94,9 @@ static void put_entry(struct txn *t, struct body_id id, const struct entry_row *
     struct entry_rcpt to = {.to = about->reverse_path, .notify = NOTIFY_NEVER, .state = RCPT_WAITING};
     struct new_entry e = {.id = {id.v, 1},
                           .destination = destination,
-                          .params = {.smtputf8 = about->params.smtputf8 && !is_ascii(text)},
+                          .params = {.smtputf8 = about->params.smtputf8 && !is_ascii(text),
+                                     .utf8_header = about->params.smtputf8 && !is_ascii(text),
+                                     .eightbit = !is_ascii(text)},
                           .size = text.n,
                           .rcpts = &to,
                           .rcpts_count = 1};
@@ -125,9 +127,16 @@ static bool returns_all(const struct entry_row *entry, enum report_about about, 
     return about == ABOUT_FAILURE && entry->params.ret != 'H' && entry->size == head.n;
 }
 
+/* A sender whose address is not ASCII is reached by SMTPUTF8 or not at all. */
+static bool must_be_ascii(const struct entry_row *entry, struct str destination)
+{
+    return !str_same(destination, LOCAL_DESTINATION) && is_ascii(entry->reverse_path.local_part) &&
+           is_ascii(entry->reverse_path.domain);
+}
+
 static void write_report(struct buf *out, struct cx *cx, const struct entry_row *entry, bool full,
-                         struct str head, struct body_id id, const struct report_recipient *recipients,
-                         size_t n)
+                         bool seven_bit, struct str head, struct body_id id,
+                         const struct report_recipient *recipients, size_t n)
 {
     char unique[ID_TEXT_SIZE];
     struct report r = {.hostname = settings()->hostname,
@@ -139,6 +148,7 @@ static void write_report(struct buf *out, struct cx *cx, const struct entry_row 
                        .original = head,
                        .full = full,
                        .smtputf8 = entry->params.smtputf8,
+                       .seven_bit = seven_bit,
                        .recipients = recipients,
                        .recipient_count = n};
 
@@ -164,7 +174,8 @@ enum err report_add_from(struct vault *v, struct txn *t, struct cx *cx, struct e
     e = find_destination(v, cx, &entry->reverse_path, &destination);
     if (e)
         return e;
-    write_report(&text, cx, entry, returns_all(entry, about, head), head, report, recipients, n);
+    write_report(&text, cx, entry, returns_all(entry, about, head), must_be_ascii(entry, destination),
+                 head, report, recipients, n);
     if (text.full)
         return fail(cx, ERR_BUG, "a report of more than 16 MiB");
     put_body(t, report, str_copy(cx->arena, buf_str(&text)));
