@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "vault/imap/response.h"
+#include "vault/imap/selected.h"
 #include "vault/store/acl.h"
 
 #include <stdlib.h>
@@ -95,6 +96,11 @@ enum err cmd_delete(struct imap *i, const struct imap_command *c)
         return reply_no(i, "HASCHILDREN", "there are mailboxes below this name");
     if (e == ERR_DENIED)
         return reply_no(i, "CANNOT", "INBOX stays");
+    if (!e && i->selected && i->selected->at.account.v == p.at.account.v &&
+        i->selected->at.mailbox.v == p.at.mailbox.v) {
+        selected_end(i); /* its own: no reason to hang up, as when others delete it */
+        imap_say(i, "OK", "CLOSED", "that was the selected mailbox");
+    }
     return e;
 }
 

@@ -86,6 +86,7 @@ struct listing {
     struct entry *v;
     size_t n, room, next;
     struct entry **by_name; /* sorted */
+    size_t sorted;          /* how many those are */
     const struct str *subscriptions;
     size_t subscription_count;
     bool lsub;
@@ -184,13 +185,14 @@ static void sort_by_name(struct imap *i, struct listing *l)
     for (size_t k = 0; k < l->n; k++)
         l->by_name[k] = &l->v[k];
     qsort(l->by_name, l->n, sizeof(*l->by_name), compare_entries);
+    l->sorted = l->n;
 }
 
 static struct entry *find_entry(const struct listing *l, struct str name)
 {
     struct entry wanted = {.p = {.name = name}}, *key = &wanted;
     struct entry **found =
-        l->n ? bsearch(&key, l->by_name, l->n, sizeof(*l->by_name), compare_entries) : NULL;
+        l->sorted ? bsearch(&key, l->by_name, l->sorted, sizeof(*l->by_name), compare_entries) : NULL;
 
     return found ? *found : NULL;
 }
@@ -198,17 +200,16 @@ static struct entry *find_entry(const struct listing *l, struct str name)
 /* Names that are subscribed to and lead nowhere, and those above them: \NonExistent (RFC 5258 §3). */
 static void add_nonexistent(struct imap *i, struct listing *l)
 {
+    sort_by_name(i, l);
     for (size_t k = 0; k < l->subscription_count; k++) {
         size_t known = l->n;
 
-        sort_by_name(i, l);
-        for (struct str name = l->subscriptions[k]; name.n; name = imap_name_parent(name))
-            if (!find_entry(l, name))
-                add_name(i, l, name, false);
-        if (l->n == known)
-            continue;
+        for (struct str name = l->subscriptions[k]; name.n && !find_entry(l, name);
+             name = imap_name_parent(name))
+            add_name(i, l, name, false);
+        if (l->n > known)
+            sort_by_name(i, l);
     }
-    sort_by_name(i, l);
 }
 
 /* ---- which of them ---- */
