@@ -1,4 +1,4 @@
-/* A hash of UIDs, and the texts in chunks that never move. */
+/* A hash of contents, and the texts in chunks that never move. */
 #include "vault/imap/facts_table.h"
 
 #include "base/arena.h"
@@ -12,9 +12,9 @@
 #define TABLES_MOST 256
 
 struct slot {
-    uint32_t uid; /* 0: free */
-    uint32_t n;
+    uint64_t body; /* 0: free */
     const char *p;
+    uint32_t n;
 };
 
 struct chunk {
@@ -115,23 +115,23 @@ void facts_table_give_back(struct facts_table **t)
     *t = NULL;
 }
 
-static size_t place_of(const struct facts_table *t, uint32_t uid)
+static size_t place_of(const struct facts_table *t, uint64_t body)
 {
-    size_t at = (size_t)(uid * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->room - 1);
+    size_t at = (size_t)(body * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->room - 1);
 
-    while (t->slots[at].uid && t->slots[at].uid != uid)
+    while (t->slots[at].body && t->slots[at].body != body)
         at = (at + 1) & (t->room - 1);
     return at;
 }
 
-struct str facts_table_find(const struct facts_table *t, uint32_t uid)
+struct str facts_table_find(const struct facts_table *t, struct body_id body)
 {
     const struct slot *s;
 
     if (!t->room)
         return STR_NONE;
-    s = &t->slots[place_of(t, uid)];
-    return s->uid ? (struct str){s->p, s->n} : STR_NONE;
+    s = &t->slots[place_of(t, body.v)];
+    return s->body ? (struct str){s->p, s->n} : STR_NONE;
 }
 
 static void count_bytes(struct facts_table *t, size_t n)
@@ -152,8 +152,8 @@ static void grow_slots(struct facts_table *t)
     t->room = room ? room * 2 : 256;
     t->slots = must_alloc(t->room * sizeof(*t->slots));
     for (size_t i = 0; i < room; i++)
-        if (old[i].uid)
-            t->slots[place_of(t, old[i].uid)] = old[i];
+        if (old[i].body)
+            t->slots[place_of(t, old[i].body)] = old[i];
     free(old);
     count_bytes(t, (t->room - room) * sizeof(*old));
 }
@@ -173,7 +173,7 @@ static char *take_room(struct facts_table *t, size_t n)
     return t->chunks->bytes + t->chunks->used - n;
 }
 
-void facts_table_add(struct facts_table *t, uint32_t uid, struct str packed)
+void facts_table_add(struct facts_table *t, struct body_id body, struct str packed)
 {
     struct slot *s;
     char *p;
@@ -181,11 +181,11 @@ void facts_table_add(struct facts_table *t, uint32_t uid, struct str packed)
     if (!packed.n || packed.n > UINT32_MAX || t->bytes + packed.n > TABLE_MOST)
         return;
     grow_slots(t);
-    s = &t->slots[place_of(t, uid)];
-    if (s->uid)
+    s = &t->slots[place_of(t, body.v)];
+    if (s->body)
         return;
     p = take_room(t, packed.n);
     memcpy(p, packed.p, packed.n);
-    *s = (struct slot){.uid = uid, .n = (uint32_t)packed.n, .p = p};
+    *s = (struct slot){.body = body.v, .n = (uint32_t)packed.n, .p = p};
     t->count++;
 }

@@ -12,7 +12,8 @@ struct facts_table;
 struct facts_table *facts_table_take(struct mailbox_ref at);
 void facts_table_give_back(struct facts_table **t); /* for scoped(); NULL is fine */
 
-/* The packed facts of a UID, as long as the table is held; empty: not kept. */
-struct str facts_table_find(const struct facts_table *t, uint32_t uid);
+/* The packed facts of a message with this content, as long as the table is held; empty: not kept. By content and not by
+ * UID: a mailbox that was a \Noselect name for a while counts from 1 again. */
+struct str facts_table_find(const struct facts_table *t, struct body_id body);
 /* Copies it, if there is room. */
-void facts_table_add(struct facts_table *t, uint32_t uid, struct str packed);
+void facts_table_add(struct facts_table *t, struct body_id body, struct str packed);

@@ -411,13 +411,13 @@ static enum err read_facts(struct asked *a, struct account_id account, struct st
 
 enum err asked_facts(struct asked *a, struct account_id account, const struct facts **out)
 {
-    struct str packed = a->table && !a->facts ? facts_table_find(a->table, a->entry->uid) : STR_NONE;
+    struct str packed = a->table && !a->facts ? facts_table_find(a->table, a->entry->body) : STR_NONE;
     enum err e = OK;
 
     if (!a->facts && (!packed.n || !facts_read(packed, &a->own_facts))) {
         e = read_facts(a, account, &packed);
         if (!e && a->table)
-            facts_table_add(a->table, a->entry->uid, packed);
+            facts_table_add(a->table, a->entry->body, packed);
     }
     if (e)
         return e;
