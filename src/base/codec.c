@@ -73,18 +73,12 @@ void hex_encode(struct buf *out, struct str in)
     }
 }
 
-static int hex_digit(char c)
-{
-    c = to_lower(c);
-    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool hex_decode(struct buf *out, struct str in)
 {
     if (in.n % 2)
         return false;
     for (size_t i = 0; i < in.n; i += 2) {
-        int hi = hex_digit(in.p[i]), lo = hex_digit(in.p[i + 1]);
+        int hi = hex_value(in.p[i]), lo = hex_value(in.p[i + 1]);
 
         if (hi < 0 || lo < 0)
             return false;

@@ -70,6 +70,13 @@ static inline bool is_printable(char c)
 {
     return c >= 0x20 && c <= 0x7e;
 }
+static inline int hex_value(char c) /* of a hexadecimal digit; -1: it is none */
+{
+    return is_digit(c)              ? c - '0'
+           : (c >= 'a' && c <= 'f') ? c - 'a' + 10
+           : (c >= 'A' && c <= 'F') ? c - 'A' + 10
+                                    : -1;
+}
 static inline char to_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;

@@ -106,7 +106,7 @@ static struct str fold(struct buf *to, struct str s)
 {
     while (s.n) {
         char *begin = buf_reserve(to, s.n + LONGEST), *end, *out = begin;
-        size_t n;
+        size_t n = 0;
 
         if (!begin)
             return STR_NONE;

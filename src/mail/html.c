@@ -58,11 +58,11 @@ static bool parse_hex(struct str s, uint64_t *out)
 {
     *out = 0;
     for (size_t i = 0; i < s.n; i++) {
-        char c = to_lower(s.p[i]);
+        int v = hex_value(s.p[i]);
 
-        if (!is_digit(c) && !(c >= 'a' && c <= 'f'))
+        if (v < 0)
             return false;
-        *out = *out << 4 | (uint64_t)(is_digit(c) ? c - '0' : c - 'a' + 10);
+        *out = *out << 4 | (uint64_t)v;
     }
     return s.n > 0;
 }

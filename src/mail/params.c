@@ -75,20 +75,15 @@ static struct piece *find_section(struct piece *pieces, size_t n, struct str nam
     return NULL;
 }
 
-static int hex_value(char c)
-{
-    c = to_lower(c);
-    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void percent_decode(struct buf *out, struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         int high = s.p[i] == '%' && i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
         int low = high < 0 ? -1 : hex_value(s.p[i + 2]);
 
-        buf_add_char(out, low < 0 ? s.p[i] : (char)(high << 4 | low));
-        i += low < 0 ? 0 : 2;
+        if (low >= 0)
+            i += 2;
+        buf_add_char(out, low < 0 ? s.p[i] : (char)((unsigned)high << 4 | (unsigned)low));
     }
 }
 

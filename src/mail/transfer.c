@@ -101,12 +101,6 @@ static void decode_base64(struct transfer *t, struct str in, struct buf *room)
 
 /* ---- quoted-printable ---- */
 
-static int hex_value(char c)
-{
-    c = to_lower(c);
-    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void decode_escapes(struct buf *out, struct str in)
 {
     size_t at;
@@ -116,7 +110,7 @@ static void decode_escapes(struct buf *out, struct str in)
         int low = high < 0 ? -1 : hex_value(in.p[at + 2]);
 
         buf_add(out, str_upto(in, at));
-        buf_add_char(out, low < 0 ? '=' : (char)(high << 4 | low));
+        buf_add_char(out, low < 0 ? '=' : (char)((unsigned)high << 4 | (unsigned)low));
         in = str_from(in, at + (low < 0 ? 1 : 3));
     }
     buf_add(out, in);

@@ -66,18 +66,11 @@ void words_write(struct buf *out, struct str text, size_t column)
 
 static bool take_hex(struct str *in, char *out)
 {
-    unsigned v = 0;
+    int high = in->n < 2 ? -1 : hex_value(in->p[0]), low = in->n < 2 ? -1 : hex_value(in->p[1]);
 
-    if (in->n < 2)
+    if (high < 0 || low < 0)
         return false;
-    for (int i = 0; i < 2; i++) {
-        char c = to_lower(in->p[i]);
-
-        if (!is_digit(c) && !(c >= 'a' && c <= 'f'))
-            return false;
-        v = v * 16 + (unsigned)(is_digit(c) ? c - '0' : c - 'a' + 10);
-    }
-    *out = (char)v;
+    *out = (char)((unsigned)high << 4 | (unsigned)low);
     *in = str_from(*in, 2);
     return true;
 }
