@@ -57,6 +57,7 @@ static enum err imap_open(struct session *s)
     i->arena = arena_new(0);
     i->run.code = buf_make(IMAP_CODE_MAX);
     say_signed_on(i);
+    buf_free(&i->run.code); /* the capabilities: it may be long until the first command */
     s->core = i;
     return OK;
 }
