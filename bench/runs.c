@@ -444,8 +444,6 @@ static void report_idle(const struct options *o, const struct measure *opening,
     report_add(r, "server_pss_mb", resting->after.pss / 1048576);
     report_add(r, "cpu_percent_at_rest",
                100 * (resting->after.cpu_s - resting->before.cpu_s) / seconds);
-    report_add(r, "wakeups_per_s_at_rest",
-               (resting->after.switches - resting->before.switches) / seconds);
 }
 
 void run_idle(const struct options *o, struct report *report)
