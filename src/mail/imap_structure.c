@@ -363,3 +363,134 @@ bool imap_structure_write(struct buf *out, const struct mime_part *parts, size_t
     write_part(&w, 0);
     return !w.failed;
 }
+
+/* ---- BODY from BODYSTRUCTURE ---- */
+
+/* Deeper than any that is written: a message inside a message takes two levels, addresses in envelopes three more. */
+#define SHORTEN_DEPTH (MIME_DEPTH_MAX * 2 + 10)
+
+static bool skip_quoted(struct str *in)
+{
+    for (size_t i = 1; i < in->n; i++)
+        if (in->p[i] == '\\')
+            i++;
+        else if (in->p[i] == '"')
+            return *in = str_from(*in, i + 1), true;
+    return false;
+}
+
+static bool skip_literal(struct str *in)
+{
+    struct str s = str_from(*in, 1);
+    uint64_t n;
+
+    if (!take_u64(&s, &n) || !take_text(&s, S("}\r\n")) || n > s.n)
+        return false;
+    *in = str_from(s, (size_t)n);
+    return true;
+}
+
+static bool skip_atom(struct str *in)
+{
+    size_t n = 0;
+
+    while (n < in->n && is_alnum(in->p[n]))
+        n++;
+    *in = str_from(*in, n);
+    return n > 0;
+}
+
+/* A string, NIL, a number or a list with all that is in it. */
+static bool skip_value(struct str *in)
+{
+    struct str s = *in;
+    size_t depth = 0;
+
+    do {
+        bool good = true;
+
+        take_char(&s, ' ');
+        if (take_char(&s, '('))
+            depth++;
+        else if (depth && take_char(&s, ')'))
+            depth--;
+        else if (s.n && s.p[0] == '"')
+            good = skip_quoted(&s);
+        else if (s.n && s.p[0] == '{')
+            good = skip_literal(&s);
+        else
+            good = skip_atom(&s);
+        if (!good)
+            return false;
+    } while (depth);
+    *in = s;
+    return true;
+}
+
+static bool copy_values(struct buf *out, struct str *in, size_t count)
+{
+    struct str s = *in;
+
+    while (count--)
+        if (!skip_value(&s))
+            return false;
+    buf_add(out, str_upto(*in, in->n - s.n));
+    *in = s;
+    return true;
+}
+
+/* The extension data up to the closing bracket is left out. */
+static bool end_body(struct buf *out, struct str *in)
+{
+    while (in->n && in->p[0] == ' ')
+        if (!skip_value(in))
+            return false;
+    buf_add_char(out, ')');
+    return take_char(in, ')');
+}
+
+static bool shorten_body(struct buf *out, struct str *in, unsigned depth);
+
+/* Behind the seven basic fields: of text its lines, of a message its envelope, body and lines. */
+static bool shorten_rest(struct buf *out, struct str *in, unsigned depth)
+{
+    struct str s = *in;
+
+    if (!take_char(&s, ' ') || s.n == 0)
+        return true;
+    if (is_digit(s.p[0]))
+        return copy_values(out, in, 1);
+    if (s.p[0] != '(')
+        return true;
+    if (!copy_values(out, in, 1) || !take_char(in, ' '))
+        return false;
+    buf_add_char(out, ' ');
+    return shorten_body(out, in, depth) && copy_values(out, in, 1);
+}
+
+static bool shorten_body(struct buf *out, struct str *in, unsigned depth)
+{
+    bool good;
+
+    if (depth == SHORTEN_DEPTH || !take_char(in, '('))
+        return false;
+    buf_add_char(out, '(');
+    if (in->n && in->p[0] == '(') {
+        for (good = true; good && in->n && in->p[0] == '(';)
+            good = shorten_body(out, in, depth + 1);
+        good = good && copy_values(out, in, 1); /* the subtype */
+    } else {
+        good = copy_values(out, in, 7) && shorten_rest(out, in, depth + 1);
+    }
+    return good && end_body(out, in);
+}
+
+void imap_structure_shorten(struct buf *out, struct str bodystructure)
+{
+    size_t before = out->n;
+
+    if (shorten_body(out, &bodystructure, 0) || out->full)
+        return;
+    out->n = before;
+    buf_add(out, S("(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)"));
+}

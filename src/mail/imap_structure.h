@@ -35,3 +35,7 @@ void imap_envelope_write(struct buf *out, struct str header);
  * *out holds a part. */
 bool imap_structure_write(struct buf *out, const struct mime_part *parts, size_t count,
                           const struct mime_source *source, bool extended);
+
+/* BODY of a BODYSTRUCTURE that imap_structure_write() made: the same without extension data. What is no such text gives
+ * some text. */
+void imap_structure_shorten(struct buf *out, struct str bodystructure);

@@ -50,13 +50,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str in = {(const char *)data, size};
     struct mime_source source = mime_source_of(&in);
-    struct buf out = buf_make(BUF_UNLIMITED);
+    struct buf out = buf_make(BUF_UNLIMITED), shorter = buf_make(BUF_UNLIMITED);
     struct mime m = mime_make();
 
     mime_feed(&m, in);
     mime_end(&m);
     assert(imap_structure_write(&out, m.parts, m.count, &source, true));
     check_lists(buf_str(&out));
+    imap_structure_shorten(&shorter, buf_str(&out));
+    buf_clear(&out);
+    assert(imap_structure_write(&out, m.parts, m.count, &source, false));
+    assert(str_same(buf_str(&shorter), buf_str(&out)));
+    buf_clear(&out);
+    imap_structure_shorten(&out, in); /* anything else gives a list as well */
     buf_clear(&out);
     imap_envelope_write(&out, str_upto(in, header_length(in)));
     check_lists(buf_str(&out));
@@ -65,5 +71,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(is_utf8(buf_str(&out)) && out.n <= 4 * PREVIEW_CHARACTERS);
     mime_free(&m);
     buf_free(&out);
+    buf_free(&shorter);
     return 0;
 }

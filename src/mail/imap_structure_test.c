@@ -56,6 +56,21 @@ static void test_envelopes(void **state)
 #define NIL_ENVELOPE "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 #define PLAIN "\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
 
+/* BODY is BODYSTRUCTURE without extension data, however it is made. */
+static void check_shortened(const struct mime *m, const struct mime_source *source, const char *why)
+{
+    struct buf whole = buf_make(10000), shorter = buf_make(10000), right = buf_make(10000);
+
+    assert_true(imap_structure_write(&whole, m->parts, m->count, source, true));
+    assert_true(imap_structure_write(&right, m->parts, m->count, source, false));
+    imap_structure_shorten(&shorter, buf_str(&whole));
+    if (!str_same(buf_str(&shorter), buf_str(&right)))
+        fail_msg("%s: shortened is\n%.*s", why, STR_ARG(buf_str(&shorter)));
+    buf_free(&whole);
+    buf_free(&shorter);
+    buf_free(&right);
+}
+
 static void test_structures(void **state)
 {
     static const struct {
@@ -127,6 +142,7 @@ static void test_structures(void **state)
         assert_true(imap_structure_write(&out, m.parts, m.count, &source, rows[i].extended));
         if (!str_same(buf_str(&out), str_from_c(rows[i].out)))
             fail_msg("%s: got\n%.*s", rows[i].why, STR_ARG(buf_str(&out)));
+        check_shortened(&m, &source, rows[i].why);
         buf_clear(&out);
         mime_reset(&m);
     }
@@ -183,13 +199,26 @@ static void test_source_fails(void **state)
     buf_free(&out);
 }
 
+static void test_no_structure(void **state)
+{
+    static const char *const rows[] = {"", "(", "NIL", "((((", "(\"a\" \"b", "({99}\r\nx)", "(1 2 3"};
+    struct buf out = buf_make(1000);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        imap_structure_shorten(&out, str_from_c(rows[i]));
+        assert_true(str_starts(buf_str(&out), S("(\"text\" \"plain\"")));
+        buf_clear(&out);
+    }
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_envelopes),
-        cmocka_unit_test(test_structures),
-        cmocka_unit_test(test_decoded),
-        cmocka_unit_test(test_source_fails),
+        cmocka_unit_test(test_envelopes),    cmocka_unit_test(test_structures),
+        cmocka_unit_test(test_decoded),      cmocka_unit_test(test_source_fails),
+        cmocka_unit_test(test_no_structure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

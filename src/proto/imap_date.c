@@ -111,14 +111,50 @@ void imap_date_write(struct buf *out, int32_t days)
     buf_printf(out, "%d-%s-%04d", d.day, month_names[d.month - 1], (int)d.year);
 }
 
-void imap_date_time_write(struct buf *out, int64_t ms, int zone_minutes)
+/* ---- writing, by the hundred thousand ---- */
+
+static char *put_digits(char *p, int v)
+{
+    p[0] = (char)('0' + v / 10 % 10);
+    p[1] = (char)('0' + v % 10);
+    return p + 2;
+}
+
+void imap_date_time_text(char out[IMAP_DATE_TIME_SIZE], int64_t ms, int zone_minutes)
 {
     int64_t local = ms + zone_minutes * INT64_C(60000), days = days_from_ms(local);
     int seconds = (int)((local - days * DAY_MS) / 1000);
     int east = zone_minutes < 0 ? -zone_minutes : zone_minutes;
     struct day d = civil_from_days(days);
+    int year = d.year < 0 ? 0 : d.year > 9999 ? 9999 : (int)d.year; /* date-year = 4DIGIT */
+    char *p = out;
 
-    buf_printf(out, "\"%2d-%s-%04d %02d:%02d:%02d %c%02d%02d\"", d.day, month_names[d.month - 1],
-               (int)d.year, seconds / 3600, seconds / 60 % 60, seconds % 60,
-               zone_minutes < 0 ? '-' : '+', east / 60, east % 60);
+    *p++ = '"';
+    p = put_digits(p, d.day);
+    if (d.day < 10) /* date-day-fixed = (SP DIGIT) / 2DIGIT */
+        p[-2] = ' ';
+    *p++ = '-';
+    memcpy(p, month_names[d.month - 1], 3);
+    p[3] = '-';
+    p = put_digits(p + 4, year / 100);
+    p = put_digits(p, year % 100);
+    *p++ = ' ';
+    p = put_digits(p, seconds / 3600);
+    *p++ = ':';
+    p = put_digits(p, seconds / 60 % 60);
+    *p++ = ':';
+    p = put_digits(p, seconds % 60);
+    *p++ = ' ';
+    *p++ = zone_minutes < 0 ? '-' : '+';
+    p = put_digits(p, east / 60);
+    p = put_digits(p, east % 60);
+    *p = '"';
+}
+
+void imap_date_time_write(struct buf *out, int64_t ms, int zone_minutes)
+{
+    char text[IMAP_DATE_TIME_SIZE];
+
+    imap_date_time_text(text, ms, zone_minutes);
+    buf_add(out, (struct str){text, sizeof(text)});
 }

@@ -177,6 +177,15 @@ struct imap_set imap_set_resolve(struct arena *a, const struct imap_set *set, ui
     return (struct imap_set){.ranges = ranges, .count = joined};
 }
 
+struct imap_set imap_set_copy(struct arena *a, const struct imap_set *set)
+{
+    struct imap_range *ranges = arena_array(a, struct imap_range, set->count);
+
+    if (set->count)
+        memcpy(ranges, set->ranges, set->count * sizeof(*ranges));
+    return (struct imap_set){.ranges = ranges, .count = set->count};
+}
+
 bool imap_set_has(const struct imap_set *set, uint32_t n)
 {
     size_t low = 0, high = set->count;

@@ -34,6 +34,7 @@ uint32_t imap_set_highest(const struct imap_set *set);
 bool imap_set_is_star(const struct imap_set *set); /* holds "*" somewhere */
 
 /* Of sets in order: */
+struct imap_set imap_set_copy(struct arena *a, const struct imap_set *set);
 bool imap_set_has(const struct imap_set *set, uint32_t n); /* by bisection */
 uint64_t imap_set_size(const struct imap_set *set);        /* how many numbers */
 

@@ -30,6 +30,8 @@ struct str imap_flag_name(uint32_t system_flag); /* "\Seen" */
 
 /* date-time with its quotes: " 7-Feb-1994 22:43:04 -0800". */
 void imap_date_time_write(struct buf *out, int64_t ms, int zone_minutes);
+#define IMAP_DATE_TIME_SIZE 28
+void imap_date_time_text(char out[IMAP_DATE_TIME_SIZE], int64_t ms, int zone_minutes);
 /* date-text: "1-Feb-1994" */
 void imap_date_write(struct buf *out, int32_t days);
 

@@ -344,7 +344,7 @@ static void test_a_block(void **state)
         deliver_to_tom(w);
     durable(w,
             messages_move(w->vault.store, &w->c.cx, (struct mailbox_ref){w->tom, INBOX}, &uids,
-                          (struct mailbox_ref){w->tom, {2}}, &copied, &t),
+                          (struct mailbox_ref){w->tom, {2}}, UINT64_MAX, &copied, &t),
             t);
     DAMAGE(block, w->tom, .mailbox = 1, .block = 0);
     durable(w, domain_create(w->vault.store, &w->c.cx, S("other.test"), &t), t);

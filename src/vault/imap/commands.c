@@ -39,6 +39,11 @@ static const struct imap_row commands[] = {
     /* RFC 9051 §6.4 */
     {"CLOSE", SELECTED, NO_SYNC, cmd_close},
     {"UNSELECT", SELECTED, NO_SYNC, cmd_unselect},
+    {"EXPUNGE", SELECTED, HAS_UID | NO_NUMBERS, cmd_expunge},
+    {"FETCH", SELECTED, HAS_UID | NO_EXPUNGE, cmd_fetch},
+    {"STORE", SELECTED, HAS_UID | NO_EXPUNGE, cmd_store},
+    {"COPY", SELECTED, HAS_UID, cmd_copy},
+    {"MOVE", SELECTED, HAS_UID, cmd_move},
     {"CHECK", SELECTED, 0, cmd_noop}, /* RFC 3501 §6.4.1 */
     {"SEARCH", SELECTED, NO_EXPUNGE | HAS_UID, cmd_search},
     {"SORT", SELECTED, NO_EXPUNGE | HAS_UID, cmd_sort},     /* RFC 5256 */

@@ -51,3 +51,9 @@ HANDLER(cmd_search);
 HANDLER(cmd_sort);
 HANDLER(cmd_thread);
 HANDLER(cmd_esearch);
+/* cmd_fetch.c, cmd_store.c, cmd_copy.c, cmd_expunge.c */
+HANDLER(cmd_fetch);
+HANDLER(cmd_store);
+HANDLER(cmd_copy);
+HANDLER(cmd_move);
+HANDLER(cmd_expunge);

@@ -136,9 +136,10 @@ enum {
     /* The client may be thinking in message numbers: nobody is told that messages are gone (RFC 9051 §7.5.1). For a
      * row with HAS_UID that is so only without UID */
     NO_EXPUNGE = 1,
-    HAS_UID = 2,  /* there is a UID form, and after ENABLE UIDONLY no other (RFC 9586 §3.3) */
-    ONLY_UID = 4, /* there is nothing else */
-    NO_SYNC = 8   /* nothing of what others changed is told */
+    HAS_UID = 2,    /* there is a UID form, and after ENABLE UIDONLY no other (RFC 9586 §3.3) */
+    ONLY_UID = 4,   /* there is nothing else */
+    NO_SYNC = 8,    /* nothing of what others changed is told */
+    NO_NUMBERS = 16 /* without UID it has no message numbers either, and UIDONLY leaves it */
 };
 
 /* For a command whose literals are messages (APPEND, REPLACE): they come before the command is whole, in pieces. What

@@ -23,22 +23,45 @@ static void write_flags(const struct flag_text *t, struct buf *out, uint64_t fla
     buf_add_char(out, ')');
 }
 
+static void remember(struct flag_text *t, struct flag_words *w, uint64_t flags, bool recent)
+{
+    struct buf b = buf_make(FLAG_TEXT_MAX);
+
+    write_flags(t, &b, flags, recent);
+    *w = (struct flag_words){.flags = flags, .begun = true, .recent = recent};
+    if (!b.full)
+        w->n = (uint16_t)b.n;
+    memcpy(w->text, b.p, w->n);
+    buf_free(&b);
+}
+
+static bool is_recent(const struct imap *i, const struct roster_entry *entry)
+{
+    return i->selected->recent.count && selected_is_recent(i, entry->uid);
+}
+
+bool flag_text_find(struct flag_text *t, const struct imap *i, const struct roster_entry *entry,
+                    struct str *text)
+{
+    uint64_t flags = entry->flags;
+    bool recent = is_recent(i, entry);
+    struct flag_words *w = &t->remembered[(flags ^ flags >> 4 ^ flags >> 8 ^ flags >> 12) % 16];
+
+    if (!w->begun || w->flags != flags || w->recent != recent)
+        remember(t, w, flags, recent);
+    *text = (struct str){w->text, w->n};
+    return w->n > 0;
+}
+
 void flag_text_write(struct flag_text *t, const struct imap *i, struct buf *out,
                      const struct roster_entry *entry)
 {
-    bool recent = i->selected->recent.count && selected_is_recent(i, entry->uid);
-    size_t at = out->n;
+    struct str text;
 
-    if (t->n && t->last == entry->flags && t->last_recent == recent) {
-        buf_add(out, (struct str){t->text, t->n});
-        return;
-    }
-    write_flags(t, out, entry->flags, recent);
-    t->n = out->n - at <= FLAG_TEXT_MAX && !out->full ? out->n - at : 0;
-    t->last = entry->flags;
-    t->last_recent = recent;
-    if (t->n)
-        memcpy(t->text, out->p + at, t->n);
+    if (flag_text_find(t, i, entry, &text))
+        buf_add(out, text);
+    else
+        write_flags(t, out, entry->flags, is_recent(i, entry));
 }
 
 void mailbox_flags_write(struct imap *i, const struct roster *r)
@@ -72,29 +95,26 @@ void mailbox_flags_write(struct imap *i, const struct roster *r)
 
 /* ---- FETCH ---- */
 
-static void add_number(struct buf *out, uint32_t n)
+void modseq_write(struct buf *out, uint64_t modseq)
 {
-    char digits[10], *p = digits + sizeof(digits);
-
-    do
-        *--p = (char)('0' + n % 10);
-    while (n /= 10);
-    buf_add(out, (struct str){p, (size_t)(digits + sizeof(digits) - p)});
+    buf_add(out, S(" MODSEQ ("));
+    buf_add_u64(out, modseq);
+    buf_add_char(out, ')');
 }
 
 void fetch_begin(const struct imap *i, struct buf *out, uint32_t number, uint32_t uid, bool with_uid)
 {
     buf_add(out, S("* "));
     if (imap_is_uidonly(i)) {
-        add_number(out, uid);
+        buf_add_u64(out, uid);
         buf_add(out, S(" UIDFETCH ("));
         return;
     }
-    add_number(out, number);
+    buf_add_u64(out, number);
     buf_add(out, S(" FETCH ("));
     if (with_uid) {
         buf_add(out, S("UID "));
-        add_number(out, uid);
+        buf_add_u64(out, uid);
         buf_add_char(out, ' ');
     }
 }

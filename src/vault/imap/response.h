@@ -3,20 +3,27 @@
 #include "vault/imap/place.h"
 #include "vault/imap/selected.h"
 
-/* Flags of one mailbox's messages as text; the last ones are remembered, for most messages look like the one before. */
+/* Flags of one mailbox's messages as text: most messages have flags that others had a moment ago. */
 #define FLAG_TEXT_MAX 200
 struct flag_text {
     struct imap_keyword_names names;
     struct str rows[64 - FLAG_KEYWORD_FIRST];
-    uint64_t last;
-    bool last_recent;
-    size_t n; /* 0: nothing remembered */
-    char text[FLAG_TEXT_MAX];
+    struct flag_words { /* private */
+        uint64_t flags;
+        bool begun, recent;
+        uint16_t n; /* 0: too long for it */
+        char text[FLAG_TEXT_MAX];
+    } remembered[16];
 };
 void flag_text_begin(struct flag_text *t, const struct roster *r); /* the roster must outlive it */
 /* "FLAGS (\Seen $Junk)", with \Recent where that is so. */
 void flag_text_write(struct flag_text *t, const struct imap *i, struct buf *out,
                      const struct roster_entry *entry);
+
+/* The same, to be copied: valid until the next call. False: it is longer than FLAG_TEXT_MAX. */
+bool flag_text_find(struct flag_text *t, const struct imap *i, const struct roster_entry *entry,
+                    struct str *text);
+void modseq_write(struct buf *out, uint64_t modseq); /* " MODSEQ (17)" */
 
 /* "* 5 FETCH (" or, with UIDONLY, "* 17 UIDFETCH (" (RFC 9586 §3.1). with_uid: and "UID 17 " in the former. */
 void fetch_begin(const struct imap *i, struct buf *out, uint32_t number, uint32_t uid, bool with_uid);

@@ -26,8 +26,9 @@ struct selected {
     uint64_t keywords_told;         /* bits whose names the client has heard of in FLAGS */
     struct imap_set_builder recent; /* UIDs that are \Recent in this session (RFC 3501 §2.3.2) */
     struct imap_set_builder saved;  /* UIDs that SEARCH saved: "$" (RFC 5182) */
-    /* Changes of flags with this modseq are this session's own, and need not be told: .SILENT. 0: none */
-    uint64_t silent_modseq;
+    /* Changes of flags with this modseq are this session's own, and were told by the command that made them, as far as
+     * its client wants to hear of them (.SILENT). 0: none. Good for one command */
+    uint64_t told_modseq;
     struct sync *sync; /* under way; sync.c's own */
     struct str name;   /* as the client calls it; malloc */
 };

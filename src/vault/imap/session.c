@@ -245,6 +245,12 @@ static const char *refusal(const struct imap *i, const struct imap_row *row,
     return NULL;
 }
 
+/* RFC 9586 §3.3 */
+static bool needs_uid(const struct imap_running *r)
+{
+    return r->row->flags & HAS_UID && !(r->row->flags & NO_NUMBERS) && !r->command.uid;
+}
+
 static void begin_command(struct imap *i)
 {
     i->phase = RUNNING;
@@ -271,7 +277,7 @@ static void run_command(struct imap *i, struct str text)
     why = refusal(i, r->row, &r->command);
     if (why)
         reply_bad(i, why);
-    else if (imap_is_uidonly(i) && r->row->flags & HAS_UID && !r->command.uid)
+    else if (imap_is_uidonly(i) && needs_uid(r))
         reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more");
     else
         e = r->row->run(i, &r->command);

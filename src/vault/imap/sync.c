@@ -113,17 +113,13 @@ static bool tell_vanished(struct imap *i, struct sync *y)
 static void tell_change(struct imap *i, struct sync *y, const struct known_news *news)
 {
     struct buf *out = &i->s->out;
-    bool silent = i->selected->silent_modseq && news->entry->modseq == i->selected->silent_modseq;
 
-    if (silent && !imap_has_condstore(i))
+    if (news->entry->modseq == i->selected->told_modseq)
         return;
     fetch_begin(i, out, y->may_expunge ? news->number_after : news->number_before, news->uid, true);
-    if (!silent) {
-        flag_text_write(&y->flags, i, out, news->entry);
-        buf_add_char(out, ' ');
-    }
-    if (imap_has_condstore(i)) /* RFC 7162 §3.1.3: of a silent STORE too */
-        buf_printf(out, "MODSEQ (%" PRIu64 ")", news->entry->modseq);
+    flag_text_write(&y->flags, i, out, news->entry);
+    if (imap_has_condstore(i))
+        modseq_write(out, news->entry->modseq);
     fetch_end(out);
 }
 
@@ -196,7 +192,6 @@ enum err sync_some(struct imap *i, bool may_expunge, bool *done)
         newer = known_after(s->known, s->sync->roster, s->sync->may_expunge);
         known_drop(&s->known);
         s->known = newer;
-        s->silent_modseq = 0;
         sync_forget(s);
     }
     return OK;

@@ -12,17 +12,6 @@ struct imap_set vanished_all(struct arena *a, const struct roster *r)
     return (struct imap_set){.ranges = range, .count = next > 1};
 }
 
-static struct imap_set copy(struct arena *a, const struct imap_set_builder *b)
-{
-    struct imap_set set = imap_set_built(b);
-    struct imap_range *ranges = arena_array(a, struct imap_range, set.count);
-
-    if (set.count)
-        memcpy(ranges, set.ranges, set.count * sizeof(*ranges));
-    set.ranges = ranges;
-    return set;
-}
-
 static uint32_t greater(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
@@ -82,7 +71,8 @@ enum err vanished_since(struct imap *i, const struct roster *r, const struct ima
         gone = imap_set_built(&gaps);
     }
     add_common(&common, &gone, within, known_up_to + 1);
-    *out = copy(i->arena, &common);
+    gone = imap_set_built(&common);
+    *out = imap_set_copy(i->arena, &gone);
     imap_set_builder_free(&gaps);
     imap_set_builder_free(&common);
     return OK;

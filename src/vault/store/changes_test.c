@@ -55,7 +55,7 @@ static void test_what_is_told(void **state)
         deliver(TOM, INBOX, 0, 1); /* modseq 2, 3, 4 */
     durable(messages_set_flags(store, &cx, IN(TOM, INBOX), &two, &seen, &f, &t), t);
     durable(messages_set_flags(store, &cx, IN(TOM, INBOX), &two, &seen, &f, &t), t); /* is no change */
-    durable(messages_move(store, &cx, IN(TOM, INBOX), &two, IN(TOM, SENT), &copied, &t), t);
+    durable(messages_move(store, &cx, IN(TOM, INBOX), &two, IN(TOM, SENT), UINT64_MAX, &copied, &t), t);
     remove_uids(SET({3, 3}));
     assert_string_equal(told_since(3, &complete),
                         "4 added 1 3; 5 flags 1 1:2; 6 removed 1 1:2; 6 added 3 1:2; 7 removed 1 3; ");

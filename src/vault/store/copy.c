@@ -86,12 +86,13 @@ static enum err add_one(struct two_boxes *b, struct roster_entry *entry, bool ne
     return box_add(b->to, entry);
 }
 
-static enum err add_all(struct two_boxes *b, struct gathering *g, bool new_emails)
+static enum err add_all(struct two_boxes *b, struct gathering *g, uint64_t may_have, bool new_emails)
 {
     uint64_t flags = 0, mapped = 0; /* neighbours often have the same */
     enum err e = box_row(b->from);
 
     for (size_t i = 0; i < g->n && !e; i++) {
+        g->v[i].flags &= may_have;
         if (b->from != b->to && g->v[i].flags != flags) {
             flags = g->v[i].flags;
             e = box_map_flags(b->to, &b->from->row, flags, &mapped);
@@ -105,8 +106,8 @@ static enum err add_all(struct two_boxes *b, struct gathering *g, bool new_email
 }
 
 static enum err transfer(struct store *s, struct cx *cx, struct mailbox_ref from,
-                         const struct imap_set *uids, struct mailbox_ref to, bool move,
-                         struct copied *out, struct ticket *ticket)
+                         const struct imap_set *uids, struct mailbox_ref to, uint64_t may_have,
+                         bool move, struct copied *out, struct ticket *ticket)
 {
     scoped(two_boxes_close) struct two_boxes b = {0};
     bool new_emails = !move || from.account.v != to.account.v;
@@ -123,7 +124,7 @@ static enum err transfer(struct store *s, struct cx *cx, struct mailbox_ref from
     if (!e && new_emails)
         e = check_quota(b.to_edit, g.bytes);
     if (!e)
-        e = add_all(&b, &g, new_emails);
+        e = add_all(&b, &g, may_have, new_emails);
     if (!e)
         e = box_row(b.to);
     if (e)
@@ -143,15 +144,15 @@ static enum err transfer(struct store *s, struct cx *cx, struct mailbox_ref from
 }
 
 enum err messages_copy(struct store *s, struct cx *cx, struct mailbox_ref from,
-                       const struct imap_set *uids, struct mailbox_ref to, struct copied *out,
-                       struct ticket *ticket)
+                       const struct imap_set *uids, struct mailbox_ref to, uint64_t may_have,
+                       struct copied *out, struct ticket *ticket)
 {
-    return transfer(s, cx, from, uids, to, false, out, ticket);
+    return transfer(s, cx, from, uids, to, may_have, false, out, ticket);
 }
 
 enum err messages_move(struct store *s, struct cx *cx, struct mailbox_ref from,
-                       const struct imap_set *uids, struct mailbox_ref to, struct copied *out,
-                       struct ticket *ticket)
+                       const struct imap_set *uids, struct mailbox_ref to, uint64_t may_have,
+                       struct copied *out, struct ticket *ticket)
 {
-    return transfer(s, cx, from, uids, to, true, out, ticket);
+    return transfer(s, cx, from, uids, to, may_have, true, out, ticket);
 }

@@ -95,7 +95,7 @@ struct flagging {
     struct ranges failed;
 };
 
-static void add_result(struct flagging *f, const struct roster_entry *entry, bool changed)
+static void add_result(struct flagging *f, const struct roster_entry *entry, uint64_t flags)
 {
     struct flags_result *out = f->out;
 
@@ -108,10 +108,12 @@ static void add_result(struct flagging *f, const struct roster_entry *entry, boo
         out->messages = more;
         f->room = room;
     }
-    out->messages[out->count++] = (struct flags_of){.uid = entry->uid,
-                                                    .changed = changed,
-                                                    .flags = entry->flags,
-                                                    .modseq = changed ? f->modseq : entry->modseq};
+    out->messages[out->count++] =
+        (struct flags_of){.uid = entry->uid,
+                          .changed = flags != entry->flags,
+                          .flags = flags,
+                          .modseq = flags != entry->flags ? f->modseq : entry->modseq,
+                          .modseq_before = entry->modseq};
 }
 
 static uint64_t changed_flags(const struct flagging *f, uint64_t flags)
@@ -137,8 +139,8 @@ static enum box_verdict set_flags(void *arg, struct roster_entry *entry)
         ranges_add(f->arena, &f->failed, entry->uid, entry->uid);
         return BOX_KEEP;
     }
+    add_result(f, entry, flags);
     entry->flags = flags;
-    add_result(f, entry, changed);
     return changed ? BOX_CHANGED : BOX_KEEP;
 }
 

@@ -45,7 +45,7 @@ struct flags_result {
         uint32_t uid;
         bool changed; /* then its modseq is the one above */
         uint64_t flags;
-        uint64_t modseq;
+        uint64_t modseq, modseq_before;
     } * messages; /* all of the set that are there, but those of `failed`; ascending */
     size_t count;
     struct imap_set failed; /* modified since `unchanged_since`: MODIFIED (RFC 7162 §3.1.3) */
@@ -68,15 +68,16 @@ struct copied {
 };
 /* A copy is a new email with the same content, thread, flags and internal date; its save date is now (RFC 8514). It
  * counts for the quota of the account that receives: ERR_OVER_QUOTA, and nothing is copied. Keywords go by name;
- * ERR_LIMIT if the other mailbox can hold no more. Both may be the same mailbox. */
+ * ERR_LIMIT if the other mailbox can hold no more. Both may be the same mailbox. may_have: flags that the copies may have,
+ * keywords by any of their bits (RFC 4314 §4). */
 enum err messages_copy(struct store *s, struct cx *cx, struct mailbox_ref from,
-                       const struct imap_set *uids, struct mailbox_ref to, struct copied *out,
-                       struct ticket *ticket);
+                       const struct imap_set *uids, struct mailbox_ref to, uint64_t may_have,
+                       struct copied *out, struct ticket *ticket);
 /* Within an account the email stays what it is and only its place changes; to another account it is copied and removed
  * in one transaction. Always all or nothing. */
 enum err messages_move(struct store *s, struct cx *cx, struct mailbox_ref from,
-                       const struct imap_set *uids, struct mailbox_ref to, struct copied *out,
-                       struct ticket *ticket);
+                       const struct imap_set *uids, struct mailbox_ref to, uint64_t may_have,
+                       struct copied *out, struct ticket *ticket);
 
 /* ---- removal (RFC 9051 §6.4.3, §6.4.9) ---- */
 

@@ -134,7 +134,8 @@ static void do_transfer(void)
     }
     if (kept + n > MOST)
         set.count = n = 0;
-    durable((move ? messages_move : messages_copy)(store, &cx, inbox, &set, inbox, &c, &t), t);
+    durable((move ? messages_move : messages_copy)(store, &cx, inbox, &set, inbox, UINT64_MAX, &c, &t),
+            t);
     assert_int_equal(c.count, n);
     model_count = kept;
     for (size_t i = 0; i < n; i++) {

@@ -1,0 +1,497 @@
+/* FETCH and UID FETCH (RFC 9051 §6.4.5; RFC 7162 §3.1.4, §3.2.6; RFC 3516, 8474, 8514, 8970, 9394, 9586).
+ *
+ *   handler ──► [\Seen is set, in one change] ──► [VANISHED] ──► responses, in steps
+ *
+ * The responses are made from one picture of the mailbox, taken when \Seen is durable. Within a message a step may end
+ * between two items, or within an item whose bytes come from the message itself. */
+#include "vault/imap/commands.h"
+
+#include "base/arena.h"
+#include "vault/imap/fetch.h"
+#include "vault/imap/passage.h"
+#include "vault/imap/vanished.h"
+
+#include <inttypes.h>
+
+#define MESSAGES_BETWEEN_LOOKS 32  /* at the clock, where a message costs next to nothing */
+#define READ_AT_ONCE (1024 * 1024) /* so much of messages that are through may stay in memory */
+
+struct fetch {
+    struct imap_fetch a;
+    bool uid;
+    struct imap_set uids;
+    uint64_t seen_modseq; /* of the change that set \Seen; 0: it was not needed */
+    struct imap_set vanished;
+    size_t vanished_told;
+    struct roster *roster;
+    struct numbers numbers;
+    struct roster_walk walk;
+    struct flag_text flags;
+    uint64_t asked, found,
+        done;         /* messages of the set; of those that are there; of those that are told of */
+    enum err trouble; /* something of what was asked for could not be read */
+    bool unknown_encoding;
+    /* the message at hand */
+    const struct roster_entry *entry; /* NULL: none */
+    size_t begin;        /* where its response begins in the output; SIZE_MAX: that has left already */
+    size_t att, written; /* the next item; how many were written */
+    bool has_cold, has_reading;             /* in this step */
+    enum { BEGINS, MEASURES, SENDS } stage; /* of an item that is read from the message */
+    struct cold_row cold;
+    struct reading reading;
+    struct passage passage;
+};
+
+static void fetch_end_all(void *state)
+{
+    struct fetch *f = state;
+
+    passage_close(&f->passage);
+    roster_drop(&f->roster);
+}
+
+/* ---- items ---- */
+
+/* What cannot be read is left out, and the reply will be NO; the first reason is as good as any. */
+static void is_lost(struct imap *i, struct fetch *f, enum err e)
+{
+    if (!f->trouble) {
+        imap_log_failure(i, e);
+        f->trouble = e;
+    }
+}
+
+static void begin_item(struct fetch *f, struct buf *out)
+{
+    if (f->written++)
+        buf_add_char(out, ' ');
+}
+
+static bool get_cold(struct imap *i, struct fetch *f)
+{
+    struct cx *cx = &i->s->cx;
+    struct view *v;
+    bool found;
+    enum err e;
+
+    if (f->has_cold)
+        return true;
+    e = imap_view(i, &v);
+    if (!e)
+        e = cold_row_view(v, cx, i->selected->at.account, &(struct cold_key){.body = f->entry->body.v},
+                          &f->cold, &found);
+    if (!e && !found)
+        e = fail(cx, ERR_GONE, "body %" PRIu64 " was removed", f->entry->body.v);
+    if (e)
+        is_lost(i, f, e);
+    return f->has_cold = !e;
+}
+
+static void write_cold_item(struct imap *i, struct fetch *f, enum imap_att att)
+{
+    struct buf *out = &i->s->out;
+
+    if (!get_cold(i, f))
+        return;
+    begin_item(f, out);
+    fetch_cold_item_write(i, out, att, &f->cold);
+}
+
+/* ---- items that are read from the message ---- */
+
+static enum err get_reading(struct imap *i, struct fetch *f)
+{
+    struct view *v;
+    enum err e;
+
+    if (f->has_reading)
+        return OK;
+    e = imap_view(i, &v);
+    if (!e)
+        e = reading_open(&f->reading, v, &i->s->cx, i->selected->at.account, f->entry->body);
+    f->has_reading = !e;
+    return e;
+}
+
+static void write_value_begin(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
+{
+    struct buf *out = &i->s->out;
+
+    begin_item(f, out);
+    imap_fetch_att_write(out, att, imap_is_utf8(i));
+    buf_add_char(out, ' ');
+}
+
+/* RFC 9051 §7.5.2: what is not there is NIL; a size must be a number. */
+static void write_nothing(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
+{
+    write_value_begin(i, f, att);
+    buf_add(&i->s->out, att->att == IMAP_ATT_BINARY_SIZE ? S("0") : S("NIL"));
+}
+
+static void write_head(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
+{
+    struct buf *out = &i->s->out;
+
+    write_value_begin(i, f, att);
+    if (att->att == IMAP_ATT_BINARY_SIZE) {
+        buf_add_u64(out, f->passage.size);
+        f->passage.left = 0;
+    } else if (f->passage.has_nul) {
+        imap_literal8_head(out, f->passage.n);
+    } else {
+        imap_literal_head(out, f->passage.n);
+    }
+}
+
+static enum err open_passage(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
+{
+    bool found;
+    enum err e = passage_open(&f->passage, &f->reading, att, &found);
+
+    if (e)
+        return e;
+    if (!found)
+        write_nothing(i, f, att);
+    else if (f->passage.unknown_encoding)
+        f->unknown_encoding = true;
+    else
+        f->stage = MEASURES;
+    return OK;
+}
+
+/* False: the step is over in the middle of it. */
+static bool measure(struct imap *i, struct fetch *f, enum err *e)
+{
+    while (!*e && !f->passage.measured) {
+        if (imap_is_enough(i))
+            return false;
+        *e = passage_measure(&f->passage, &f->reading);
+    }
+    return true;
+}
+
+static bool send_on(struct imap *i, struct fetch *f, enum err *e)
+{
+    while (!*e && f->passage.left) {
+        if (imap_is_enough(i))
+            return false;
+        *e = passage_send(&f->passage, &f->reading, &i->s->out);
+    }
+    return true;
+}
+
+/* Behind a literal's head there is no way to say that the rest cannot be read, but to say nothing any more. */
+static void break_off(struct imap *i, enum err e)
+{
+    imap_log_failure(i, e);
+    i->phase = LEAVING;
+}
+
+/* False: the step is over in the middle of it, or the session. */
+static bool write_passage(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
+{
+    enum err e = get_reading(i, f);
+
+    if (!e && f->stage == BEGINS)
+        e = open_passage(i, f, att);
+    if (f->stage == MEASURES) {
+        if (!measure(i, f, &e))
+            return false;
+        if (!e) {
+            write_head(i, f, att);
+            f->stage = SENDS;
+        }
+    }
+    if (f->stage == SENDS && !send_on(i, f, &e))
+        return false;
+    if (e && f->stage == SENDS) {
+        break_off(i, e);
+        return false;
+    }
+    if (e)
+        is_lost(i, f, e);
+    passage_close(&f->passage);
+    f->stage = BEGINS;
+    return true;
+}
+
+/* ---- a message ---- */
+
+static bool write_item(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
+{
+    uint32_t bit = IMAP_ATT_BIT(att->att);
+
+    if (fetch_leaves_out(i, &f->a, att->att))
+        return true;
+    if (bit & FETCH_HOT) {
+        begin_item(f, &i->s->out);
+        fetch_hot_item_write(i, &f->flags, &i->s->out, att->att, f->entry);
+        return true;
+    }
+    if (bit & FETCH_COLD) {
+        write_cold_item(i, f, att->att);
+        return true;
+    }
+    return write_passage(i, f, att);
+}
+
+/* RFC 9051 §6.4.5: \Seen, where this command has set it, is told along. */
+static void write_seen(struct imap *i, struct fetch *f)
+{
+    struct buf *out = &i->s->out;
+
+    if (f->entry->modseq != f->seen_modseq)
+        return;
+    if (!(f->a.items & IMAP_ATT_BIT(IMAP_ATT_FLAGS))) {
+        begin_item(f, out);
+        flag_text_write(&f->flags, i, out, f->entry);
+    }
+    if (imap_has_condstore(i) && !(f->a.items & IMAP_ATT_BIT(IMAP_ATT_MODSEQ)))
+        modseq_write(out, f->entry->modseq);
+}
+
+static void end_message(struct imap *i, struct fetch *f)
+{
+    struct buf *out = &i->s->out;
+
+    write_seen(i, f);
+    if (!f->written && f->begin == SIZE_MAX) /* a list may not be empty */
+        fetch_hot_item_write(i, &f->flags, out, IMAP_ATT_UID, f->entry);
+    if (!f->written && f->begin < SIZE_MAX)
+        out->n = f->begin; /* nothing of what was asked for could be read */
+    else
+        buf_add(out, S(")\r\n"));
+    f->entry = NULL;
+    f->has_cold = f->has_reading = false;
+    if (arena_size(i->s->cx.arena) > READ_AT_ONCE)
+        arena_reset(i->s->cx.arena);
+    imap_progress(i, ++f->done, f->asked);
+}
+
+static void begin_message(struct imap *i, struct fetch *f, uint32_t number)
+{
+    struct buf *out = &i->s->out;
+
+    f->begin = out->n;
+    fetch_begin(i, out, number, f->entry->uid, false);
+    f->att = f->written = 0;
+}
+
+/* False: the step is over in the middle of it. */
+static bool go_on_with_message(struct imap *i, struct fetch *f)
+{
+    for (; f->att < f->a.att_count; f->att++)
+        if (!write_item(i, f, &f->a.atts[f->att]))
+            return false;
+    end_message(i, f);
+    return true;
+}
+
+/* The next one that is asked for; 0: none. */
+static uint32_t next_message(struct fetch *f)
+{
+    uint32_t number;
+
+    while ((f->entry = roster_next(&f->walk))) {
+        number = number_of(&f->numbers, &f->walk, f->entry);
+        if (!number)
+            continue;
+        f->found++;
+        if (f->entry->modseq > f->a.changed_since)
+            return number;
+    }
+    return 0;
+}
+
+/* ---- steps ---- */
+
+static void end_fetch(struct imap *i, struct fetch *f)
+{
+    bool gone = !f->uid && !f->a.set.saved && f->found < f->asked;
+
+    if (f->unknown_encoding)
+        reply_no(i, "UNKNOWN-CTE", "a part is encoded in a way that is not known");
+    else if (f->trouble)
+        reply_no(i, err_row(f->trouble)->imap, err_row(f->trouble)->text);
+    else if (gone) /* RFC 5530 §3: the client has not been told yet */
+        reply_no(i, "EXPUNGEISSUED", "some of these messages are gone");
+}
+
+/* Hot items alone. */
+static bool run_quick(struct imap *i, struct fetch *f)
+{
+    unsigned count = 0;
+    uint32_t number;
+
+    while (i->s->out.n < SESSION_OUT) {
+        if (++count % MESSAGES_BETWEEN_LOOKS == 0 && imap_is_enough(i))
+            return false;
+        number = next_message(f);
+        if (!number)
+            return true;
+        if (!fetch_hot_write(i, &f->flags, &i->s->out, &f->a, number, f->entry)) {
+            begin_message(i, f, number);
+            go_on_with_message(i, f);
+        }
+        f->entry = NULL;
+    }
+    return false;
+}
+
+static bool run_whole(struct imap *i, struct fetch *f)
+{
+    uint32_t number;
+
+    while (!imap_is_enough(i)) {
+        if (!f->entry) {
+            number = next_message(f);
+            if (!number)
+                return true;
+            begin_message(i, f, number);
+        }
+        if (!go_on_with_message(i, f))
+            return false;
+    }
+    return false;
+}
+
+/* What was written before the step ended has left, and what was read into its memory is gone. */
+static void next_step(struct fetch *f)
+{
+    f->begin = SIZE_MAX;
+    f->has_cold = f->has_reading = false;
+}
+
+static enum err begin_run(struct imap *i, struct fetch *f)
+{
+    enum err e = selected_roster(i, &f->roster);
+
+    if (e)
+        return e;
+    f->numbers = numbers_of(i, f->roster);
+    f->walk = roster_walk(f->roster, &f->uids);
+    flag_text_begin(&f->flags, f->roster);
+    if (!f->a.vanished)
+        return OK;
+    return vanished_since(i, f->roster, &f->uids, f->a.changed_since, 0, &f->vanished);
+}
+
+static enum err fetch_run(struct imap *i, void *state, bool *done)
+{
+    struct fetch *f = state;
+    enum err e = f->roster ? OK : begin_run(i, f);
+
+    if (e)
+        return e;
+    next_step(f);
+    if (!vanished_write(i, &f->vanished, true, &f->vanished_told))
+        return OK;
+    *done = f->a.items & ~FETCH_HOT || f->entry ? run_whole(i, f) : run_quick(i, f);
+    if (*done)
+        end_fetch(i, f);
+    else if (i->s->out.n < SESSION_OUT) /* it was time that ran out: others want theirs */
+        i->run.step.is_long = true;
+    return OK;
+}
+
+/* ---- before ---- */
+
+/* PARTIAL: so many of the messages that are there, from one side (RFC 9394 §3.3, §3.4). */
+static enum err take_partial(struct imap *i, struct fetch *f)
+{
+    const struct imap_partial *p = &f->a.partial;
+    struct imap_set_builder chosen = {0};
+    const struct roster_entry *entry;
+    struct roster *r;
+    struct numbers numbers;
+    struct roster_walk w;
+    uint64_t count = 0, first = p->first, last = p->last, at = 0;
+    enum err e = selected_roster(i, &r);
+
+    if (e)
+        return e;
+    numbers = numbers_of(i, r);
+    for (w = roster_walk(r, &f->uids); (entry = roster_next(&w));)
+        count += number_of(&numbers, &w, entry) != 0;
+    if (p->from_end) {
+        first = count >= p->last ? count - p->last + 1 : 1;
+        last = count >= p->first ? count - p->first + 1 : 0;
+    }
+    for (w = roster_walk(r, &f->uids); at < last && (entry = roster_next(&w));)
+        if (number_of(&numbers, &w, entry) && ++at >= first)
+            imap_set_add(&chosen, entry->uid);
+    f->uids = imap_set_built(&chosen);
+    f->uids = imap_set_copy(i->arena, &f->uids);
+    imap_set_builder_free(&chosen);
+    roster_drop(&r);
+    return OK;
+}
+
+/* The messages without \Seen of which something is about to be shown. */
+static enum err find_unseen(struct imap *i, struct fetch *f, struct imap_set_builder *out)
+{
+    const struct roster_entry *entry;
+    struct roster *r;
+    struct numbers numbers;
+    struct roster_walk w;
+    enum err e = selected_roster(i, &r);
+
+    if (e)
+        return e;
+    numbers = numbers_of(i, r);
+    for (w = roster_walk(r, &f->uids); (entry = roster_next(&w));)
+        if (!(entry->flags & FLAG_SEEN) && entry->modseq > f->a.changed_since &&
+            number_of(&numbers, &w, entry))
+            imap_set_add(out, entry->uid);
+    roster_drop(&r);
+    return OK;
+}
+
+/* \Seen is no reason not to show a message: if it cannot be set, it stays as it is. */
+static void set_seen(struct imap *i, struct fetch *f)
+{
+    struct flags_change change = {.how = FLAGS_ADD, .flags = {.system = FLAG_SEEN}};
+    struct imap_set_builder unseen = {0};
+    struct flags_result result;
+    struct imap_set set;
+    enum err e = find_unseen(i, f, &unseen);
+
+    set = imap_set_built(&unseen);
+    if (!e && set.count) {
+        e = messages_set_flags(i->s->store, &i->s->cx, i->selected->at, &set, &change, &result,
+                               &i->s->ticket);
+        if (!e)
+            f->seen_modseq = i->selected->told_modseq = result.modseq;
+    }
+    if (e)
+        imap_log_failure(i, e);
+    imap_set_builder_free(&unseen);
+}
+
+enum err cmd_fetch(struct imap *i, const struct imap_command *c)
+{
+    struct fetch *f = arena_alloc(i->arena, sizeof(*f));
+    enum err e = OK;
+
+    if (!parse_imap_fetch(imap_parsing(i), c->args, c->uid, &f->a))
+        return reply_misread(i);
+    if (f->a.vanished && !imap_has_qresync(i))
+        return reply_bad(i, "ENABLE QRESYNC first"); /* RFC 7162 §3.2.6 */
+    if (!selected_set(i, &f->a.set, c->uid, &f->uids))
+        return OK;
+    f->uid = c->uid;
+    f->asked = imap_set_size(&f->uids);
+    if (c->uid && f->asked > known_count(i->selected->known))
+        f->asked = known_count(i->selected->known);
+    if (f->a.items & IMAP_ATT_BIT(IMAP_ATT_MODSEQ)) /* RFC 7162 §3.1 */
+        imap_enable(i, IMAP_ENABLE_CONDSTORE);
+    if (f->a.partial.given)
+        e = take_partial(i, f);
+    if (e)
+        return e;
+    if (f->a.sets_seen && i->selected->rights & IMAP_RIGHT_SEEN)
+        set_seen(i, f);
+    imap_go_on(i, &(struct imap_step){.run = fetch_run, .end = fetch_end_all, .state = f});
+    return OK;
+}

@@ -1,0 +1,27 @@
+/* vault/imap/fetch.h: the items of a FETCH response that are kept beside a message, so that no body is read for them: for
+ * FETCH, and for whoever tells of messages as FETCH does (RFC 5465 §5.1). */
+#pragma once
+#include "proto/imap_fetch.h"
+#include "vault/imap/response.h"
+
+/* Those that a roster's entry answers. */
+#define FETCH_HOT (IMAP_ATT_HOT | IMAP_ATT_BIT(IMAP_ATT_EMAILID))
+/* Those that the cold row answers. */
+#define FETCH_COLD                                                                                     \
+    (IMAP_ATT_BIT(IMAP_ATT_THREADID) | IMAP_ATT_BIT(IMAP_ATT_ENVELOPE) | IMAP_ATT_BIT(IMAP_ATT_BODY) | \
+     IMAP_ATT_BIT(IMAP_ATT_BODYSTRUCTURE) | IMAP_ATT_BIT(IMAP_ATT_PREVIEW))
+
+/* A whole response of hot items, "* 5 FETCH (FLAGS (\Seen))" CRLF. False: nothing is written, for its flags are too long
+ * for this quick way. */
+bool fetch_hot_write(const struct imap *i, struct flag_text *flags, struct buf *out,
+                     const struct imap_fetch *a, uint32_t number, const struct roster_entry *entry);
+/* One item each, with its name. */
+void fetch_hot_item_write(const struct imap *i, struct flag_text *flags, struct buf *out,
+                          enum imap_att att, const struct roster_entry *entry);
+void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att att,
+                           const struct cold_row *cold);
+/* Is it left out? With UIDONLY the response begins with the UID (RFC 9586 §3.1). */
+static inline bool fetch_leaves_out(const struct imap *i, const struct imap_fetch *a, enum imap_att att)
+{
+    return att == IMAP_ATT_UID && a->att_count > 1 && imap_is_uidonly(i);
+}
