@@ -64,6 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_clear(&out);
     imap_structure_shorten(&out, in); /* anything else gives a list as well */
     buf_clear(&out);
+    imap_structure_decode(&out, in); /* whatever it is */
+    buf_clear(&out);
     imap_envelope_write(&out, str_upto(in, header_length(in)));
     check_lists(buf_str(&out));
     buf_clear(&out);
