@@ -6,6 +6,7 @@
 #   make install      PREFIX (/usr/local) and DESTDIR as usual
 #   make bench        measures; beside Postfix and Dovecot where they are installed
 #   make fuzz         every fuzz target for FUZZ_SECONDS, or one:  make fuzz TARGET=address FUZZ_SECONDS=3600
+#   make stress       random IMAP sessions against a model:  make stress STEPS=10000000 SEED=5
 #   make check-asan   unit and system tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make check-tsan   the same with ThreadSanitizer
 #   make check-clang  a warning-free build with clang
@@ -16,11 +17,13 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 TARGET ?= *
+STEPS ?= 1000000
+SEED ?= 1
 TESTS ?=
 BENCH ?=
 
 .NOTPARALLEL:
-.PHONY: build run test install bench fuzz fuzz-targets deps format clean \
+.PHONY: build run test install bench fuzz fuzz-targets stress deps format clean \
 	check-asan check-tsan check-clang check-format check-layers
 
 build: build/build.ninja
@@ -62,6 +65,9 @@ install: build
 
 bench: deps build
 	@bench/run build $(BENCH)
+
+stress: build
+	@build/src/vault/imap/model_test --steps $(STEPS) --seed $(SEED)
 
 fuzz: deps fuzz-targets
 	@set -e; for target in $$(find build-fuzz -type f -name '$(TARGET)_fuzz'); do \

@@ -1,0 +1,200 @@
+#include "vault/imap/testing.h"
+
+#include "base/arena.h"
+#include "config/config.h"
+#include "mail/mime.h"
+#include "vault/accept/looks.h"
+#include "vault/engine/memory.h"
+#include "vault/store/body.h"
+#include "vault/store/directory.h"
+#include "vault/store/email.h"
+
+#include <assert.h>
+
+struct world world;
+
+static struct config config = {.postmaster = {"postmaster@acompany.test", 24},
+                               .scram = true,
+                               .limits = {.errors = 5, .message_size = 50 << 20}};
+
+static const struct config *settings(void)
+{
+    return &config;
+}
+
+static void must(enum err e)
+{
+    assert(!e);
+}
+
+/* ---- the store ---- */
+
+static struct account_id make_account(struct str address)
+{
+    struct new_account n = {.address = address};
+    struct account_id id;
+    struct ticket ticket;
+
+    must(account_create(world.store, &world.cx, &n, &id, &ticket));
+    must(engine_wait(world.engine, &world.cx, ticket));
+    return id;
+}
+
+void world_start(void)
+{
+    struct ticket ticket;
+
+    must(engine_open_memory(&world.cx, &(struct engine_options){0}, &world.engine));
+    must(store_open(&world.cx, world.engine, settings, &world.store));
+    must(domain_create(world.store, &world.cx, S("acompany.test"), &ticket));
+    world.fred = make_account(S("fred@acompany.test"));
+    world.tom = make_account(S("tom@acompany.test"));
+    world.prefix = buf_make(1000);
+}
+
+void world_stop(void)
+{
+    store_close(world.store);
+    engine_close(world.engine);
+    buf_free(&world.prefix);
+    arena_reset(world.cx.arena);
+}
+
+/* As a gate sends it along, and accept/ looks at it. */
+static struct cold_row looks_of_mail(struct txn *t, struct body_id id, uint32_t ahead, struct str last,
+                                     struct str text)
+{
+    struct mime m = mime_make();
+    struct body_part *parts;
+    struct cold_row looks = {0};
+    struct str facts;
+
+    mime_feed(&m, text);
+    mime_end(&m);
+    parts = arena_array(world.cx.arena, struct body_part, m.count);
+    for (size_t i = 0; i < m.count; i++)
+        parts[i] = (struct body_part){.parent = m.parts[i].parent,
+                                      .start = m.parts[i].start,
+                                      .body = m.parts[i].body,
+                                      .end = m.parts[i].end,
+                                      .lines = m.parts[i].lines,
+                                      .kind = m.parts[i].kind};
+    must(looks_of_new(t, &world.cx, id, ahead, last, parts, m.count, &looks, &facts));
+    mime_free(&m);
+    return looks;
+}
+
+void world_mail(struct str text)
+{
+    struct part part = {PART_ACCOUNT, world.fred.v};
+    struct txn *t = txn_begin(world.engine, &part, 1);
+    struct new_body b = {.id = {fresh_id()}, .size = text.n};
+    struct cold_row looks;
+    struct new_email n = {.body = b.id,
+                          .body_size = text.n,
+                          .prefix = buf_str(&world.prefix),
+                          .internal_date = 1000000000000,
+                          .received = 1000000000000,
+                          .looks = &looks};
+    struct placed placed;
+    struct ticket ticket;
+
+    digest_of(text, b.sha256);
+    b.last = text;
+    while (b.last.n > BODY_PIECE) {
+        body_put_ahead(t, b.id, b.ahead++, str_upto(b.last, BODY_PIECE));
+        b.last = str_from(b.last, BODY_PIECE);
+    }
+    looks = looks_of_mail(t, b.id, b.ahead, b.last, text);
+    body_put(t, &b);
+    must(email_add(t, &world.cx, world.fred, INBOX, &n, &placed));
+    must(txn_commit(&t, &world.cx, &ticket));
+    must(engine_wait(world.engine, &world.cx, ticket));
+}
+
+void world_big_mail(uint64_t size)
+{
+    struct buf b = buf_make(BUF_UNLIMITED);
+
+    buf_add(&b, S("Subject: big\r\n\r\n"));
+    while (b.n < size)
+        buf_add(&b, S(".23456789 123456789 123456789 123456789 12345678\r\n"));
+    b.n = size;
+    world_mail(buf_str(&b));
+    buf_free(&b);
+}
+
+/* ---- a session, driven as attached.c drives it ---- */
+
+void driven_pass_on(struct driven *d, struct buf *replies)
+{
+    if (!d->s.ticket.v || !engine_wait(world.engine, &world.cx, d->s.ticket))
+        buf_add(replies, buf_str(&d->s.out));
+    else
+        d->wish = SESSION_CLOSE; /* lost: not a word */
+    d->s.ticket = (struct ticket){0};
+    assert(!d->s.out.full);
+    buf_free(&d->s.out);
+    arena_release(d->s.cx.arena);
+}
+
+static void session_open(struct driven *d)
+{
+    struct buf greeting = buf_make(BUF_UNLIMITED);
+
+    if (d->is_open)
+        return;
+    d->s = (struct session){.cx = {.arena = arena_new(0)},
+                            .store = world.store,
+                            .tag = S("a0"),
+                            .who = {.account = d->who, .client = "192.0.2.1"},
+                            .out = buf_make(SESSION_OUT + (1 << 20))};
+    d->is_open = true;
+    d->wish = imap_session.open(&d->s) ? SESSION_CLOSE : SESSION_MORE;
+    driven_pass_on(d, &greeting);
+    assert(str_starts(buf_str(&greeting), S("a0 OK [CAPABILITY IMAP4rev")));
+    assert(str_ends_nocase(buf_str(&greeting), S("] signed on\r\n")));
+    buf_free(&greeting);
+}
+
+void driven_close(struct driven *d)
+{
+    if (!d->is_open)
+        return;
+    if (d->s.core)
+        imap_session.close(&d->s);
+    buf_free(&d->s.out);
+    arena_free(d->s.cx.arena);
+    d->is_open = false;
+}
+
+static void go_on(struct driven *d, struct buf *replies)
+{
+    for (;;) {
+        driven_pass_on(d, replies);
+        if (d->wish == SESSION_COMPRESS)
+            d->wish = SESSION_MORE;
+        if (d->wish != SESSION_WRITE && d->wish != SESSION_LONG)
+            break;
+        d->wish = imap_session.more(&d->s);
+    }
+}
+
+void driven_wake(struct driven *d, struct buf *replies)
+{
+    if (!d->is_open || d->wish != SESSION_MORE || !d->s.watched_count)
+        return;
+    d->s.watch_changed = false;
+    d->wish = imap_session.woken(&d->s);
+    go_on(d, replies);
+}
+
+void driven_feed(struct driven *d, struct str *in, struct buf *replies)
+{
+    session_open(d);
+    if (d->wish == SESSION_MORE && in->n)
+        d->wish = imap_session.feed(&d->s, in);
+    go_on(d, replies);
+    if (d->s.watch_changed) /* as after each new choice */
+        driven_wake(d, replies);
+}

@@ -1,0 +1,32 @@
+/* vault/imap/testing.h: IMAP sessions in this process, on a real store over the memory engine: for conversations, the model
+ * and the fuzz target. One thread. */
+#pragma once
+#include "vault/imap/imap.h"
+
+struct world {
+    struct cx cx;
+    struct engine *engine;
+    struct store *store;
+    struct account_id fred, tom;
+    struct buf prefix; /* what the next messages begin with */
+};
+extern struct world world;
+
+void world_start(void);
+void world_stop(void);
+void world_mail(struct str text); /* comes into fred's INBOX */
+void world_big_mail(uint64_t size);
+
+/* A session, driven as attached.c drives it. */
+struct driven {
+    struct session s;
+    struct account_id who;
+    enum session_wish wish;
+    bool is_open;
+};
+/* Signs on if need be, and takes from *in what the session takes; replies is appended to. */
+void driven_feed(struct driven *d, struct str *in, struct buf *replies);
+void driven_wake(struct driven *d, struct buf *replies); /* what it watches may have changed */
+/* What it has said leaves, if what that rests on is durable. */
+void driven_pass_on(struct driven *d, struct buf *replies);
+void driven_close(struct driven *d);
