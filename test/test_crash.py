@@ -1,8 +1,9 @@
-"""Nothing acknowledged is lost.
+"""Nothing acknowledged is lost, and nothing shown is taken back.
 
 Every process is killed at a random step under load, again and again, on one store. After each round: every message
 that was acknowledged is there exactly once, every other one at most once, what POP3 acknowledged as deleted stays
-deleted, no UID was ever given twice, and `posthorn check` finds counters and contents in agreement.
+deleted, no UID was ever given twice, UIDNEXT, UIDVALIDITY and HIGHESTMODSEQ are not below what IMAP has shown, and
+`posthorn check` finds counters and contents in agreement.
 
 SIGKILL leaves the page cache, so a write that was never flushed would still survive it. The vault keeps its log in
 memory until it flushes, so what was acknowledged before its flush dies with the process, and the test sees it. In
@@ -17,6 +18,7 @@ import threading
 
 import pytest
 
+from harness.imap import signed_on
 from harness.wire import Pop3Wire, SmtpWire, plain
 
 FRED, TOM = "fred@acompany.test", "tom@acompany.test"
@@ -120,16 +122,41 @@ class Load:
             with self.lock:
                 self.deleted |= {(name, user) for name in found.values()}
 
+    def watch(self, user):
+        """What IMAP shows of an INBOX while mail comes in and goes."""
+        with signed_on(self.server, user) as client:
+            for _ in range(100):
+                self.step()
+                note_shown(self.server.shown, user, status(client))
+
     def run(self):
         clients = [threading.Thread(target=self.guard, args=(self.send, who)) for who in range(SENDERS)]
         if self.number % 3:
             clients.append(threading.Thread(target=self.guard, args=(self.collect, FRED, self.server.uid_owner)))
+        clients.append(threading.Thread(target=self.guard, args=(self.watch, self.random.choice([TOM, FRED]))))
         for client in clients:
             client.start()
         for client in clients:
             client.join()
         if not self.failures.empty():
             raise self.failures.get()
+
+
+STATUS = re.compile(rb"UIDNEXT (\d+) UIDVALIDITY (\d+) HIGHESTMODSEQ (\d+)")
+
+
+def status(client):
+    lines, answer = client.command("STATUS INBOX (UIDNEXT UIDVALIDITY HIGHESTMODSEQ)")
+    if not answer.startswith("OK"):
+        raise Crash
+    return tuple(map(int, STATUS.search(b"".join(lines)).groups()))
+
+
+def note_shown(shown, user, numbers):
+    """The greatest of each that a client has seen; none may ever be below it."""
+    before = shown.setdefault(user, (0, 0, 0))
+    shown[user] = tuple(map(max, before, numbers))
+    return before
 
 
 def read_headers(client, user, uid_owner):
@@ -162,6 +189,10 @@ def names_in(server, user):
 def examine(server, load):
     """After a crash."""
     for user in (TOM, FRED):
+        with signed_on(server, user) as client:
+            numbers = status(client)
+        before = note_shown(server.shown, user, numbers)
+        assert all(now >= then for now, then in zip(numbers, before)), f"{before} was shown, and now {numbers}"
         present = names_in(server, user)
         assert len(present) == len(set(present)), "a message is there twice"
         offered = {name for name, recipients in load.offered if user in recipients}
@@ -177,7 +208,7 @@ def test_sigkill_under_load(make_posthorn, dns, relay_port, fake_smtp, rounds):
     dns.serve("other MX 10 mx.other\nmx.other A 127.0.0.11")
     server = make_posthorn(dns=dns.address, relay_port=relay_port, queue='retry = {"1s"}',
                            limits='connections-per-address = 1000').with_people()
-    server.uid_owner = {}
+    server.uid_owner, server.shown = {}, {}
     for_ann = set()
     for number in range(rounds):
         server.environment = {"POSTHORN_TEST_WRITE_EACH": "1"} if number % 2 else {}
@@ -198,13 +229,13 @@ def test_sigkill_under_load(make_posthorn, dns, relay_port, fake_smtp, rounds):
     while missing:
         name = re.search(rb"^X-Test: (\S+)", other.wait_message().data, re.M).group(1).decode()
         missing.discard(name)
-    assert for_ann, "the load reached the queue"
+    assert for_ann and set(server.shown) == {TOM, FRED}, "the load reached the queue, and IMAP showed numbers"
 
 
 def test_this_test_would_notice(make_posthorn):
     """Without the wait for the flush, what was acknowledged dies with the process: the examination must say so."""
     server = make_posthorn(limits='connections-per-address = 1000').with_people()
-    server.uid_owner = {}
+    server.uid_owner, server.shown = {}, {}
     for number in range(20):
         server.environment = {"POSTHORN_TEST_SKIP_FLUSH": "1"}
         server.start()
@@ -215,7 +246,7 @@ def test_this_test_would_notice(make_posthorn):
         try:
             examine(server, load)
         except AssertionError as noticed:
-            assert "an acknowledged message is lost" in str(noticed) or "came back" in str(noticed)
+            assert any(what in str(noticed) for what in ("an acknowledged message is lost", "came back", "was shown"))
             return
         server.stop()
     raise AssertionError("20 rounds without a flush, and nothing was noticed")

@@ -60,6 +60,32 @@ def disk(make_posthorn):
     small.unmount()
 
 
+def test_deleting_most_of_the_mail_makes_the_disk_shrink(make_posthorn):
+    """Bodies go when the grace is over, which is short here; their room goes back to the disk by compaction."""
+    server = make_posthorn(environment={"POSTHORN_TEST_NO_GRACE": "1"}).with_people().start()
+    before = used(server)
+    with SmtpWire(server, "smtp") as client:
+        client.ehlo()
+        for n in range(200):
+            text = os.urandom(50_000).hex().encode()  # nothing that compression would make smaller than half
+            lines = b"".join(text[at:at + 76] + b"\r\n" for at in range(0, len(text), 76))
+            assert client.deliver("ann@other.test", [TOM], b"Subject: number %d\r\n\r\n" % n + lines).startswith("250")
+    server.restart()
+    full = used(server) - before
+    assert full > 10 << 20
+    with Pop3Wire(server, "pop3s") as client:
+        client.sign_on(TOM)
+        for n in range(1, 181):
+            assert client.say(f"DELE {n}").startswith("+OK")
+        assert client.say("QUIT").startswith("+OK")
+    server.wait_until(lambda: used(server) - before < full // 3, f"less than a third of {full} bytes")
+    assert numbers(server) == list(range(180, 200))
+
+
+def used(server):
+    return sum(f.stat().st_blocks * 512 for f in (server.data_dir / "store").iterdir() if f.suffix in (".blob", ".sst"))
+
+
 def message(n, size=1000):
     return b"Subject: number %d\r\n\r\n" % n + (b"x" * 76 + b"\r\n") * (size // 78)
 

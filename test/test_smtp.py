@@ -167,6 +167,17 @@ def test_connections_per_address(make_posthorn):
         client.close()
 
 
+def test_connections_in_all(make_posthorn):
+    """However many addresses they come from."""
+    server = make_posthorn(limits="connections = 3").with_people().start()
+    clients = [SmtpWire(server, "smtp", source=f"127.0.0.{n}") for n in range(7, 10)]
+    assert SmtpWire(server, "smtp", source="127.0.0.10").greeting.startswith("421 4.")
+    clients.pop().close()
+    server.wait_until(lambda: SmtpWire(server, "smtp", source="127.0.0.10").greeting.startswith("220 "), "room again")
+    for client in clients:
+        client.close()
+
+
 # TLS
 
 def test_starttls(posthorn, wire):

@@ -105,6 +105,24 @@ def test_reload_takes_a_new_certificate(make_posthorn):
         assert client.ehlo(), "whoever was there stays"
 
 
+@pytest.mark.parametrize("broken", ["missing", "garbage", "key"])
+def test_reload_of_a_broken_certificate_changes_nothing(make_posthorn, broken):
+    server = make_posthorn().with_people()
+    block, one = certificate(server.directory, "one")
+    key = server.directory / "one.key"
+    server.write_config(block)
+    server.start()
+    before, path = one.read_text(), key if broken == "key" else one
+    if broken == "missing":
+        path.unlink()
+    else:
+        path.write_text("no certificate\n")
+    mark = server.mark()
+    server.reload()
+    assert str(path) in server.wait_for("reload-failed", since=mark)["cause"]
+    assert seen(server) == before
+
+
 def test_reload_of_a_broken_configuration_changes_nothing(posthorn):
     posthorn.write_config('frob = "x"')
     mark = posthorn.mark()

@@ -80,6 +80,7 @@ static bool tell_start(struct supervisor *s, struct room_process *r, const int *
         .listeners = told,
         .write_each_commit = test_switch("POSTHORN_TEST_WRITE_EACH"),
         .skip_flush = test_switch("POSTHORN_TEST_SKIP_FLUSH"),
+        .grace_ms = test_switch("POSTHORN_TEST_NO_GRACE") ? 1 : 0,
     };
 
     for (; n < channel_count; n++)

@@ -16,6 +16,7 @@
 #include "vault/session.h"
 #include "vault/signon/handles.h"
 #include "vault/signon/signon.h"
+#include "vault/store/collect.h"
 #include "vault/store/store.h"
 #include "vault/upkeep.h"
 #include "vault/vault.h"
@@ -241,6 +242,7 @@ static enum err open_parts(struct start *s)
     if (e)
         return e;
     vault.started_ms = now_ms();
+    vault.grace_ms = s->request.grace_ms ? s->request.grace_ms : COLLECT_GRACE_MS;
     if (!s->request.examine)
         vault.queue = queue_open(&vault);
     channels = vault.channels = channels_new(&vault, vault.loop, gate_ended);

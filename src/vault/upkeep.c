@@ -17,7 +17,12 @@
 #define TRACE_MS 3600000
 #define FOLD_MS (6 * 3600000)
 #define FORGOTTEN_MS 3600000 /* a transaction that nobody touched: a peer may take ten minutes a step */
-#define COMPACT_BYTES (64ull * 1024 * 1024) /* deleted since the last time: worth rewriting files for */
+/* Deleted since the last time: worth rewriting files for at once, and worth it after a while. What an earlier life of this
+ * process has deleted is not known, so that counts as worth it. */
+#define COMPACT_BYTES (64ull * 1024 * 1024)
+#define COMPACT_SHARE 8 /* of what the store takes: an eighth is as good as the bytes above */
+#define COMPACT_LEAST (1024ull * 1024)
+#define COMPACT_MS 3600000
 
 struct upkeep {
     struct vault *vault;
@@ -25,9 +30,21 @@ struct upkeep {
     pthread_mutex_t lock; /* guards ending */
     pthread_cond_t ended;
     bool ending;
-    int64_t next_collect, next_trace, next_fold;
+    int64_t next_collect, next_trace, next_fold, next_compact;
     uint64_t deleted; /* bytes of bodies, not yet given back to the disk */
 };
+
+static bool is_worth_compacting(const struct upkeep *u)
+{
+    struct engine_figures f;
+
+    if (u->deleted < COMPACT_LEAST)
+        return false;
+    if (u->deleted >= COMPACT_BYTES || monotonic_ms() >= u->next_compact)
+        return true;
+    engine_figures(u->vault->engine, &f);
+    return u->deleted >= f.disk_used / COMPACT_SHARE;
+}
 
 static void collect_round(struct upkeep *u)
 {
@@ -36,12 +53,13 @@ static void collect_round(struct upkeep *u)
     enum err e;
 
     do {
-        e = collect(u->vault->store, &cx, now_ms() - COLLECT_GRACE_MS, &got);
+        e = collect(u->vault->store, &cx, now_ms() - u->vault->grace_ms, &got);
         u->deleted += got.bytes;
         arena_reset(cx.arena);
     } while (!e && got.more);
-    if (!e && u->deleted >= COMPACT_BYTES) {
+    if (!e && is_worth_compacting(u)) {
         u->deleted = 0;
+        u->next_compact = monotonic_ms() + COMPACT_MS;
         e = engine_compact(u->vault->engine, &cx, PART_BODY);
     }
     if (e)
@@ -86,7 +104,7 @@ static void tend(struct upkeep *u)
     if (!engine_is_open(u->vault->engine))
         return;
     if (now >= u->next_collect) {
-        u->next_collect = now + COLLECT_MS;
+        u->next_collect = now + (u->vault->grace_ms < COLLECT_MS ? u->vault->grace_ms : COLLECT_MS);
         collect_round(u);
     }
     if (now >= u->next_trace) {
@@ -127,6 +145,8 @@ struct upkeep *upkeep_start(struct vault *v)
     pthread_condattr_t attr;
 
     u->vault = v;
+    u->deleted = COMPACT_LEAST;
+    u->next_compact = monotonic_ms() + COMPACT_MS;
     pthread_mutex_init(&u->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -23,6 +23,7 @@ struct vault {
     struct loop *loop;
     struct channels *channels; /* and with them the long lane */
     int64_t started_ms;
+    int64_t grace_ms;           /* how long what was removed can still be read */
     _Atomic uint64_t delivered; /* into mailboxes, since the start */
     struct repair *repair;      /* under way, in a vault that only examines; and its new store */
     struct engine *repaired;
