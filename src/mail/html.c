@@ -6,10 +6,10 @@
 enum { TEXT, REFERENCE, TAG_BEGINS, NAME, TAG, COMMENT, HIDDEN, HIDDEN_TAG };
 
 /* Elements whose content nobody sees. */
-static const char *const hidden[] = {"style", "script", "head", "title"};
+static const struct str hidden[] = {S("style"), S("script"), S("head"), S("title")};
 /* Elements that stand inside a line: their tags do not part words. */
-static const char *const inside_line[] = {"a", "abbr",  "b",    "em",     "font", "i",
-                                          "s", "small", "span", "strong", "u"};
+static const struct str inside_line[] = {S("a"), S("abbr"),  S("b"),    S("em"),     S("font"), S("i"),
+                                         S("s"), S("small"), S("span"), S("strong"), S("u")};
 
 /* Of Latin-1, from 160 on (HTML 4, §24.2.1), and what mail is full of besides. */
 static const char latin1[] = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy "
@@ -24,13 +24,14 @@ static const char latin1[] = "nbsp iexcl cent pound curren yen brvbar sect uml c
                              "divide oslash ugrave uacute ucirc uuml yacute "
                              "thorn yuml";
 static const struct {
-    const char *name;
+    struct str name;
     uint32_t code_point;
-} references[] = {{"amp", '&'},      {"lt", '<'},       {"gt", '>'},       {"quot", '"'},
-                  {"apos", '\''},    {"zwnj", 0x200c},  {"zwj", 0x200d},   {"ndash", 0x2013},
-                  {"mdash", 0x2014}, {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"ldquo", 0x201c},
-                  {"rdquo", 0x201d}, {"bdquo", 0x201e}, {"bull", 0x2022},  {"hellip", 0x2026},
-                  {"euro", 0x20ac},  {"trade", 0x2122}};
+} references[] = {
+    {S("nbsp"), 0xa0},     {S("amp"), '&'},      {S("lt"), '<'},       {S("gt"), '>'},
+    {S("quot"), '"'},      {S("apos"), '\''},    {S("zwnj"), 0x200c},  {S("zwj"), 0x200d},
+    {S("ndash"), 0x2013},  {S("mdash"), 0x2014}, {S("lsquo"), 0x2018}, {S("rsquo"), 0x2019},
+    {S("ldquo"), 0x201c},  {S("rdquo"), 0x201d}, {S("bdquo"), 0x201e}, {S("bull"), 0x2022},
+    {S("hellip"), 0x2026}, {S("euro"), 0x20ac},  {S("trade"), 0x2122}};
 
 struct html html_begin(void)
 {
@@ -42,11 +43,11 @@ static struct str held(const struct html *h)
     return (struct str){h->held, h->held_n};
 }
 
-static const char *find_name(struct str name, const char *const *names, size_t count)
+static const struct str *find_name(struct str name, const struct str *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (str_same_nocase(name, str_from_c(names[i])))
-            return names[i];
+        if (name.n == names[i].n && str_same_nocase(name, names[i]))
+            return &names[i];
     return NULL;
 }
 
@@ -75,7 +76,7 @@ static bool find_reference(struct str name, uint64_t *out)
         return take_char(&name, 'x') || take_char(&name, 'X') ? parse_hex(name, out)
                                                               : parse_u64(name, out);
     for (size_t i = 0; i < sizeof(references) / sizeof(*references); i++)
-        if (str_same(name, str_from_c(references[i].name)))
+        if (str_same(name, references[i].name))
             return *out = references[i].code_point, true;
     for (*out = 160; take_until(&rest, ' ', &one) || (one = rest).n; ++*out) {
         if (str_same(one, name))
@@ -143,7 +144,7 @@ static void end_tag(struct html *h, struct buf *out)
 {
     struct str name = held(h);
     bool closes = take_char(&name, '/');
-    const char *hides = closes || h->last == '/' ? NULL : FIND_NAME(name, hidden);
+    const struct str *hides = closes || h->last == '/' ? NULL : FIND_NAME(name, hidden);
 
     if (!hides && !FIND_NAME(name, inside_line)) /* its end parts words */
         buf_add_char(out, ' ');
@@ -167,18 +168,29 @@ static bool in_name(struct html *h, char c)
     return true;
 }
 
-static void in_tag(struct html *h, char c, struct buf *out)
+/* As far as the tag goes, but for its last byte, which the caller takes. */
+static void in_tag(struct html *h, struct str *in, struct buf *out)
 {
-    if (h->quote) {
-        if (c == h->quote)
-            h->quote = 0;
-    } else if (c == '>') {
-        end_tag(h, out);
-    } else if ((c == '"' || c == '\'') && h->last == '=') {
-        h->quote = c;
+    size_t i = 0;
+
+    for (;; i++) {
+        char c = in->p[i];
+
+        if (h->quote) {
+            if (c == h->quote)
+                h->quote = 0;
+        } else if (c == '>') {
+            end_tag(h, out);
+            break;
+        } else if ((c == '"' || c == '\'') && h->last == '=') {
+            h->quote = c;
+        }
+        if (!is_wsp(c) && c != '\r' && c != '\n')
+            h->last = c;
+        if (i + 1 == in->n)
+            break;
     }
-    if (!is_wsp(c) && c != '\r' && c != '\n')
-        h->last = c;
+    *in = str_from(*in, i);
 }
 
 static void in_comment(struct html *h, char c)
@@ -197,7 +209,7 @@ static bool in_hidden_tag(struct html *h, char c)
         h->held[h->held_n++] = c;
         return true;
     }
-    if (take_char(&name, '/') && str_same_nocase(name, str_from_c(h->hidden)))
+    if (take_char(&name, '/') && str_same_nocase(name, *h->hidden))
         h->state = TAG;
     else
         h->state = HIDDEN;
@@ -241,7 +253,7 @@ void html_strip(struct html *h, struct str in, struct buf *out)
             taken = in_name(h, c);
             break;
         case TAG:
-            in_tag(h, c, out);
+            in_tag(h, &in, out);
             break;
         case COMMENT:
             in_comment(h, c);

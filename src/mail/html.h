@@ -16,7 +16,7 @@ struct html {
     char quote, last;
     unsigned char held_n, dashes;
     char held[HTML_HELD];
-    const char *hidden; /* the element whose content is being passed over */
+    const struct str *hidden; /* the element whose content is being passed over */
 };
 
 struct html html_begin(void);

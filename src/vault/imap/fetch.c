@@ -112,6 +112,15 @@ void fetch_hot_item_write(const struct imap *i, struct flag_text *flags, struct 
 
 /* ---- cold items ---- */
 
+/* RFC 9051 §7.5.2 wants parameters in UTF-8, RFC 3501 knew nothing of the kind. */
+static void write_structure(const struct imap *i, struct buf *out, struct str structure)
+{
+    if (imap_is_rev2(i))
+        imap_structure_decode(out, structure);
+    else
+        buf_add(out, structure);
+}
+
 /* Kept texts suit every client: what is not ASCII stands in literals (imap_string_write()). A client without UTF-8 gets
  * such mail as it is.
  * RFC-GAP: RFC 6855 §7 would let it see a surrogate (RFC 6858) instead, as POP3's clients do; IMAP's have always had to
@@ -119,6 +128,8 @@ void fetch_hot_item_write(const struct imap *i, struct flag_text *flags, struct 
 void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att att,
                            const struct cold_row *cold)
 {
+    struct buf shorter = buf_make(cold->bodystructure.n + 100); /* or what stands for a broken one */
+
     switch (att) {
     case IMAP_ATT_ENVELOPE:
         buf_add(out, S("ENVELOPE "));
@@ -126,11 +137,13 @@ void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att 
         break;
     case IMAP_ATT_BODYSTRUCTURE:
         buf_add(out, S("BODYSTRUCTURE "));
-        buf_add(out, cold->bodystructure);
+        write_structure(i, out, cold->bodystructure);
         break;
     case IMAP_ATT_BODY:
         buf_add(out, S("BODY "));
-        imap_structure_shorten(out, cold->bodystructure);
+        imap_structure_shorten(&shorter, cold->bodystructure);
+        write_structure(i, out, buf_str(&shorter));
+        buf_free(&shorter);
         break;
     case IMAP_ATT_PREVIEW: /* none is an empty string (RFC 8970 §3.2) */
         buf_add(out, S("PREVIEW "));
