@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "vault/imap/notify.h"
 #include "vault/imap/place.h"
 #include "vault/imap/selected.h"
 
@@ -149,6 +150,7 @@ enum err cmd_unauthenticate(struct imap *i, const struct imap_command *c)
     if (!parse_imap_no_args(imap_parsing(i), c->args))
         return reply_misread(i);
     selected_end(i);
+    notify_end(i);
     i->run.then = SIGNING_OFF;
     return OK;
 }

@@ -11,6 +11,7 @@ static const struct imap_row commands[] = {
     {"ID", BOTH, 0, cmd_id}, /* RFC 2971 */
     {"NAMESPACE", BOTH, 0, cmd_namespace},
     {"IDLE", BOTH, 0, cmd_idle},
+    {"NOTIFY", BOTH, TELLS, cmd_notify},                   /* RFC 5465 */
     {"COMPRESS", BOTH, 0, cmd_compress},                   /* RFC 4978 */
     {"UNAUTHENTICATE", BOTH, NO_SYNC, cmd_unauthenticate}, /* RFC 8437 */
     {"SELECT", BOTH, NO_SYNC, cmd_select},
@@ -24,7 +25,7 @@ static const struct imap_row commands[] = {
     {"SUBSCRIBE", BOTH, 0, cmd_subscribe},
     {"UNSUBSCRIBE", BOTH, 0, cmd_unsubscribe},
     {"APPEND", BOTH, 0, cmd_append, &append_mail_ops},
-    {"REPLACE", SELECTED, HAS_UID, cmd_replace, &append_mail_ops}, /* RFC 8508 */
+    {"REPLACE", SELECTED, HAS_UID | TELLS, cmd_replace, &append_mail_ops}, /* RFC 8508 */
     /* RFC 4314, RFC 9208, RFC 5464 */
     {"GETACL", BOTH, 0, cmd_getacl},
     {"SETACL", BOTH, 0, cmd_setacl},
@@ -39,11 +40,11 @@ static const struct imap_row commands[] = {
     /* RFC 9051 §6.4 */
     {"CLOSE", SELECTED, NO_SYNC, cmd_close},
     {"UNSELECT", SELECTED, NO_SYNC, cmd_unselect},
-    {"EXPUNGE", SELECTED, HAS_UID | NO_NUMBERS, cmd_expunge},
+    {"EXPUNGE", SELECTED, HAS_UID | NO_NUMBERS | TELLS, cmd_expunge},
     {"FETCH", SELECTED, HAS_UID | NO_EXPUNGE, cmd_fetch},
     {"STORE", SELECTED, HAS_UID | NO_EXPUNGE, cmd_store},
     {"COPY", SELECTED, HAS_UID, cmd_copy},
-    {"MOVE", SELECTED, HAS_UID, cmd_move},
+    {"MOVE", SELECTED, HAS_UID | TELLS, cmd_move},
     {"CHECK", SELECTED, 0, cmd_noop}, /* RFC 3501 §6.4.1 */
     {"SEARCH", SELECTED, NO_EXPUNGE | HAS_UID, cmd_search},
     {"SORT", SELECTED, NO_EXPUNGE | HAS_UID, cmd_sort},     /* RFC 5256 */

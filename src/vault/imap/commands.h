@@ -57,3 +57,5 @@ HANDLER(cmd_store);
 HANDLER(cmd_copy);
 HANDLER(cmd_move);
 HANDLER(cmd_expunge);
+/* cmd_notify.c */
+HANDLER(cmd_notify);

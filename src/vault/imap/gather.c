@@ -4,6 +4,8 @@
 #include "vault/store/acl.h"
 #include "vault/store/directory.h"
 
+#include <inttypes.h>
+
 static void add(struct imap *i, struct gathered *g, const struct place *p)
 {
     if (g->n == g->room) {
@@ -99,4 +101,45 @@ enum err gather_places(struct imap *i, bool others, struct gathered *out)
     if (!e && others)
         e = gather_others(i, &cx, v, out);
     return e ? fail(&i->s->cx, e, "%s", cx.cause) : OK;
+}
+
+/* "Shared/info@acompany.test/Sent" */
+static enum err name_of_others(struct imap *i, struct cx *cx, struct view *v, struct place *p)
+{
+    struct account_row row;
+    struct str space;
+    bool found;
+    enum err e = directory_account(v, cx, p->at.account, &row, &found);
+
+    if (!e && !found)
+        return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " was removed", p->at.account.v);
+    if (!e)
+        e = place_space(v, cx, p->at.account, &space);
+    if (!e)
+        p->name = join(i, space, row.address, p->folder.name);
+    return e;
+}
+
+enum err gather_place(struct imap *i, struct mailbox_ref at, struct place *out)
+{
+    struct cx cx = {.arena = i->arena};
+    struct place p = {.at = at};
+    struct view *v;
+    enum err e = imap_view(i, &v);
+
+    if (e)
+        return e;
+    e = folder_of(v, &cx, at.account, at.mailbox, &p.folder);
+    if (!e)
+        e = acl_rights(v, &cx, at.account, at.mailbox, i->s->who.account, &p.rights);
+    if (!e && !(p.rights & IMAP_RIGHT_LOOKUP))
+        e = fail(&cx, ERR_NOT_FOUND, "a mailbox that may not be seen");
+    p.name = p.folder.name;
+    p.rights &= IMAP_RIGHTS_ALL;
+    if (!e && at.account.v != i->s->who.account.v)
+        e = name_of_others(i, &cx, v, &p);
+    if (e)
+        return fail(&i->s->cx, e, "%s", cx.cause);
+    *out = p;
+    return OK;
 }

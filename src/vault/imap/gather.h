@@ -10,3 +10,5 @@ struct gathered {
 
 /* In i->arena. One's own come first, in the order of their tree; names without a mailbox (\Noselect) are among them. */
 enum err gather_places(struct imap *i, bool others, struct gathered *out);
+/* One of them. ERR_NOT_FOUND: there is none, or this user may not see it. In i->arena. */
+enum err gather_place(struct imap *i, struct mailbox_ref at, struct place *out);

@@ -57,6 +57,7 @@ struct imap;
 struct imap_row;
 struct selected;
 struct imap_uploads;
+struct notify;
 
 /* A command that takes several steps. */
 struct imap_step {
@@ -96,11 +97,12 @@ struct imap {
     int64_t turn_ends; /* monotonic: of this step */
     bool compressed;
     bool in_long_lane; /* this step, or, between steps, the next */
-    bool idle_goes_on; /* IDLING: there is more to tell than one step could */
+    bool tells_on;     /* IDLING, COMMANDS: there is more to tell unasked than one step could */
     char *idle_tag;    /* IDLING: what the arena would be kept for; malloc */
     unsigned mistakes;
     struct imap_running run;
     struct selected *selected; /* NULL: none */
+    struct notify *notify;     /* NULL: the client never sent NOTIFY */
     struct imap_uploads
         *uploads; /* messages that come before their command is whole; cmd_append.c's own */
 };
@@ -136,10 +138,11 @@ enum {
     /* The client may be thinking in message numbers: nobody is told that messages are gone (RFC 9051 §7.5.1). For a
      * row with HAS_UID that is so only without UID */
     NO_EXPUNGE = 1,
-    HAS_UID = 2,    /* there is a UID form, and after ENABLE UIDONLY no other (RFC 9586 §3.3) */
-    ONLY_UID = 4,   /* there is nothing else */
-    NO_SYNC = 8,    /* nothing of what others changed is told */
-    NO_NUMBERS = 16 /* without UID it has no message numbers either, and UIDONLY leaves it */
+    HAS_UID = 2,     /* there is a UID form, and after ENABLE UIDONLY no other (RFC 9586 §3.3) */
+    ONLY_UID = 4,    /* there is nothing else */
+    NO_SYNC = 8,     /* nothing of what others changed is told */
+    NO_NUMBERS = 16, /* without UID it has no message numbers either, and UIDONLY leaves it */
+    TELLS = 32       /* of the selected mailbox it is told, whatever NOTIFY chose (RFC 5465 §3.1) */
 };
 
 /* For a command whose literals are messages (APPEND, REPLACE): they come before the command is whole, in pieces. What

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "vault/imap/notify.h"
 #include "vault/imap/selected.h"
 #include "vault/imap/sync.h"
 
@@ -124,6 +125,13 @@ static bool may_expunge(const struct imap_running *r)
     return !(r->row->flags & NO_EXPUNGE) || (r->row->flags & HAS_UID && r->command.uid);
 }
 
+static enum err tell_others_changes(struct imap *i, bool selected, bool expunged, bool *done)
+{
+    enum err e = i->selected && selected ? sync_some(i, expunged, done) : OK;
+
+    return !e && *done ? notify_some(i) : e;
+}
+
 /* Others' changes, then the tagged reply, which may be the last word of this phase. */
 static void finish(struct imap *i)
 {
@@ -131,8 +139,9 @@ static void finish(struct imap *i)
     bool done = true;
     enum err e = OK;
 
-    if (i->selected && r->row && !(r->row->flags & NO_SYNC))
-        e = sync_some(i, may_expunge(r), &done);
+    if (r->row && !(r->row->flags & NO_SYNC))
+        e = tell_others_changes(i, r->row->flags & TELLS || notify_selected_events(i), may_expunge(r),
+                                &done);
     if (e) { /* the command was done all the same */
         imap_log_failure(i, e);
         done = true;
@@ -377,14 +386,20 @@ static bool read_done(struct imap *i, struct str *in)
     return true;
 }
 
-static void sync_idle(struct imap *i)
+/* Nothing was asked: IDLE, or NOTIFY, whose client listens between its commands too (RFC 5465 §3.1). */
+static void tell_unasked(struct imap *i)
 {
-    bool done = true;
-    enum err e = i->selected ? sync_some(i, true, &done) : OK;
+    bool idle = i->phase == IDLING, done = true, may_expunge;
+    bool selected = notify_tells_selected(i, &may_expunge) || (idle && notify_selected_events(i));
+    enum err e;
 
+    if (!idle && (!i->notify || !imap_reader_is_between(&i->reader)))
+        return;
+    e = tell_others_changes(i, selected, idle || may_expunge, &done);
     if (e)
         imap_log_failure(i, e);
-    i->idle_goes_on = !e && !done;
+    i->tells_on = !e && !done;
+    arena_release(i->arena); /* no command is there that would have something in it */
 }
 
 /* ---- the driver's side ---- */
@@ -397,6 +412,7 @@ static void begin_turn(struct imap *i)
 static enum session_wish end_turn(struct imap *i)
 {
     view_close(&i->view);
+    notify_watch(i);
     i->in_long_lane = false;
     switch (i->phase) {
     case LEAVING:
@@ -411,16 +427,18 @@ static enum session_wish end_turn(struct imap *i)
         i->in_long_lane = waits_for_long_lane(i);
         return i->in_long_lane ? SESSION_LONG : SESSION_WRITE;
     case IDLING:
-        return i->idle_goes_on ? SESSION_WRITE : SESSION_MORE;
+        return i->tells_on ? SESSION_WRITE : SESSION_MORE;
     case COMMANDS:
         break;
     }
+    if (i->tells_on)
+        return SESSION_WRITE;
     return imap_is_enough(i) ? SESSION_WRITE : SESSION_MORE;
 }
 
 static bool reads(const struct imap *i)
 {
-    return (i->phase == COMMANDS || (i->phase == IDLING && !i->idle_goes_on)) && !imap_is_enough(i);
+    return (i->phase == COMMANDS || i->phase == IDLING) && !i->tells_on && !imap_is_enough(i);
 }
 
 static enum session_wish imap_feed(struct session *s, struct str *in)
@@ -438,10 +456,10 @@ static enum session_wish imap_more(struct session *s)
     struct imap *i = s->core;
 
     begin_turn(i);
-    if (i->phase == IDLING)
-        sync_idle(i);
-    else
+    if (i->phase == RUNNING)
         run_steps(i);
+    else if (i->phase == IDLING || i->tells_on)
+        tell_unasked(i);
     return end_turn(i);
 }
 
@@ -450,8 +468,8 @@ static enum session_wish imap_woken(struct session *s)
     struct imap *i = s->core;
 
     begin_turn(i);
-    if (i->phase == IDLING)
-        sync_idle(i);
+    if (i->phase == IDLING || i->phase == COMMANDS)
+        tell_unasked(i);
     return end_turn(i);
 }
 
@@ -467,6 +485,7 @@ static void imap_close(struct session *s)
     forget_command(i);
     view_close(&i->view);
     selected_end(i);
+    notify_end(i);
     imap_reader_free(&i->reader);
     arena_free(i->arena);
     free(i);

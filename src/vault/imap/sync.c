@@ -4,6 +4,8 @@
 #include "vault/imap/sync.h"
 
 #include "base/arena.h"
+#include "proto/imap_notify.h"
+#include "vault/imap/notify.h"
 #include "vault/imap/response.h"
 
 #include <inttypes.h>
@@ -125,6 +127,7 @@ static void tell_change(struct imap *i, struct sync *y, const struct known_news 
 
 static bool tell_changes(struct imap *i, struct sync *y)
 {
+    bool tells_flags = notify_selected_events(i) & IMAP_EVENT_FLAG_CHANGE;
     struct known_news news;
 
     while (!imap_is_enough(i)) {
@@ -132,7 +135,7 @@ static bool tell_changes(struct imap *i, struct sync *y)
             y->part = COUNTS;
             return true;
         }
-        if (news.kind == KNOWN_CHANGED)
+        if (news.kind == KNOWN_CHANGED && tells_flags)
             tell_change(i, y, &news);
         y->added += news.kind == KNOWN_ADDED;
     }
