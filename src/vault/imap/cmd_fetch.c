@@ -495,3 +495,14 @@ enum err cmd_fetch(struct imap *i, const struct imap_command *c)
     imap_go_on(i, &(struct imap_step){.run = fetch_run, .end = fetch_end_all, .state = f});
     return OK;
 }
+
+struct imap_step fetch_step(struct arena *a, const struct imap_fetch *items,
+                            const struct imap_set *uids)
+{
+    struct fetch *f = arena_alloc(a, sizeof(*f));
+
+    f->a = *items;
+    f->uid = true;
+    f->uids = imap_set_copy(a, uids);
+    return (struct imap_step){.run = fetch_run, .end = fetch_end_all, .state = f};
+}

@@ -169,6 +169,8 @@ static enum err do_select(struct imap *i, const struct imap_command *c, bool exa
         return reply_misread(i);
     if (a.qresync && !imap_has_qresync(i))
         return reply_bad(i, "ENABLE QRESYNC first"); /* RFC 7162 §3.2.5 */
+    if (a.has_match && imap_is_uidonly(i))           /* RFC 9586 §3 */
+        return reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more");
     if (i->selected) {
         selected_end(i);
         imap_say(i, "OK", "CLOSED", "the mailbox before is closed");

@@ -25,3 +25,7 @@ static inline bool fetch_leaves_out(const struct imap *i, const struct imap_fetc
 {
     return att == IMAP_ATT_UID && a->att_count > 1 && imap_is_uidonly(i);
 }
+/* What UID FETCH of these items would say, as a step for news.h: \Seen is not set. Of messages the client does not know
+ * yet, or that are gone, nothing. The set is copied. */
+struct imap_step fetch_step(struct arena *a, const struct imap_fetch *items,
+                            const struct imap_set *uids);

@@ -6,6 +6,7 @@
  * reply.c      what a command says
  * place.c      mailboxes by name: whose they are, and what one may do there
  * selected.c   the mailbox that is selected; sets of messages
+ * notify.h     what is told unasked; news.c: FETCH responses among that
  * sync.c       what others changed: EXISTS, EXPUNGE, VANISHED, FETCH
  * response.c   pieces of responses that several commands write
  * cmd_….c      the commands, one file for each family
@@ -58,6 +59,7 @@ struct imap_row;
 struct selected;
 struct imap_uploads;
 struct notify;
+struct imap_news;
 
 /* A command that takes several steps. */
 struct imap_step {
@@ -103,6 +105,7 @@ struct imap {
     struct imap_running run;
     struct selected *selected; /* NULL: none */
     struct notify *notify;     /* NULL: the client never sent NOTIFY */
+    struct imap_news *news;    /* NULL: none are being told */
     struct imap_uploads
         *uploads; /* messages that come before their command is whole; cmd_append.c's own */
 };

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "vault/imap/news.h"
 #include "vault/imap/notify.h"
 #include "vault/imap/selected.h"
 #include "vault/imap/sync.h"
@@ -125,10 +126,16 @@ static bool may_expunge(const struct imap_running *r)
     return !(r->row->flags & NO_EXPUNGE) || (r->row->flags & HAS_UID && r->command.uid);
 }
 
+/* Of the selected mailbox first, then what is to be shown of its new messages, then of others. */
 static enum err tell_others_changes(struct imap *i, bool selected, bool expunged, bool *done)
 {
-    enum err e = i->selected && selected ? sync_some(i, expunged, done) : OK;
+    enum err e = OK;
 
+    *done = news_some(i);
+    if (*done && i->selected && selected)
+        e = sync_some(i, expunged, done);
+    if (!e && *done)
+        *done = news_some(i);
     return !e && *done ? notify_some(i) : e;
 }
 
@@ -399,7 +406,8 @@ static void tell_unasked(struct imap *i)
     if (e)
         imap_log_failure(i, e);
     i->tells_on = !e && !done;
-    arena_release(i->arena); /* no command is there that would have something in it */
+    if (!i->tells_on)
+        arena_release(i->arena); /* no command is there that would have something in it */
 }
 
 /* ---- the driver's side ---- */
@@ -484,6 +492,7 @@ static void imap_close(struct session *s)
 
     forget_command(i);
     view_close(&i->view);
+    news_end(i);
     selected_end(i);
     notify_end(i);
     imap_reader_free(&i->reader);

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "proto/imap_notify.h"
+#include "vault/imap/news.h"
 #include "vault/imap/notify.h"
 #include "vault/imap/response.h"
 
@@ -21,6 +22,7 @@ struct sync {
     uint32_t removed, added;
     struct imap_set_builder vanished;
     size_t vanished_told;
+    struct imap_set_builder fresh; /* UIDs of new messages, if more than their number is to be told */
     struct flag_text flags;
 };
 
@@ -30,6 +32,7 @@ void sync_forget(struct selected *s)
         return;
     roster_drop(&s->sync->roster);
     imap_set_builder_free(&s->sync->vanished);
+    imap_set_builder_free(&s->sync->fresh);
     free(s->sync);
     s->sync = NULL;
 }
@@ -128,6 +131,7 @@ static void tell_change(struct imap *i, struct sync *y, const struct known_news 
 static bool tell_changes(struct imap *i, struct sync *y)
 {
     bool tells_flags = notify_selected_events(i) & IMAP_EVENT_FLAG_CHANGE;
+    const struct imap_fetch *items = notify_items_of_new(i);
     struct known_news news;
 
     while (!imap_is_enough(i)) {
@@ -138,6 +142,8 @@ static bool tell_changes(struct imap *i, struct sync *y)
         if (news.kind == KNOWN_CHANGED && tells_flags)
             tell_change(i, y, &news);
         y->added += news.kind == KNOWN_ADDED;
+        if (news.kind == KNOWN_ADDED && items)
+            imap_set_add(&y->fresh, news.uid);
     }
     return false;
 }
@@ -175,6 +181,15 @@ static void mailbox_is_gone(struct imap *i)
     i->phase = LEAVING;
 }
 
+static void begin_news(struct imap *i, const struct sync *y)
+{
+    const struct imap_fetch *items = notify_items_of_new(i);
+    struct imap_set fresh = imap_set_built(&y->fresh);
+
+    if (items)
+        news_begin(i, items, &fresh);
+}
+
 enum err sync_some(struct imap *i, bool may_expunge, bool *done)
 {
     struct selected *s = i->selected;
@@ -195,6 +210,7 @@ enum err sync_some(struct imap *i, bool may_expunge, bool *done)
         newer = known_after(s->known, s->sync->roster, s->sync->may_expunge);
         known_drop(&s->known);
         s->known = newer;
+        begin_news(i, s->sync);
         sync_forget(s);
     }
     return OK;
