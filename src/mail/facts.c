@@ -324,18 +324,55 @@ bool facts_read(struct str packed, struct facts *out)
     return good;
 }
 
-bool facts_find_text(const struct facts *f, struct str field_name, struct str *text, unsigned *field)
+unsigned facts_field(struct str name)
 {
-    const struct str texts[TEXT_COUNT] = {f->subject, f->from.text, f->to.text, f->cc.text,
-                                          f->bcc.text};
-
     for (unsigned i = 0; i < TEXT_COUNT; i++)
-        if (str_same_nocase(field_name, names[i])) {
-            *text = texts[i];
-            *field = 1u << i;
+        if (str_same_nocase(name, names[i]))
+            return 1u << i;
+    return 0;
+}
+
+static struct str text_of(const struct facts *f, unsigned field)
+{
+    switch (field) {
+    case FACTS_SUBJECT:
+        return f->subject;
+    case FACTS_FROM:
+        return f->from.text;
+    case FACTS_TO:
+        return f->to.text;
+    case FACTS_CC:
+        return f->cc.text;
+    default:
+        return f->bcc.text;
+    }
+}
+
+/* White space that is drawn together here, and what addresses lose: quotes, brackets, comments. */
+static bool is_written_otherwise(struct str text, bool address)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+
+        if ((unsigned char)c < ' ' || (c == ' ' && i > 0 && text.p[i - 1] == ' '))
             return true;
-        }
+        if (address && strchr("<>()\",:;\\", c))
+            return true;
+    }
     return false;
+}
+
+enum facts_answer facts_search(const struct facts *f, unsigned field, struct str folded)
+{
+    size_t at;
+
+    if (folded.n == 0)
+        return f->has & field ? FACTS_YES : FACTS_NO;
+    if (find_bytes(text_of(f, field), folded, &at))
+        return FACTS_YES;
+    if (!(f->whole & field) || is_written_otherwise(folded, field != FACTS_SUBJECT))
+        return FACTS_ASK_HEADER;
+    return FACTS_NO;
 }
 
 size_t facts_reference_count(struct str references)

@@ -43,8 +43,13 @@ void facts_write(struct buf *out, struct str header);
 /* Everything points into `packed`. False: it is none of ours, or damaged; *out is then empty. */
 bool facts_read(struct str packed, struct facts *out);
 
-/* What SEARCH looks through for SUBJECT, FROM, TO, CC and BCC; *field is its bit. False: another field. */
-bool facts_find_text(const struct facts *f, struct str field_name, struct str *text, unsigned *field);
+/* The bit of a field's name, in any case; 0: it is none of those. */
+unsigned facts_field(struct str name);
+/* Whether a folded text stands in a field; an empty one, whether the field is there (RFC 9051 §6.4.4 HEADER). Where the
+ * facts cannot tell, the header has to be read: when not all of the field is known, or when the text holds what is written
+ * otherwise here, such as quotes or white space of its own. */
+enum facts_answer { FACTS_NO, FACTS_YES, FACTS_ASK_HEADER };
+enum facts_answer facts_search(const struct facts *f, unsigned field, struct str folded);
 /* SORT's and THREAD's date. */
 static inline int64_t facts_date(const struct facts *f, int64_t internal_ms)
 {

@@ -138,30 +138,13 @@ static struct node *make_days(struct making *k, enum imap_key_kind kind, unsigne
                         : make_range(k, kind, from, INT64_MAX);
 }
 
-static unsigned fact_of(struct str field)
-{
-    static const struct {
-        const char *name;
-        unsigned fact;
-    } facts[] = {{"SUBJECT", FACTS_SUBJECT},
-                 {"FROM", FACTS_FROM},
-                 {"TO", FACTS_TO},
-                 {"CC", FACTS_CC},
-                 {"BCC", FACTS_BCC}};
-
-    for (size_t n = 0; n < sizeof(facts) / sizeof(*facts); n++)
-        if (str_same_nocase(field, str_from_c(facts[n].name)))
-            return facts[n].fact;
-    return 0;
-}
-
 static struct node *make_text(struct making *k, const struct imap_key *key, struct str needle)
 {
     struct node *n = new_node(k, key->kind, key->kind == IMAP_KEY_HEADER ? MATCH_HEADER : MATCH_BODY);
 
     n->needle = needle;
     n->field = key->field;
-    n->fact = key->kind == IMAP_KEY_HEADER && needle.n ? fact_of(key->field) : 0;
+    n->fact = key->kind == IMAP_KEY_HEADER ? facts_field(key->field) : 0;
     if (n->fact)
         n->cost = MATCH_FACTS;
     return n;
@@ -467,24 +450,17 @@ static enum err ask_header(const struct match *m, const struct node *n, struct a
     return e;
 }
 
-static struct str fact_text(const struct facts *f, unsigned fact)
-{
-    return fact == FACTS_SUBJECT ? f->subject
-           : fact == FACTS_FROM  ? f->from.text
-           : fact == FACTS_TO    ? f->to.text
-           : fact == FACTS_CC    ? f->cc.text
-                                 : f->bcc.text;
-}
-
 static enum err ask_fact(const struct match *m, const struct node *n, struct asked *a, bool *fits)
 {
+    enum facts_answer answer;
     const struct facts *f;
     enum err e = asked_facts(a, m->scope.at.account, &f);
 
     if (e)
         return e;
-    *fits = is_found(fact_text(f, n->fact), n->needle);
-    return *fits || f->whole & n->fact ? OK : ask_header(m, n, a, fits);
+    answer = facts_search(f, n->fact, n->needle);
+    *fits = answer == FACTS_YES;
+    return answer == FACTS_ASK_HEADER ? ask_header(m, n, a, fits) : OK;
 }
 
 static enum err ask_sent(const struct match *m, const struct node *n, struct asked *a, bool *fits)
