@@ -2,9 +2,11 @@
 
 import re
 import smtplib
+import time
 
 import pytest
 
+from harness import DEADLINE_S
 from harness.wire import CLOSED, SmtpWire
 
 FRED, TOM = "fred@acompany.test", "tom@acompany.test"
@@ -156,6 +158,26 @@ def test_idle_peer_is_told_and_let_go(make_posthorn):
     with SmtpWire(server, "smtp") as client:
         client.ehlo()
         assert re.match(r"421 4\.4\.2", client.reply()) and client.is_at_end()
+
+
+@pytest.mark.parametrize("first", [b"", b"DATA"], ids=["command", "body"])
+def test_slow_bytes_are_as_idle_as_none(make_posthorn, first):
+    """Who sends a byte now and then holds a place, and in a body memory, that others need."""
+    server = make_posthorn(limits='idle = "1s"').with_people().start()
+    with SmtpWire(server, "smtp") as client:
+        client.ehlo()
+        if first:
+            client.begin(STRANGER, TOM)
+        end = time.monotonic() + DEADLINE_S
+        client.socket.settimeout(0.1)
+        said = b""
+        while not said and time.monotonic() < end:
+            client.send(b"x")
+            try:
+                said = client.socket.recv(1000)
+            except TimeoutError:
+                pass
+        assert re.match(rb"421 4\.4\.2", said)
 
 
 def test_connections_per_address(make_posthorn):

@@ -83,6 +83,11 @@ static void body_drop(struct body *b)
     b->charged = 0;
 }
 
+uint64_t body_octets(const struct body *b)
+{
+    return b ? b->came : 0;
+}
+
 void body_free(struct body *b)
 {
     if (b)
@@ -359,6 +364,7 @@ static void message_end(struct smtp *s)
     id_text(s->envelope->transaction.v, id);
     log_outcome(s, id, e, &r);
     transaction_end(s, e != OK);
+    s->steps++;
     if (e) {
         reply_error(s, e);
         return;

@@ -129,6 +129,15 @@ void smtp_refuse(struct smtp *s, enum err e)
     set_state(s, STATE_ENDED);
 }
 
+bool smtp_has_moved(struct smtp *s)
+{
+    uint64_t now = s->steps + body_octets(s->body) / SMTP_BODY_STEP;
+    bool moved = now != s->moved;
+
+    s->moved = now;
+    return moved;
+}
+
 enum smtp_want smtp_wants(const struct smtp *s)
 {
     return s->want;
@@ -247,6 +256,7 @@ static void feed_line(struct smtp *s, struct str *in)
 
     if (r == LINE_NONE)
         return;
+    s->steps++;
     if (s->state == STATE_IN_AUTH) {
         if (r == LINE_TOO_LONG)
             auth_line_too_long(s);

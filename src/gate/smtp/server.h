@@ -56,6 +56,11 @@ void smtp_refuse(struct smtp *s, enum err e);
 #define SMTP_OUT_HIGH ((size_t)64 * 1024)
 void smtp_feed(struct smtp *s, struct str *in);
 
+/* True if the peer has got on since this was asked the last time: it ended a line, or brought another SMTP_BODY_STEP of a
+ * body. Who only sends a byte now and then does not. */
+#define SMTP_BODY_STEP ((uint64_t)64 * 1024)
+bool smtp_has_moved(struct smtp *s);
+
 enum smtp_want {
     SMTP_INPUT,
     SMTP_TLS, /* write `out`, then shake hands, then smtp_secured(); what came before is lost (RFC 3207 §4.2) */

@@ -48,11 +48,12 @@ struct smtp {
     bool tls;
     bool signed_on;
     bool stopping;
-    bool pause;        /* smtp_feed() returns before the next command, so that the reply gets away */
-    unsigned errors;   /* mistakes of the peer */
-    unsigned refusals; /* recipients refused, since the last message that went through */
-    char *helo;        /* what EHLO or HELO said; NULL before */
-    char *tls_text;    /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL without TLS */
+    bool pause; /* smtp_feed() returns before the next command, so that the reply gets away */
+    uint64_t steps, moved; /* lines and bodies taken, for smtp_has_moved() */
+    unsigned errors;       /* mistakes of the peer */
+    unsigned refusals;     /* recipients refused, since the last message that went through */
+    char *helo;            /* what EHLO or HELO said; NULL before */
+    char *tls_text;        /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL without TLS */
     struct handle session;
     struct envelope *envelope; /* from MAIL to the end of the transaction */
     struct body *body;         /* from DATA or the first BDAT to the end of the message */
@@ -143,6 +144,7 @@ enum err cmd_bdat(struct smtp *s, struct str args);
 void feed_data(struct smtp *s, struct str *in);
 void feed_chunk(struct smtp *s, struct str *in);
 void body_free(struct body *b);
+uint64_t body_octets(const struct body *b); /* that have come; NULL: none */
 
 /* ---- cmd_auth.c ---- */
 

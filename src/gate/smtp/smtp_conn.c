@@ -63,6 +63,7 @@ static void opened(struct conn *c)
     s = smtp_new(&settings->smtp, (enum smtp_role)service->role, str_from_c(client), conn_out(c));
     conn_set_state(c, s);
     conn_set_idle(c, settings->config->limits.idle);
+    conn_set_deadline(c, settings->config->limits.idle);
     if (service->tls_first)
         start_tls(c);
     else if (service->role == SMTP_LOCAL)
@@ -91,6 +92,8 @@ static void input(struct conn *c, struct str *bytes)
         conn_flush(c); /* RFC 2920 §3.2 rule 5: this reply does not wait for the next one */
         smtp_feed(s, bytes);
     }
+    if (smtp_has_moved(s)) /* else a byte now and then would hold its place for ever */
+        conn_set_deadline(c, gate_settings()->config->limits.idle);
     obey(c, s);
 }
 
