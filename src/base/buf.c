@@ -79,7 +79,10 @@ void buf_add_c(struct buf *b, const char *c)
 
 void buf_add_char(struct buf *b, char c)
 {
-    buf_add(b, (struct str){&c, 1});
+    if (b->n < b->cap && b->n < b->limit && !b->full) /* there is room: most often */
+        b->p[b->n++] = c;
+    else
+        buf_add(b, (struct str){&c, 1});
 }
 
 void buf_add_u64(struct buf *b, uint64_t v)

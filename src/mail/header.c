@@ -111,9 +111,15 @@ void header_unfold(struct buf *out, struct str body)
         body = str_from(body, 1);
     while (body.n && is_space(body.p[body.n - 1]))
         body.n--;
-    for (size_t i = 0; i < body.n; i++) {
-        if (body.p[i] == '\n' || (body.p[i] == '\r' && body.p[i + 1] == '\n'))
-            continue;
-        buf_add_char(out, body.p[i] == '\r' || body.p[i] == '\0' ? ' ' : body.p[i]);
+    while (body.n) {
+        size_t n = 0;
+
+        while (n < body.n && body.p[n] != '\n' && body.p[n] != '\r' && body.p[n] != '\0')
+            n++;
+        buf_add(out, str_upto(body, n));
+        body = str_from(body, n);
+        if (body.n && body.p[0] != '\n' && !(body.p[0] == '\r' && body.n > 1 && body.p[1] == '\n'))
+            buf_add_char(out, ' ');
+        body = str_from(body, 1);
     }
 }

@@ -20,12 +20,16 @@ static bool is_quotable(struct str s, bool utf8)
 
 static void write_quoted(struct buf *out, struct str s)
 {
+    size_t n = 0;
+
     buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\')
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '"' || s.p[i] == '\\') {
+            buf_add(out, str_from(str_upto(s, i), n));
             buf_add_char(out, '\\');
-        buf_add_char(out, s.p[i]);
-    }
+            n = i;
+        }
+    buf_add(out, str_from(s, n));
     buf_add_char(out, '"');
 }
 
