@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 /* Is some message gone that a message number still stands for? Then nothing is copied (RFC 9051 §6.4.7: all or none).*/
-static enum err find_missing(struct imap *i, const struct imap_set *uids, bool *missing)
+static enum err find_missing(struct imap *i, const struct imap_set *uids, uint64_t asked, bool *missing)
 {
     struct roster *r;
     struct roster_walk w;
@@ -18,7 +18,7 @@ static enum err find_missing(struct imap *i, const struct imap_set *uids, bool *
         return e;
     for (w = roster_walk(r, uids); roster_next(&w);)
         there++;
-    *missing = there < imap_set_size(uids);
+    *missing = there < asked;
     roster_drop(&r);
     return OK;
 }
@@ -55,14 +55,16 @@ static bool prepare(struct imap *i, const struct imap_command *c, struct imap_se
 {
     struct imap_copy a;
     bool missing = false;
+    uint64_t asked;
 
     *e = OK;
     if (!parse_imap_copy(imap_parsing(i), c->args, &a))
         return reply_misread(i), false;
     if (!selected_set(i, &a.set, c->uid, uids) || !place_for_target(i, a.mailbox, to, e))
         return false;
-    if (!c->uid && !a.set.saved)
-        *e = find_missing(i, uids, &missing);
+    asked = selected_numbers(i, &a.set, c->uid);
+    if (asked)
+        *e = find_missing(i, uids, asked, &missing);
     if (missing)
         reply_no(i, "EXPUNGEISSUED", "some of these messages are gone");
     return !*e && !missing;

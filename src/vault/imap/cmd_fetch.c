@@ -18,7 +18,6 @@
 
 struct fetch {
     struct imap_fetch a;
-    bool uid;
     struct imap_set uids;
     uint64_t seen_modseq; /* of the change that set \Seen; 0: it was not needed */
     struct imap_set vanished;
@@ -308,13 +307,11 @@ static uint32_t next_message(struct fetch *f)
 
 static void end_fetch(struct imap *i, struct fetch *f)
 {
-    bool gone = !f->uid && !f->a.set.saved && f->found < f->asked;
-
     if (f->unknown_encoding)
         reply_no(i, "UNKNOWN-CTE", "a part is encoded in a way that is not known");
     else if (f->trouble)
         reply_no(i, err_row(f->trouble)->imap, err_row(f->trouble)->text);
-    else if (gone) /* RFC 5530 §3: the client has not been told yet */
+    else if (f->found < f->asked) /* RFC 5530 §3: the client has not been told yet */
         reply_no(i, "EXPUNGEISSUED", "some of these messages are gone");
 }
 
@@ -372,6 +369,7 @@ static enum err begin_run(struct imap *i, struct fetch *f)
     f->numbers = numbers_of(i, f->roster);
     f->walk = roster_walk(f->roster, &f->uids);
     flag_text_begin(&f->flags, f->roster);
+    mailbox_flags_tell_new(i, f->roster);
     if (!f->a.vanished)
         return OK;
     return vanished_since(i, f->roster, &f->uids, f->a.changed_since, 0, &f->vanished);
@@ -480,10 +478,7 @@ enum err cmd_fetch(struct imap *i, const struct imap_command *c)
         return reply_bad(i, "ENABLE QRESYNC first"); /* RFC 7162 §3.2.6 */
     if (!selected_set(i, &f->a.set, c->uid, &f->uids))
         return OK;
-    f->uid = c->uid;
-    f->asked = imap_set_size(&f->uids);
-    if (c->uid && f->asked > known_count(i->selected->known))
-        f->asked = known_count(i->selected->known);
+    f->asked = selected_numbers(i, &f->a.set, c->uid);
     if (f->a.items & IMAP_ATT_BIT(IMAP_ATT_MODSEQ)) /* RFC 7162 §3.1 */
         imap_enable(i, IMAP_ENABLE_CONDSTORE);
     if (f->a.partial.given)
@@ -502,7 +497,6 @@ struct imap_step fetch_step(struct arena *a, const struct imap_fetch *items,
     struct fetch *f = arena_alloc(a, sizeof(*f));
 
     f->a = *items;
-    f->uid = true;
     f->uids = imap_set_copy(a, uids);
     return (struct imap_step){.run = fetch_run, .end = fetch_end_all, .state = f};
 }

@@ -144,6 +144,8 @@ static enum err select_place(struct imap *i, const struct place *p, const struct
 
     if (e)
         return e;
+    if (a->condstore) /* its HIGHESTMODSEQ is that of write_counts() */
+        imap_enable(i, IMAP_ENABLE_CONDSTORE);
     become_selected(i, p, r, examine);
     if (roster_counts(r)->damaged)
         log_line(LOG_ERROR, "imap-damaged", "account=%" PRIu64 " mailbox=%" PRIu64 " blocks=%" PRIu32,
@@ -153,8 +155,6 @@ static enum err select_place(struct imap *i, const struct place *p, const struct
         imap_log_failure(i, e);
     mailbox_flags_write(i, r);
     write_counts(i, r, p);
-    if (a->condstore)
-        imap_enable(i, IMAP_ENABLE_CONDSTORE);
     buf_add(reply_code(i), i->selected->read_only ? S("READ-ONLY") : S("READ-WRITE"));
     return a->qresync ? resync_begin(i, r, a) : OK;
 }

@@ -44,7 +44,7 @@ static void tell(struct imap *i, struct store_told *t, uint32_t number,
     if (whole)
         flag_text_write(&t->flags, i, out, entry);
     if (modseq)
-        buf_add_char(out, ' '), modseq_write(out, entry->modseq);
+        modseq_write(out, entry->modseq);
     fetch_end(out);
 }
 
@@ -57,8 +57,7 @@ static enum err begin_telling(struct imap *i, struct store_told *t)
     t->numbers = numbers_of(i, t->roster);
     t->walk = roster_walk(t->roster, &t->uids);
     flag_text_begin(&t->flags, t->roster);
-    if (t->new_keywords)
-        mailbox_flags_write(i, t->roster);
+    mailbox_flags_tell_new(i, t->roster);
     return OK;
 }
 
@@ -143,12 +142,11 @@ static void write_modified(struct imap *i, const struct imap_set *failed, bool u
     imap_set_builder_free(&numbers);
 }
 
-static void answer(struct imap *i, const struct store_told *t, const struct imap_set *asked,
-                   const struct flags_result *result)
+static void answer(struct imap *i, const struct store_told *t, const struct flags_result *result)
 {
     uint64_t there = result->count + imap_set_size(&result->failed);
 
-    if (!t->uid && !t->a.set.saved && there < imap_set_size(asked))
+    if (there < selected_numbers(i, &t->a.set, t->uid))
         reply_no(i, result->failed.count ? NULL : "EXPUNGEISSUED", "some of these messages are gone");
     if (result->failed.count)
         write_modified(i, &result->failed, t->uid);
@@ -184,7 +182,7 @@ static enum err store_flags(struct imap *i, struct store_told *t, const struct i
     if (e)
         return e;
     note_changed(i, t, &result);
-    answer(i, t, asked, &result);
+    answer(i, t, &result);
     t->modseq = i->selected->told_modseq = result.modseq;
     t->new_keywords = result.new_keywords;
     if (!t->a.silent || imap_has_condstore(i) || t->unheard.count || t->new_keywords)

@@ -93,11 +93,22 @@ void mailbox_flags_write(struct imap *i, const struct roster *r)
     buf_add(out, S(")] these can be changed\r\n"));
 }
 
+void mailbox_flags_tell_new(struct imap *i, const struct roster *r)
+{
+    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++)
+        if (!(i->selected->keywords_told >> bit & 1) && roster_keyword(r, bit).n) {
+            mailbox_flags_write(i, r);
+            return;
+        }
+}
+
 /* ---- FETCH ---- */
 
 void modseq_write(struct buf *out, uint64_t modseq)
 {
-    buf_add(out, S(" MODSEQ ("));
+    if (out->n && !out->full && out->p[out->n - 1] != ' ' && out->p[out->n - 1] != '(')
+        buf_add_char(out, ' ');
+    buf_add(out, S("MODSEQ ("));
     buf_add_u64(out, modseq);
     buf_add_char(out, ')');
 }

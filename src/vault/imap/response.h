@@ -23,7 +23,8 @@ void flag_text_write(struct flag_text *t, const struct imap *i, struct buf *out,
 /* The same, to be copied: valid until the next call. False: it is longer than FLAG_TEXT_MAX. */
 bool flag_text_find(struct flag_text *t, const struct imap *i, const struct roster_entry *entry,
                     struct str *text);
-void modseq_write(struct buf *out, uint64_t modseq); /* " MODSEQ (17)" */
+/* "MODSEQ (17)", behind a space if something stands before it. */
+void modseq_write(struct buf *out, uint64_t modseq);
 
 /* "* 5 FETCH (" or, with UIDONLY, "* 17 UIDFETCH (" (RFC 9586 §3.1). with_uid: and "UID 17 " in the former. */
 void fetch_begin(const struct imap *i, struct buf *out, uint32_t number, uint32_t uid, bool with_uid);
@@ -35,6 +36,8 @@ bool vanished_write(struct imap *i, const struct imap_set *uids, bool earlier, s
 
 /* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" (RFC 9051 §7.3.5, §7.1). */
 void mailbox_flags_write(struct imap *i, const struct roster *r);
+/* The same if there are keywords that the client has not heard of: before any that a message has is told. */
+void mailbox_flags_tell_new(struct imap *i, const struct roster *r);
 
 /* Object ids (RFC 8474 §4 to §6), without brackets. */
 void mailbox_id_write(struct buf *out, struct mailbox_ref at);

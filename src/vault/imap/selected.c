@@ -52,6 +52,16 @@ bool selected_set(struct imap *i, const struct imap_set *set, bool uid, struct i
     return true;
 }
 
+uint64_t selected_numbers(struct imap *i, const struct imap_set *set, bool uid)
+{
+    struct imap_set numbers;
+
+    if (uid || set->saved)
+        return 0;
+    numbers = imap_set_resolve(i->arena, set, known_count(i->selected->known), true);
+    return imap_set_size(&numbers);
+}
+
 struct numbers numbers_of(const struct imap *i, const struct roster *r)
 {
     const struct known *known = i->selected->known;

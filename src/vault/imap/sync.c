@@ -44,15 +44,6 @@ static bool says_vanished(const struct imap *i)
 
 /* ---- beginning ---- */
 
-static void tell_new_keywords(struct imap *i, const struct roster *r)
-{
-    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++)
-        if (!(i->selected->keywords_told >> bit & 1) && roster_keyword(r, bit).n) {
-            mailbox_flags_write(i, r);
-            return;
-        }
-}
-
 static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
 {
     struct sync *y = must_alloc(sizeof(*y));
@@ -62,7 +53,7 @@ static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
     y->part = may_expunge ? REMOVALS : CHANGES;
     y->compare = known_compare(i->selected->known, r);
     flag_text_begin(&y->flags, r);
-    tell_new_keywords(i, r);
+    mailbox_flags_tell_new(i, r);
     return y;
 }
 
