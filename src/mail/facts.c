@@ -17,6 +17,8 @@
 /* Bits behind those of enum facts_field. */
 enum { HAS_DATE = 1, IS_REPLY = 2 };
 
+#define ALL_FIELDS (2 * FACTS_MESSAGE_ID - 1)
+
 /* The first of them in the order of enum facts_field's bits. */
 enum {
     SUBJECT,
@@ -232,6 +234,24 @@ static void write_references(struct buf *out, struct str references, struct str 
     buf_free(&ids);
 }
 
+/* Message-ID, once as it is and once folded. What stands beside the id, nobody knows. */
+static void write_message_id(struct buf *out, const struct header_found *found, unsigned *has,
+                             unsigned *whole)
+{
+    struct buf folded = buf_make(BUF_UNLIMITED); /* by MESSAGE_ID_MAX */
+    struct str body = found->body, id;
+    bool there = take_message_id(&body, &id);
+
+    if (there)
+        casemap(&folded, id);
+    pack_key_u64(out, there ? message_id_number(id) : 0);
+    pack_key_u64(out, there ? message_id_number(buf_str(&folded)) : 0);
+    *has |= found->count ? FACTS_MESSAGE_ID : 0;
+    if (found->count == 0 || (found->count == 1 && there && str_trim(body).n == 0))
+        *whole |= FACTS_MESSAGE_ID;
+    buf_free(&folded);
+}
+
 /* Small numbers of either sign are short. */
 static uint64_t zigzag(int64_t v)
 {
@@ -245,10 +265,9 @@ static int64_t unzigzag(uint64_t v)
 
 void facts_write(struct buf *out, struct str header)
 {
-    struct buf texts = buf_make(BUF_UNLIMITED); /* by FACTS_TEXT_MAX */
+    struct buf texts = buf_make(BUF_UNLIMITED), ids = buf_make(16); /* texts: by FACTS_TEXT_MAX */
     struct header_found found[FIELD_COUNT];
     unsigned has = 0, whole = 0, flags = 0;
-    struct str id;
     bool is_reply = false;
     int64_t ms = 0;
     int zone = 0;
@@ -257,6 +276,7 @@ void facts_write(struct buf *out, struct str header)
     if (date_parse(found[DATE].body, &ms, &zone))
         flags |= HAS_DATE;
     write_texts(&texts, found, &has, &whole, &is_reply);
+    write_message_id(&ids, &found[MESSAGE_ID], &has, &whole);
     flags |= is_reply ? IS_REPLY : 0;
     pack_u64(out, FACTS_VERSION);
     pack_u64(out, flags);
@@ -264,10 +284,11 @@ void facts_write(struct buf *out, struct str header)
     pack_u64(out, whole);
     pack_u64(out, zigzag(ms));
     pack_u64(out, zigzag(zone));
-    pack_key_u64(out, take_message_id(&found[MESSAGE_ID].body, &id) ? message_id_number(id) : 0);
+    buf_add(out, buf_str(&ids));
     write_references(out, found[REFERENCES].body, found[IN_REPLY_TO].body);
     buf_add(out, buf_str(&texts));
     buf_free(&texts);
+    buf_free(&ids);
 }
 
 /* ---- reading ---- */
@@ -308,10 +329,11 @@ bool facts_read(struct str packed, struct facts *out)
     flags = unpack_u64(&u);
     f.has_date = flags & HAS_DATE;
     f.is_reply = flags & IS_REPLY;
-    f.has = (unsigned)unpack_number(&u, 31);
-    f.whole = (unsigned)unpack_number(&u, 31);
+    f.has = (unsigned)unpack_number(&u, ALL_FIELDS);
+    f.whole = (unsigned)unpack_number(&u, ALL_FIELDS);
     read_date(&u, &f);
     f.message_id = unpack_key_u64(&u);
+    f.folded_id = unpack_key_u64(&u);
     f.references = unpack_bytes(&u);
     f.subject = unpack_bytes(&u);
     f.base_subject = read_part(&u, f.subject);
@@ -329,7 +351,7 @@ unsigned facts_field(struct str name)
     for (unsigned i = 0; i < TEXT_COUNT; i++)
         if (str_same_nocase(name, names[i]))
             return 1u << i;
-    return 0;
+    return str_same_nocase(name, names[MESSAGE_ID]) ? FACTS_MESSAGE_ID : 0;
 }
 
 static struct str text_of(const struct facts *f, unsigned field)
@@ -362,12 +384,25 @@ static bool is_written_otherwise(struct str text, bool address)
     return false;
 }
 
+static enum facts_answer search_id(const struct facts *f, struct str folded)
+{
+    struct str rest = folded, id;
+
+    if (!(f->has & FACTS_MESSAGE_ID))
+        return FACTS_NO;
+    if (!(f->whole & FACTS_MESSAGE_ID) || !take_message_id(&rest, &id) || !str_same(id, folded))
+        return FACTS_ASK_HEADER;
+    return message_id_number(id) == f->folded_id ? FACTS_YES : FACTS_NO;
+}
+
 enum facts_answer facts_search(const struct facts *f, unsigned field, struct str folded)
 {
     size_t at;
 
     if (folded.n == 0)
         return f->has & field ? FACTS_YES : FACTS_NO;
+    if (field == FACTS_MESSAGE_ID)
+        return search_id(f, folded);
     if (find_bytes(text_of(f, field), folded, &at))
         return FACTS_YES;
     if (!(f->whole & field) || is_written_otherwise(folded, field != FACTS_SUBJECT))

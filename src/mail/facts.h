@@ -5,12 +5,19 @@
 #include "base/buf.h"
 
 /* The version that facts_write() writes; facts_read() refuses others, and whoever keeps them makes them anew. */
-#define FACTS_VERSION 1
+#define FACTS_VERSION 2
 /* No text is kept longer, and no more ids: what is left out, `whole` tells. */
 #define FACTS_TEXT_MAX 2000
 #define FACTS_REFERENCES_MAX 100
 
-enum facts_field { FACTS_SUBJECT = 1, FACTS_FROM = 2, FACTS_TO = 4, FACTS_CC = 8, FACTS_BCC = 16 };
+enum facts_field {
+    FACTS_SUBJECT = 1,
+    FACTS_FROM = 2,
+    FACTS_TO = 4,
+    FACTS_CC = 8,
+    FACTS_BCC = 16,
+    FACTS_MESSAGE_ID = 32
+};
 
 /* The addresses of a field: "display name <local@domain>, local@domain, group: local@domain;" */
 struct facts_addresses {
@@ -34,6 +41,7 @@ struct facts {
     struct facts_addresses from, to, cc, bcc;
     /* For THREAD=REFERENCES: ids as numbers (message_id_number()); 0: none. */
     uint64_t message_id;
+    uint64_t folded_id; /* the same of the folded id, for SEARCH HEADER Message-ID */
     struct str
         references; /* 8 bytes each, as facts_reference() reads them; oldest first, the parent last */
 };
@@ -47,7 +55,7 @@ bool facts_read(struct str packed, struct facts *out);
 unsigned facts_field(struct str name);
 /* Whether a folded text stands in a field; an empty one, whether the field is there (RFC 9051 §6.4.4 HEADER). Where the
  * facts cannot tell, the header has to be read: when not all of the field is known, or when the text holds what is written
- * otherwise here, such as quotes or white space of its own. */
+ * otherwise here, such as quotes or white space of its own. Of a Message-ID only a whole one, with its brackets, is known. */
 enum facts_answer { FACTS_NO, FACTS_YES, FACTS_ASK_HEADER };
 enum facts_answer facts_search(const struct facts *f, unsigned field, struct str folded);
 /* SORT's and THREAD's date. */

@@ -128,7 +128,7 @@ static void test_fields(void **state)
     (void)state;
     f = read_back(&packed, "To: a@b\r\nTO: c@d\r\nSubject:\r\n");
     assert_int_equal(f.has, FACTS_TO | FACTS_SUBJECT);
-    assert_int_equal(f.whole, FACTS_FROM | FACTS_CC | FACTS_BCC | FACTS_SUBJECT);
+    assert_int_equal(f.whole, FACTS_FROM | FACTS_CC | FACTS_BCC | FACTS_SUBJECT | FACTS_MESSAGE_ID);
 
     buf_add_c(&header, "Subject: ");
     for (int i = 0; i < 1000; i++)
@@ -141,7 +141,7 @@ static void test_fields(void **state)
         buf_add_c(&header, "somebody@example.test, ");
     buf_add_char(&header, '\0');
     f = read_back(&packed, header.p);
-    assert_int_equal(f.whole, FACTS_FROM | FACTS_TO | FACTS_CC);
+    assert_int_equal(f.whole, FACTS_FROM | FACTS_TO | FACTS_CC | FACTS_MESSAGE_ID);
     assert_true(is_utf8(f.subject) && f.subject.n == FACTS_TEXT_MAX - 2 &&
                 str_same(f.subject, f.base_subject));
     assert_true(f.is_reply);
@@ -175,6 +175,14 @@ static void test_search(void **state)
         {"From: <a@b.test>\r\n", FACTS_FROM, "<A@B", FACTS_ASK_HEADER},
         {"From: \"x\" <a@b.test>\r\n", FACTS_FROM, "X <A@B", FACTS_YES},
         {"From: \"x\" <a@b.test>\r\n", FACTS_FROM, "\"X\"", FACTS_ASK_HEADER},
+        {"Message-ID: <Ab@x>\r\n", FACTS_MESSAGE_ID, "<AB@X>", FACTS_YES},
+        {"Message-ID: <Ab@x> \r\n", FACTS_MESSAGE_ID, "<ABC@X>", FACTS_NO},
+        {"Message-ID: <Ab@x>\r\n", FACTS_MESSAGE_ID, "AB@X", FACTS_ASK_HEADER},
+        {"Message-ID: <Ab@x>\r\n", FACTS_MESSAGE_ID, "<AB@X> ", FACTS_ASK_HEADER},
+        {"Message-ID: <Ab@x>\r\n", FACTS_MESSAGE_ID, "", FACTS_YES},
+        {"Message-ID: <a@x> <b@x>\r\n", FACTS_MESSAGE_ID, "<B@X>", FACTS_ASK_HEADER},
+        {"Message-ID: ab@x\r\n", FACTS_MESSAGE_ID, "<B@X>", FACTS_ASK_HEADER},
+        {"Subject: x\r\n", FACTS_MESSAGE_ID, "<B@X>", FACTS_NO},
         {"To: a@b\r\nCc: c@d\r\nBcc: e@f\r\n", FACTS_CC, "C@D", FACTS_YES},
         {"To: a@b\r\nCc: c@d\r\nBcc: e@f\r\n", FACTS_TO, "C@D", FACTS_NO},
         {"To: a@b\r\nCc: c@d\r\nBcc: e@f\r\n", FACTS_BCC, "E@F", FACTS_YES},
