@@ -9,6 +9,7 @@
 #include "base/scoped.h"
 #include "mail/sort.h"
 #include "mail/thread.h"
+#include "vault/imap/context.h"
 #include "vault/imap/match.h"
 #include "vault/imap/scope.h"
 #include "vault/imap/search_answer.h"
@@ -35,7 +36,10 @@ struct searching {
     bool wants_facts;
     struct buf answer;
     size_t said;
-    struct scope_list places; /* ESEARCH: those still to be searched */
+    struct str args;              /* the command's */
+    struct context *context;      /* whose search this is, done again; NULL: a command's */
+    const struct imap_set *among; /* NULL: all */
+    struct scope_list places;     /* ESEARCH: those still to be searched */
     size_t place;
 };
 
@@ -151,16 +155,23 @@ static void save(struct imap *i, const struct searching *x)
     search_saved(&x->result, saved);
 }
 
-static void finish(struct imap *i, struct searching *x)
+static void finish(struct imap *i, struct searching *x, bool *done)
 {
     if (x->result.kind == RESULT_SORT)
         put_in_order(x);
+    if (x->context) {
+        context_found(i, x->context, &x->result);
+        *done = true;
+        return;
+    }
     if (x->result.returns.options & IMAP_RETURN_SAVE && i->selected)
         save(i, x);
     if (x->result.kind == RESULT_THREAD)
         thread(x);
     else
         search_answer_write(&x->answer, i, &x->result);
+    if (x->result.returns.options & IMAP_RETURN_UPDATE && !x->result.over_mailboxes)
+        context_begin(i, &x->result, x->args);
     roster_drop(&x->roster);
     say_answer(i, x);
 }
@@ -192,7 +203,6 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     struct view *v;
     enum err e = imap_view(i, &v);
 
-    (void)done;
     for (unsigned k = 0; !e && (entry = roster_next(&x->walk)); k++) {
         uint32_t number = x->scope.selected ? number_of(&x->numbers, &x->walk, entry) : x->walk.number;
 
@@ -203,7 +213,7 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     }
     imap_progress(i, x->walk.number, roster_counts(x->roster)->exists);
     if (!e && !entry)
-        finish(i, x);
+        finish(i, x, done);
     return e;
 }
 
@@ -213,7 +223,9 @@ static void begin_walk(struct imap *i, struct searching *x)
     uint32_t exists = roster_counts(x->roster)->exists;
     bool asks = x->wants_facts || match_cost(x->match) >= MATCH_FACTS;
 
-    x->walk = roster_walk(x->roster, NULL);
+    if (x->among && imap_set_size(x->among) < exists)
+        exists = (uint32_t)imap_set_size(x->among);
+    x->walk = roster_walk(x->roster, x->among);
     x->result.uid_validity = roster_counts(x->roster)->uid_validity;
     x->result.n = 0;
     x->result.v = arena_array(x->result.arena, struct found, exists);
@@ -232,7 +244,8 @@ static struct searching *new_search(struct imap *i, const struct imap_command *c
 {
     struct searching *x = arena_alloc(i->arena, sizeof(*x));
 
-    *x = (struct searching){.result = {.kind = kind, .arena = i->arena, .tag = c->tag, .uid = c->uid},
+    *x = (struct searching){.args = c->args,
+                            .result = {.kind = kind, .arena = i->arena, .tag = c->tag, .uid = c->uid},
                             .own = arena_new(0),
                             .answer = buf_make(BUF_UNLIMITED)};
     return x;
@@ -253,19 +266,10 @@ static enum err refused(struct imap *i, struct searching *x, enum err e)
     return give_up(x, e);
 }
 
-static enum err search_selected(struct imap *i, struct searching *x)
+static enum err walk_selected(struct imap *i, struct searching *x)
 {
-    enum err e;
+    enum err e = selected_roster(i, &x->roster);
 
-    x->result.returns = x->search.returns;
-    x->result.esearch = x->search.returns.given || (x->result.kind == RESULT_SEARCH && imap_is_rev2(i));
-    if (x->search.needs & IMAP_NEEDS_SEQUENCE && imap_is_uidonly(i))
-        return refused(i, x, reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more"));
-    if (x->search.needs & IMAP_NEEDS_MODSEQ) {
-        imap_enable(i, IMAP_ENABLE_CONDSTORE);
-        x->result.with_modseq = true;
-    }
-    e = selected_roster(i, &x->roster);
     if (e)
         return refused(i, x, e);
     x->scope = (struct match_scope){.at = i->selected->at, .roster = x->roster, .selected = true};
@@ -274,6 +278,21 @@ static enum err search_selected(struct imap *i, struct searching *x)
         return refused(i, x, e);
     begin_walk(i, x);
     return OK;
+}
+
+static enum err search_selected(struct imap *i, struct searching *x)
+{
+    x->result.returns = x->search.returns;
+    x->result.esearch = x->search.returns.given || (x->result.kind == RESULT_SEARCH && imap_is_rev2(i));
+    if (x->search.needs & IMAP_NEEDS_SEQUENCE && imap_is_uidonly(i))
+        return refused(i, x, reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more"));
+    if (x->result.returns.options & IMAP_RETURN_UPDATE && context_has_tag(i, x->result.tag))
+        return refused(i, x, reply_bad(i, "this tag is in use for updates"));
+    if (x->search.needs & IMAP_NEEDS_MODSEQ) {
+        imap_enable(i, IMAP_ENABLE_CONDSTORE);
+        x->result.with_modseq = true;
+    }
+    return walk_selected(i, x);
 }
 
 enum err cmd_search(struct imap *i, const struct imap_command *c)
@@ -294,6 +313,21 @@ enum err cmd_sort(struct imap *i, const struct imap_command *c)
     x->search = x->sort.search;
     x->wants_facts = sort_needs_facts(x->sort.criteria, x->sort.criterion_count);
     return search_selected(i, x);
+}
+
+enum err search_again(struct imap *i, const struct search_again *a)
+{
+    struct searching *x = new_search(i, &(struct imap_command){.uid = a->uid}, a->kind);
+
+    x->search = *a->search;
+    x->search.returns = (struct imap_return){0};
+    x->context = a->context;
+    x->among = a->among;
+    if (a->kind == RESULT_SORT) {
+        x->sort = *a->sort;
+        x->wants_facts = sort_needs_facts(x->sort.criteria, x->sort.criterion_count);
+    }
+    return walk_selected(i, x);
 }
 
 enum err cmd_thread(struct imap *i, const struct imap_command *c)
@@ -352,6 +386,8 @@ enum err cmd_esearch(struct imap *i, const struct imap_command *c)
     x->result.returns = a.search.returns;
     if (a.search.returns.options & IMAP_RETURN_SAVE && !is_only_selected(&a))
         return give_up(x, reply_bad(i, "SAVE is for the selected mailbox alone"));
+    if (a.search.returns.options & IMAP_RETURN_UPDATE) /* RFC 5267 §4.3.1 */
+        buf_printf(&i->s->out, "* NO [NOUPDATE \"%.*s\"] not with this command\r\n", STR_ARG(c->tag));
     if (!scope_find(i, a.sources, a.source_count, &x->places, &e))
         return give_up(x, e);
     if (!x->places.n)

@@ -49,6 +49,7 @@ static const struct imap_row commands[] = {
     {"SEARCH", SELECTED, NO_EXPUNGE | HAS_UID, cmd_search},
     {"SORT", SELECTED, NO_EXPUNGE | HAS_UID, cmd_sort},     /* RFC 5256 */
     {"THREAD", SELECTED, NO_EXPUNGE | HAS_UID, cmd_thread}, /* RFC 5256 */
+    {"CANCELUPDATE", SELECTED, 0, cmd_cancelupdate},        /* RFC 5267 §4.3.5 */
     {"ESEARCH", BOTH, 0, cmd_esearch},                      /* RFC 7377 */
     /* the gate's */
     {"LOGIN", 0, 0, NULL},

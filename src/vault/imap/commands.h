@@ -57,5 +57,7 @@ HANDLER(cmd_store);
 HANDLER(cmd_copy);
 HANDLER(cmd_move);
 HANDLER(cmd_expunge);
+/* context.c */
+HANDLER(cmd_cancelupdate);
 /* cmd_notify.c */
 HANDLER(cmd_notify);

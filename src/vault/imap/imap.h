@@ -192,6 +192,9 @@ void imap_enable(struct imap *i, uint32_t bits);
 
 /* From a handler or a step: go on with this one. */
 void imap_go_on(struct imap *i, const struct imap_step *step);
+/* Goes on with a step that belongs to no command, as far as this turn allows: what it says of its outcome is nobody's
+ * reply. True: it is over, and *step is empty. */
+bool imap_run_aside(struct imap *i, struct imap_step *step);
 bool imap_is_enough(const struct imap *i); /* the output, or the time of this step */
 /* How far it has come: the client is told now and then, if it takes long. */
 void imap_progress(struct imap *i, uint64_t done, uint64_t goal);

@@ -3,6 +3,8 @@
 #include "base/arena.h"
 #include "base/scoped.h"
 #include "proto/imap_access.h"
+#include "vault/imap/context.h"
+#include "vault/imap/news.h"
 #include "vault/imap/sync.h"
 
 #include <stdlib.h>
@@ -13,6 +15,8 @@ void selected_end(struct imap *i)
 
     if (!s)
         return;
+    news_end(i);
+    contexts_end(i);
     i->selected = NULL;
     sync_forget(s);
     known_drop(&s->known);

@@ -17,6 +17,7 @@
 #include "vault/store/roster.h"
 
 struct sync;
+struct contexts;
 
 struct selected {
     struct mailbox_ref at;
@@ -29,8 +30,9 @@ struct selected {
     /* Changes of flags with this modseq are this session's own, and were told by the command that made them, as far as
      * its client wants to hear of them (.SILENT). 0: none. Good for one command */
     uint64_t told_modseq;
-    struct sync *sync; /* under way; sync.c's own */
-    struct str name;   /* as the client calls it; malloc */
+    struct sync *sync;         /* under way; sync.c's own */
+    struct contexts *contexts; /* searches that are kept up to date; context.c's own */
+    struct str name;           /* as the client calls it; malloc */
 };
 
 /* Nothing is selected any more; nothing is said. Nothing selected is fine. */

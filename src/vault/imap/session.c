@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "vault/imap/context.h"
 #include "vault/imap/news.h"
 #include "vault/imap/notify.h"
 #include "vault/imap/selected.h"
@@ -131,11 +132,11 @@ static enum err tell_others_changes(struct imap *i, bool selected, bool expunged
 {
     enum err e = OK;
 
-    *done = news_some(i);
+    *done = contexts_some(i);
     if (*done && i->selected && selected)
         e = sync_some(i, expunged, done);
     if (!e && *done)
-        *done = news_some(i);
+        *done = contexts_some(i);
     return !e && *done ? notify_some(i) : e;
 }
 
@@ -169,6 +170,33 @@ static void finish(struct imap *i)
 void imap_go_on(struct imap *i, const struct imap_step *step)
 {
     i->run.step = *step;
+}
+
+/* A stand-in for the command that is being done, or for none. */
+bool imap_run_aside(struct imap *i, struct imap_step *step)
+{
+    struct imap_running command = i->run;
+    bool done = false;
+    enum err e = OK;
+
+    i->run = (struct imap_running){.step = *step, .code = buf_make(IMAP_CODE_MAX)};
+    i->run.since = i->run.told = monotonic_ms();
+    while (!e && !done && i->run.step.run && i->phase != LEAVING && !imap_is_enough(i)) {
+        arena_reset(i->s->cx.arena);
+        e = i->run.step.run(i, i->run.step.state, &done);
+        done |= i->run.cond != NULL; /* it was refused */
+    }
+    *step = i->run.step;
+    buf_free(&i->run.code);
+    i->run = command;
+    if (e)
+        imap_log_failure(i, e);
+    if (!e && !done)
+        return false;
+    if (step->end)
+        step->end(step->state);
+    *step = (struct imap_step){0};
+    return true;
 }
 
 bool imap_is_enough(const struct imap *i)

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "proto/imap_notify.h"
+#include "vault/imap/context.h"
 #include "vault/imap/news.h"
 #include "vault/imap/notify.h"
 #include "vault/imap/response.h"
@@ -23,6 +24,7 @@ struct sync {
     struct imap_set_builder vanished;
     size_t vanished_told;
     struct imap_set_builder fresh; /* UIDs of new messages, if more than their number is to be told */
+    struct imap_set_builder moved; /* … and of changed ones, if there are contexts */
     struct flag_text flags;
 };
 
@@ -33,6 +35,7 @@ void sync_forget(struct selected *s)
     roster_drop(&s->sync->roster);
     imap_set_builder_free(&s->sync->vanished);
     imap_set_builder_free(&s->sync->fresh);
+    imap_set_builder_free(&s->sync->moved);
     free(s->sync);
     s->sync = NULL;
 }
@@ -44,6 +47,22 @@ static bool says_vanished(const struct imap *i)
 
 /* ---- beginning ---- */
 
+/* RFC 5267 §4.3.4: what goes, before it is said to be gone. */
+static void tell_contexts(struct imap *i, const struct roster *r)
+{
+    struct known_compare c = known_compare(i->selected->known, r);
+    struct imap_set_builder gone = {0};
+    struct known_news news;
+    struct imap_set set;
+
+    while (known_news(&c, &news))
+        if (news.kind == KNOWN_REMOVED)
+            imap_set_add(&gone, news.uid);
+    set = imap_set_built(&gone);
+    contexts_removed(i, &set);
+    imap_set_builder_free(&gone);
+}
+
 static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
 {
     struct sync *y = must_alloc(sizeof(*y));
@@ -54,6 +73,8 @@ static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
     y->compare = known_compare(i->selected->known, r);
     flag_text_begin(&y->flags, r);
     mailbox_flags_tell_new(i, r);
+    if (may_expunge && i->selected->contexts)
+        tell_contexts(i, r);
     return y;
 }
 
@@ -133,6 +154,8 @@ static bool tell_changes(struct imap *i, struct sync *y)
         if (news.kind == KNOWN_CHANGED && tells_flags)
             tell_change(i, y, &news);
         y->added += news.kind == KNOWN_ADDED;
+        if (news.kind != KNOWN_REMOVED && i->selected->contexts)
+            imap_set_add(&y->moved, news.uid);
         if (news.kind == KNOWN_ADDED && items)
             imap_set_add(&y->fresh, news.uid);
     }
@@ -172,19 +195,21 @@ static void mailbox_is_gone(struct imap *i)
     i->phase = LEAVING;
 }
 
-static void begin_news(struct imap *i, const struct sync *y)
+static void begin_news(struct imap *i, const struct sync *y, uint32_t first_new)
 {
     const struct imap_fetch *items = notify_items_of_new(i);
-    struct imap_set fresh = imap_set_built(&y->fresh);
+    struct imap_set fresh = imap_set_built(&y->fresh), moved = imap_set_built(&y->moved);
 
     if (items)
         news_begin(i, items, &fresh);
+    contexts_moved(i, &moved, first_new);
 }
 
 enum err sync_some(struct imap *i, bool may_expunge, bool *done)
 {
     struct selected *s = i->selected;
     struct known *newer;
+    uint32_t first_new;
     enum err e = OK;
 
     *done = true;
@@ -198,10 +223,11 @@ enum err sync_some(struct imap *i, bool may_expunge, bool *done)
         return e;
     *done = tell(i, s->sync);
     if (*done) {
+        first_new = known_last_uid(s->known) + 1;
         newer = known_after(s->known, s->sync->roster, s->sync->may_expunge);
         known_drop(&s->known);
         s->known = newer;
-        begin_news(i, s->sync);
+        begin_news(i, s->sync, first_new);
         sync_forget(s);
     }
     return OK;
