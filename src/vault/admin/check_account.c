@@ -4,6 +4,7 @@
 
 #include "base/scoped.h"
 #include "vault/store/directory.h"
+#include "vault/store/metadata.h"
 #include "vault/store/ranges.h"
 
 #include <inttypes.h>
@@ -147,7 +148,7 @@ static void look_at_annotation(struct check *k, void *arg, struct str key, struc
         found(k, CHECK_ROWS, "there is an annotation of mailbox %" PRIu64 ", which does not exist",
               ak.mailbox);
     else
-        a->metadata += ak.entry.n + row.value.n;
+        a->metadata += annotation_size(ak.entry, row.value);
 }
 
 static void look_at_acl(struct check *k, void *arg, struct str key, struct str value)

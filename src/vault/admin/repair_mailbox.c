@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/scoped.h"
+#include "vault/store/metadata.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -161,7 +162,7 @@ static void copy_annotation(struct repair *r, void *arg, struct str key, struct 
     if (ak.mailbox && !account_box(a, ak.mailbox))
         return;
     annotation_row_put(repair_out(r, value.n + 1100), r->account, &ak, &row);
-    a->state.metadata += ak.entry.n + row.value.n;
+    a->state.metadata += annotation_size(ak.entry, row.value);
 }
 
 void repair_mailboxes(struct account *a)

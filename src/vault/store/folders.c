@@ -9,6 +9,7 @@
 #include "base/scoped.h"
 #include "proto/imap_name.h"
 #include "vault/store/edit.h"
+#include "vault/store/metadata.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -629,10 +630,14 @@ static enum err count_annotations(struct edit *e, struct mailbox_id id)
     err =
         txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
     while (!err && scan_next(scan, &key, &value)) {
+        struct annotation_key ak;
         struct annotation_row row;
+        uint64_t size;
 
-        if (annotation_unpack(e->cx->arena, value, &row))
-            e->state.metadata -= row.value.n < e->state.metadata ? row.value.n : e->state.metadata;
+        if (!annotation_key_unpack(key, &ak) || !annotation_unpack(e->cx->arena, value, &row))
+            continue;
+        size = annotation_size(ak.entry, row.value);
+        e->state.metadata -= size < e->state.metadata ? size : e->state.metadata;
     }
     return err ? err : scan_error(scan, e->cx);
 }

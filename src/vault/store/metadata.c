@@ -96,6 +96,7 @@ static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id
     struct annotation_key key = {
         .mailbox = mailbox.v, .who = is_private(m->entry) ? who.v : SHARED_BY_ALL, .entry = m->entry};
     struct annotation_row old = {0};
+    uint64_t before, after;
     bool found;
     size_t n = 0;
     enum err err = annotation_row_txn(e->t, e->cx, e->account, &key, &old, &found);
@@ -108,9 +109,11 @@ static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id
         return fail(e->cx, ERR_LIMIT, "mailbox %" PRIu64 ": %zu annotations", mailbox.v, n);
     if (m->value.n > METADATA_VALUE_MAX)
         return fail(e->cx, ERR_TOO_BIG, "an annotation of %zu bytes", m->value.n);
-    e->state.metadata -= old.value.n < e->state.metadata ? old.value.n : e->state.metadata;
-    e->state.metadata += m->value.n;
-    if (e->state.metadata > METADATA_BYTES_MAX && m->value.n > old.value.n)
+    before = found ? annotation_size(m->entry, old.value) : 0;
+    after = m->value.p ? annotation_size(m->entry, m->value) : 0;
+    e->state.metadata -= before < e->state.metadata ? before : e->state.metadata;
+    e->state.metadata += after;
+    if (e->state.metadata > METADATA_BYTES_MAX && after > before)
         return fail(e->cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " bytes of annotations",
                     e->account.v, e->state.metadata);
     if (m->value.p)

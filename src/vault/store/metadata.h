@@ -15,6 +15,12 @@ struct metadata {
     struct str value; /* .p NULL: NIL, which removes it */
 };
 
+/* What one takes of the account's room: its name counts too. */
+static inline uint64_t annotation_size(struct str entry, struct str value)
+{
+    return entry.n + value.n;
+}
+
 /* All that `who` sees, ascending by entry. In cx->arena. */
 enum err metadata_list(struct view *v, struct cx *cx, struct account_id account,
                        struct mailbox_id mailbox, struct account_id who, struct metadata **list,
