@@ -303,8 +303,9 @@ enum err cmd_append(struct imap *i, const struct imap_command *c)
         imap_go_on(i, &(struct imap_step){.run = append_on, .state = x, .is_long = true});
         return OK;
     }
-    while (!done && !e)
-        e = append_on(i, x, &done);
+    e = append_on(i, x, &done);
+    if (!e && !done) /* what is in `out` has to leave first */
+        imap_go_on(i, &(struct imap_step){.run = append_on, .state = x});
     return e;
 }
 
