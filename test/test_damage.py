@@ -31,14 +31,16 @@ def server(make_posthorn):
     return server
 
 
-def flip(server, suffix):
-    """One byte in the middle of the largest file with this suffix."""
-    path = max(server.data_dir.rglob(f"*.{suffix}"), key=lambda f: f.stat().st_size)
-    middle = path.stat().st_size // 2
+def flip(server, suffix, at=None, choose=max):
+    """One byte in the largest file with this suffix: a quarter into it, which in a table is what messages look like, or
+    at that place, from the end if it is negative."""
+    path = choose(server.data_dir.rglob(f"*.{suffix}"), key=lambda f: f.stat().st_size)
+    size = path.stat().st_size
+    at = size // 4 if at is None else at % size
     with open(path, "r+b") as file:
-        file.seek(middle)
+        file.seek(at)
         byte = file.read(1)
-        file.seek(middle)
+        file.seek(at)
         file.write(bytes([byte[0] ^ 0x55]))
     return path
 
@@ -71,6 +73,34 @@ def test_byte_flipped_in_a_body_file(server):
     assert len(server.inbox(FRED)) == 1, "others are not concerned"
     result = server.run("check")
     assert result.returncode == 1 and TOM in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("at", [2, -1])
+def test_byte_flipped_in_the_frame_of_a_body_file(server, at):
+    """Where no body stands, and which is read before any: it is put right, and costs nothing."""
+    flip(server, "blob", at)
+    server.start()
+    assert server.events("store-mended")
+    assert readable(server) == list(range(COUNT))
+    assert server.run("check").returncode == 0
+
+
+def test_table_that_cannot_be_opened(server):
+    """Its footer is wrong. Here it is the smallest one, which tells where bodies lie, or the trace."""
+    path = flip(server, "sst", -1, min)
+    server.start()
+    assert server.wait_for("store-damaged")["file"] == path.name
+    status = server.run("status")
+    assert status.returncode == 1 and "damaged" in status.stderr
+    with SmtpWire(server, "smtp") as client:
+        client.ehlo()
+        assert client.deliver("ann@other.test", [FRED], message(7, 1_000)).startswith("250")
+    for _ in range(2):
+        with Pop3Wire(server, "pop3s") as client:
+            client.sign_on(FRED)
+            assert client.say("STAT").startswith("+OK 2 ")
+            assert client.say("RETR 2").startswith("+OK") and b"Subject: number 7\r\n" in client.lines()
+        server.restart()
 
 
 def test_byte_flipped_in_a_table(server):

@@ -141,6 +141,7 @@ static json_t *status_object(struct operator* op, const struct status_reply *r)
     json_object_set_new(o, "delivered", json_integer((json_int_t)r->delivered));
     json_object_set_new(o, "commits", json_integer((json_int_t)r->commits));
     json_object_set_new(o, "flushes", json_integer((json_int_t)r->flushes));
+    json_object_set_new(o, "damaged", json_boolean(r->damaged));
     if (certificates_end(&op->cx, op->settings.config, &end) == OK)
         json_object_set_new(o, "certificate_end", json_time((uint64_t)end));
     else
@@ -157,6 +158,10 @@ static enum err judge_status(struct operator* op, const struct status_reply *r)
         return fail(&op->cx, ERR_STORE, "the store cannot be written at the moment");
     if (!r->has_room)
         return fail(&op->cx, ERR_NO_SPACE, "the disk is full: no new mail is accepted");
+    if (r->damaged)
+        return fail(
+            &op->cx, ERR_DAMAGED,
+            "a file of the store is damaged: \"posthorn check\" says what is lost, --repair helps");
     if (certificates_end(&op->cx, op->settings.config, &end) == OK && end < now_ms())
         return fail(&op->cx, ERR_CONFIG, "the certificate has expired");
     return OK;
@@ -165,17 +170,12 @@ static enum err judge_status(struct operator* op, const struct status_reply *r)
 enum err cmd_status(struct operator* op)
 {
     static const struct column columns[] = {
-        {"up_since", "up since", TIME},
-        {"signed_on", "signed on", NUMBER},
-        {"sessions", "sessions", NUMBER},
-        {"delivered", "delivered since then", NUMBER},
-        {"queue_length", "queue", NUMBER},
-        {"queue_oldest", "oldest in queue", TIME},
-        {"disk_used", "store", SIZE},
-        {"disk_free", "disk free", SIZE},
-        {"has_room", "accepts new mail", FLAG},
-        {"store_open", "store can be written", FLAG},
-        {"certificate_end", "certificate's end", TIME},
+        {"up_since", "up since", TIME},         {"signed_on", "signed on", NUMBER},
+        {"sessions", "sessions", NUMBER},       {"delivered", "delivered since then", NUMBER},
+        {"queue_length", "queue", NUMBER},      {"queue_oldest", "oldest in queue", TIME},
+        {"disk_used", "store", SIZE},           {"disk_free", "disk free", SIZE},
+        {"has_room", "accepts new mail", FLAG}, {"store_open", "store can be written", FLAG},
+        {"damaged", "store is damaged", FLAG},  {"certificate_end", "certificate's end", TIME},
     };
     struct status_request q = {0};
     struct status_reply r = {0};

@@ -36,6 +36,7 @@ enum err serve_status(struct caller *c, const struct status_request *q, struct s
                                .disk_free = f.disk_free,
                                .disk_used = f.disk_used,
                                .has_room = engine_has_room(c->vault->engine),
+                               .damaged = f.damaged,
                                .flushes = f.flushes,
                                .commits = f.commits,
                                .sessions = attached_count(),

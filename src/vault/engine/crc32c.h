@@ -13,10 +13,8 @@
 
 #define CRC32C_LIBRARY_NAME "_ZN7rocksdb6crc32c6ExtendEjPKcm" /* rocksdb::crc32c::Extend */
 
-#ifdef __x86_64__
 /* The checksum of what gave `crc` with these bytes behind it; 0 is the checksum of nothing. Any thread. */
 uint32_t crc32c_extend(uint32_t crc, const char *bytes, size_t n) __asm__(CRC32C_LIBRARY_NAME);
-#endif
 
 /* Whoever opens the database calls it: else a linker might leave the function out of the program. */
 void crc32c_start(void);

@@ -103,6 +103,28 @@ static enum err open_to_read(struct rocks *r, struct cx *cx)
     return rocks_error(cx, r->path, error);
 }
 
+/* NULL, or RocksDB's word. */
+static char *open_to_write(struct rocks *r, bool tolerant)
+{
+    char *error = NULL;
+
+    r->tolerant = tolerant;
+    rocks_options_make(r);
+    r->db = rocksdb_open_column_families(r->db_options, r->path, FAMILY_COUNT, family_names,
+                                         (const rocksdb_options_t *const *)r->family_options,
+                                         r->families, &error);
+    if (error) {
+        r->db = NULL;
+        rocks_options_free(r);
+    }
+    return error;
+}
+
+static bool is_about_a_table(const char *error)
+{
+    return strstr(error, "Corruption") && strstr(error, ".sst");
+}
+
 static enum err rocks_open(struct backend *b, struct cx *cx)
 {
     struct rocks *r = rocks_of(b);
@@ -110,18 +132,18 @@ static enum err rocks_open(struct backend *b, struct cx *cx)
 
     if (r->options.read_only)
         return open_to_read(r, cx);
+    rocks_mend(r);
     rocks_damage_read(r);
-    rocks_options_make(r);
-    r->db = rocksdb_open_column_families(r->db_options, r->path, FAMILY_COUNT, family_names,
-                                         (const rocksdb_options_t *const *)r->family_options,
-                                         r->families, &error);
-    if (!error) {
-        rocks_damage_thaw(r);
-        return OK;
+    error = open_to_write(r, false);
+    if (error && is_about_a_table(error) && rocks_log_is_whole(r)) {
+        rocks_damage_note(r, str_from_c(error));
+        rocksdb_free(error);
+        error = open_to_write(r, true);
     }
-    r->db = NULL;
-    rocks_options_free(r);
-    return rocks_error(cx, r->path, error);
+    if (error)
+        return rocks_error(cx, r->path, error);
+    rocks_damage_thaw(r);
+    return OK;
 }
 
 /* Handles first: one that is left open makes the close abort. */
@@ -243,15 +265,26 @@ static void rocks_snapshot_release(struct backend *b, struct snapshot *s)
     free(s);
 }
 
+static rocksdb_pinnableslice_t *get_pinned(const struct rocks *r, const struct snapshot *s,
+                                           struct str key, char **error)
+{
+    return rocksdb_get_pinned_cf(r->db, s ? s->read : r->newest, family_of(r, key), key.p, key.n,
+                                 error);
+}
+
 static enum err rocks_get(struct backend *b, struct cx *cx, struct snapshot *s, struct str key,
                           struct str *value, bool *found)
 {
     struct rocks *r = rocks_of(b);
     char *error = NULL;
     struct str bytes;
-    rocksdb_pinnableslice_t *slice =
-        rocksdb_get_pinned_cf(r->db, s ? s->read : r->newest, family_of(r, key), key.p, key.n, &error);
+    rocksdb_pinnableslice_t *slice = get_pinned(r, s, key, &error);
 
+    if (error && rocks_mend_after(r, str_from_c(error))) {
+        rocksdb_free(error);
+        error = NULL;
+        slice = get_pinned(r, s, key, &error);
+    }
     if (error)
         return read_error(cx, error);
     *found = slice != NULL;

@@ -28,6 +28,8 @@ struct rocks {
     pthread_mutex_t damage_lock;
     struct buf damaged;        /* names of damaged files, a line each. See rocksdb_damage.c */
     bool frozen[FAMILY_COUNT]; /* it has such a file and must not be compacted */
+    _Atomic int64_t next_mend; /* not before; monotonic */
+    bool tolerant;             /* a table that cannot be opened keeps only its own rows away */
 };
 
 struct snapshot {
@@ -57,6 +59,14 @@ void rocks_damage_read(struct rocks *r);                   /* before it opens */
 void rocks_damage_thaw(struct rocks *r);                   /* after that */
 void rocks_damage_note(struct rocks *r, struct str cause); /* when a write failed with ERR_DAMAGED */
 bool rocks_is_damaged(struct rocks *r);
+
+/* rocksdb_mend.c: body files whose frame has one wrong byte, put right. Before it opens, and when a read failed: true if
+ * that may have helped. */
+void rocks_mend(const struct rocks *r);
+bool rocks_mend_after(struct rocks *r, struct str cause);
+
+/* rocksdb_wal.c: no record of the write-ahead log is damaged that has others behind it. */
+bool rocks_log_is_whole(const struct rocks *r);
 
 void rocks_options_make(struct rocks *r);
 void rocks_options_free(struct rocks *r);

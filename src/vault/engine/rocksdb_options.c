@@ -38,10 +38,10 @@ static void set_log_and_recovery(const struct rocks *r, rocksdb_options_t *o)
     rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
     rocksdb_options_set_max_total_wal_size(o, WAL_MOST);
     rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
-    /* Without it recovery would skip a damaged record of the log and go on with later ones. */
     /* Without it, recovery would skip a damaged record of the log and go on with later ones. For looking at what is left
-     * of a damaged store that is right, and also that a table without its index is met only when it is read. */
-    rocksdb_options_set_paranoid_checks(o, !r->options.read_only);
+     * of a damaged store that is right, and also that a table without its index is met only when it is read; and so it
+     * is for a store whose log has been found whole. */
+    rocksdb_options_set_paranoid_checks(o, !r->options.read_only && !r->tolerant);
 }
 
 static rocksdb_options_t *database_options(const struct rocks *r)
