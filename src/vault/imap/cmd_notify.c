@@ -164,16 +164,9 @@ static uint32_t first_status_items(uint32_t events)
 
 static bool is_subscribed(struct imap *i, struct str name)
 {
-    struct str *names;
-    struct view *v;
-    size_t n;
+    bool yes = false;
 
-    if (imap_view(i, &v) || folder_subscriptions(v, &i->s->cx, i->s->who.account, &names, &n))
-        return false;
-    for (size_t k = 0; k < n; k++)
-        if (str_same(names[k], name))
-            return true;
-    return false;
+    return !place_subscribed(i, name, &yes) && yes;
 }
 
 static void say_nonexistent(struct imap *i, struct str name)
@@ -400,7 +393,8 @@ static enum err tell_subscription(struct imap *i, struct str name)
 
     if (e && e != ERR_NOT_FOUND)
         return e;
-    p.folder.subscribed = is_subscribed(i, name);
+    if (e)
+        p.folder.subscribed = is_subscribed(i, name);
     if (!(events_of(i, &p) & IMAP_EVENT_SUBSCRIPTION_CHANGE) &&
         !(e && i->notify->events & IMAP_EVENT_SUBSCRIPTION_CHANGE))
         return OK;

@@ -54,7 +54,7 @@ static void write_names(struct imap *i, const struct context *c, const uint32_t 
     for (size_t k = 0; k < n;) {
         uint32_t first = name_of(i, c, uids[k]), last = first;
 
-        while (++k < n && name_of(i, c, uids[k]) == last + 1)
+        while (++k < n && first && name_of(i, c, uids[k]) == last + 1)
             last++;
         if (!first)
             continue;

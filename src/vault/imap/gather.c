@@ -72,6 +72,7 @@ static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, stru
             continue;
         p.name = join(i, space, row.address, list[k].name);
         p.rights &= IMAP_RIGHTS_ALL;
+        e = place_subscribed(i, p.name, &p.folder.subscribed);
         add(i, g, &p);
     }
     return e;
@@ -117,7 +118,7 @@ static enum err name_of_others(struct imap *i, struct cx *cx, struct view *v, st
         e = place_space(v, cx, p->at.account, &space);
     if (!e)
         p->name = join(i, space, row.address, p->folder.name);
-    return e;
+    return e ? e : place_subscribed(i, p->name, &p->folder.subscribed);
 }
 
 enum err gather_place(struct imap *i, struct mailbox_ref at, struct place *out)

@@ -7,6 +7,7 @@
  * place.c      mailboxes by name: whose they are, and what one may do there
  * selected.c   the mailbox that is selected; sets of messages
  * notify.h     what is told unasked; news.c: FETCH responses among that
+ * context.c    searches whose results are kept up to date
  * sync.c       what others changed: EXISTS, EXPUNGE, VANISHED, FETCH
  * response.c   pieces of responses that several commands write
  * cmd_….c      the commands, one file for each family

@@ -54,6 +54,17 @@ enum err place_owner(struct imap *i, struct str name, struct account_id *account
     return find_owner(i, space, address, account, found);
 }
 
+enum err place_subscribed(struct imap *i, struct str name, bool *yes)
+{
+    struct subscription_row row;
+    struct view *v;
+    enum err e = imap_view(i, &v);
+
+    return e ? e
+             : subscription_row_view(v, &i->s->cx, i->s->who.account,
+                                     &(struct subscription_key){.name = name}, &row, yes);
+}
+
 enum err place_find(struct imap *i, struct str name, uint32_t needed, struct place *out)
 {
     struct cx *cx = &i->s->cx;
@@ -72,6 +83,8 @@ enum err place_find(struct imap *i, struct str name, uint32_t needed, struct pla
     p.at.mailbox = p.folder.id;
     if (!e)
         e = acl_rights(v, cx, p.at.account, p.at.mailbox, i->s->who.account, &p.rights);
+    if (!e && p.at.account.v != i->s->who.account.v)
+        e = place_subscribed(i, name, &p.folder.subscribed);
     if (e)
         return e;
     if (!(p.rights & IMAP_RIGHT_LOOKUP))

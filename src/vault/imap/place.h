@@ -34,3 +34,5 @@ enum err place_owner(struct imap *i, struct str name, struct account_id *account
 
 /* The space that the mailboxes of another account stand in: "Other Users" or "Shared". */
 enum err place_space(struct view *v, struct cx *cx, struct account_id owner, struct str *space);
+/* Has this user subscribed to the name? The owner of a mailbox that is shared may have, or not. */
+enum err place_subscribed(struct imap *i, struct str name, bool *yes);
