@@ -197,6 +197,7 @@ static enum err search_on(struct imap *i, void *state, bool *done)
 {
     struct searching *x = state;
     bool asks_facts = x->wants_facts || match_cost(x->match) >= MATCH_FACTS;
+    bool reads = match_cost(x->match) >= MATCH_HEADER; /* a message may be large */
     scoped(facts_table_give_back) struct facts_table *table =
         asks_facts ? facts_table_take(x->scope.at) : NULL;
     const struct roster_entry *entry = NULL;
@@ -208,7 +209,7 @@ static enum err search_on(struct imap *i, void *state, bool *done)
 
         if (number)
             e = ask_one(x, entry, v, table, number);
-        if ((k & 15) == 15 && imap_is_enough(i))
+        if ((reads || (k & 15) == 15) && imap_is_enough(i))
             break;
     }
     imap_progress(i, x->walk.number, roster_counts(x->roster)->exists);
