@@ -446,6 +446,17 @@ static void report_idle(const struct options *o, const struct measure *opening,
                100 * (resting->after.cpu_s - resting->before.cpu_s) / seconds);
 }
 
+/* More sessions than descriptors are usual for. */
+static void raise_descriptors(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
 void run_idle(const struct options *o, struct report *report)
 {
     struct idle_load l = {
@@ -453,6 +464,7 @@ void run_idle(const struct options *o, struct report *report)
     int64_t deadline = monotonic_ms() + (int64_t)o->time_limit_ms;
     struct measure opening = {0}, resting = {0};
 
+    raise_descriptors();
     open_idlers(&l, WARM, deadline);
     wait_ms(SETTLE_MS);
     measure_begin(o, &opening);

@@ -101,7 +101,7 @@ listen pop3 {{ on = {{"127.0.0.1:{pop3}"}} }}
 listen imap {{ on = {{"127.0.0.1:{imap}"}} }}
 listen imaps {{ on = {{"127.0.0.1:{imaps}"}} }}
 allow-plaintext-auth = true
-limits {{ connections-per-address = 2000 }}
+limits {{ connections-per-address = 10000 }}
 """
 
 
