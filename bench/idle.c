@@ -57,8 +57,8 @@ static void fail_with(struct idler *i, const char *what, struct str detail)
 {
     const char *said = step_of(i)->say;
 
-    snprintf(i->failure, sizeof i->failure, "idle session %s after \"%s\": %.*s", what, said ? said : "",
-             (int)(detail.n > 60 ? 60 : detail.n), detail.p ? detail.p : "");
+    snprintf(i->failure, sizeof i->failure, "idle session %s after \"%s\": %.*s", what,
+             said ? said : "", (int)(detail.n > 60 ? 60 : detail.n), detail.p ? detail.p : "");
     i->is_idle = false;
     wire_close(&i->wire);
     i->done(i);
