@@ -10,12 +10,15 @@
 #include "net/listen.h"
 #include "sandbox/sandbox.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MOST_DESCRIPTORS                                                                               \
-    200000            /* as many connections as one may want, and the pairs of those that are relayed */
+    200000 /* as many connections as one may want, and the pairs of those that are relayed */
+/* Of --users: thousands of idle TLS sessions lie between what the threads need for a moment. */
+#define MEMORY_ARENAS 2
 #define MOST_CALLS 64 /* under way at once: a thread each */
 
 struct gate gate;
@@ -128,6 +131,8 @@ int main(int argc, char **argv)
     enum err e;
 
     gate.is_mx = str_same(room, S("--mx"));
+    if (!gate.is_mx)
+        mallopt(M_ARENA_MAX, MEMORY_ARENAS);
     log_start(gate.is_mx ? "mx" : "users", LOG_INFO);
     if ((!gate.is_mx && !str_same(room, S("--users"))) || !leash_wait_start(&s)) {
         fputs("posthorn-gate is started by `posthorn serve`, not by hand\n", stderr);
