@@ -23,7 +23,7 @@ def run(tmp_path):
         words = [str(word).replace("~", str(tmp_path)) for word in command]
         environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "xterm",
                        "FETCHMAILHOME": str(tmp_path), "USER": "tom", "LOGNAME": "tom"}
-        result = subprocess.run(words, input=text, text=True, capture_output=True, timeout=DEADLINE_S * 10, cwd=tmp_path,
+        result = subprocess.run(words, input=text, text=True, capture_output=True, timeout=DEADLINE_S * 3, cwd=tmp_path,
                                 env=environment)
         assert result.returncode == 0, f"{words}: exit {result.returncode}\n{result.stdout}\n{result.stderr}"
         return result.stdout + result.stderr
@@ -191,8 +191,8 @@ def test_neomutt(posthorn, run, tmp_path):
             '<first-entry><set-flag>!<quit>"')
     run("script", "--quiet", "--return", "--command",
         f"neomutt -n -F {tmp_path}/muttrc -f imaps://127.0.0.1:{posthorn.ports['imaps']}/INBOX -e '{keys}'", "/dev/null",
-        muttrc=f'set imap_user = "{TOM}"\nset imap_pass = "{PASSWORD}"\nset ssl_verify_host = no\n'
-               f'set ssl_verify_dates = no\nset certificate_file = "{posthorn.certificate()}"\n'
+        muttrc=f'set folder = "{tmp_path}"\nset imap_user = "{TOM}"\nset imap_pass = "{PASSWORD}"\n'
+               f'set ssl_verify_host = no\nset ssl_verify_dates = no\nset certificate_file = "{posthorn.certificate()}"\n'
                'set confirmappend = no\nset confirmcreate = no\nset quit = yes\nset mbox_type = mbox\n'
                'set mark_old = no\nset sort = mailbox-order\nset imap_idle = yes\nset imap_qresync = yes\n')
     assert "Subject: letter 1" in (tmp_path / "saved").read_text()
