@@ -20,7 +20,7 @@ static bool passwords(const struct pop3_offer *o)
 
 static void mechanisms(const struct pop3_offer *o, struct buf *out)
 {
-    sasl_offer_write(out, &(struct sasl_offer){.scram = o->scram, .binding = o->binding});
+    sasl_offer_write(out, &(struct sasl_offer){.scram = o->scram});
 }
 
 static const struct {

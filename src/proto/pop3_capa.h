@@ -9,7 +9,6 @@ struct pop3_offer {
         stls; /* RFC 2595 §4: before sign-on only, when there is a certificate and TLS is not active yet */
     bool passwords; /* a password would be taken on this connection as it is */
     bool scram;     /* the setting of that name */
-    bool binding;   /* TLS gives a channel binding: -PLUS */
 };
 
 /* The lines of CAPA, from the first capability to the last dot; the "+OK" before them is the caller's. */

@@ -44,7 +44,8 @@ void core_secured(struct core *c, const struct bindings *bindings)
 {
     c->ops->forget_input(c);
     c->tls = true;
-    c->bindings = *bindings;
+    if (c->ops->binds)
+        c->bindings = *bindings;
     c->want = CORE_INPUT;
 }
 

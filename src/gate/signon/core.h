@@ -37,6 +37,7 @@ struct core;
 struct core_ops {
     const char *name; /* of the service, for the log */
     uint32_t protocol;
+    bool binds;      /* -PLUS is offered (exchange.h) */
     int64_t idle_ms; /* of silence; then say_bye() and the end */
     /* `client` is copied: the peer's address as text. `out` stays the caller's and outlives the session. */
     struct core *(*make)(const struct signon_settings *settings, struct str client, struct buf *out);

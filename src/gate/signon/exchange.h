@@ -18,6 +18,9 @@ struct exchange_with {
     uint32_t protocol;
     struct str mechanism, client;
     bool tls;
+    /* What the connection's TLS is bound by, where -PLUS is offered: IMAP alone. Programs that know nothing but
+     * tls-unique take -PLUS when they are offered it, over TLS 1.3 as well, where that does not exist, and give up when it
+     * fails (mutt with Cyrus SASL); IMAP's go on with another mechanism. */
     const struct bindings *bindings;
 };
 

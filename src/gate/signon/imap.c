@@ -401,6 +401,7 @@ static void say_bye(struct buf *out, enum err e)
 const struct core_ops imap_core = {
     .name = "imap",
     .protocol = PROTOCOL_IMAP,
+    .binds = true,
     .idle_ms = IDLE_MS,
     .make = make,
     .greet = greet,

@@ -61,10 +61,8 @@ static void mistake_error(struct pop3 *p, enum err e)
 static void cmd_capa(struct pop3 *p, struct str args)
 {
     const struct core *c = &p->core;
-    struct pop3_offer offer = {.stls = core_offers_tls(c),
-                               .passwords = core_offers_passwords(c),
-                               .scram = c->settings->scram,
-                               .binding = bindings_any(&c->bindings)};
+    struct pop3_offer offer = {
+        .stls = core_offers_tls(c), .passwords = core_offers_passwords(c), .scram = c->settings->scram};
 
     (void)args;
     say(p, "+OK");
@@ -187,8 +185,7 @@ static void begin_exchange(struct pop3 *p, struct str mechanism, struct str init
 /* AUTH mechanism [initial-response] (RFC 5034 §4). */
 static void cmd_auth(struct pop3 *p, struct str args)
 {
-    struct sasl_offer offer = {.scram = p->core.settings->scram,
-                               .binding = bindings_any(&p->core.bindings)};
+    struct sasl_offer offer = {.scram = p->core.settings->scram};
     struct str word = args, initial = args, mechanism;
 
     if (!take_until(&initial, ' ', &word))

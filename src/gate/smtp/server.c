@@ -144,10 +144,9 @@ enum smtp_want smtp_wants(const struct smtp *s)
 }
 
 /* RFC 3207 §4.2: what was said before is forgotten, EHLO too. (A sign-on was by cmd_starttls().) */
-void smtp_secured(struct smtp *s, struct str version, struct str cipher, const struct bindings *b)
+void smtp_secured(struct smtp *s, struct str version, struct str cipher)
 {
     s->tls = true;
-    s->bindings = *b;
     s->tls_text = must_alloc(version.n + cipher.n + 2);
     memcpy(s->tls_text, version.p, version.n);
     s->tls_text[version.n] = ' ';

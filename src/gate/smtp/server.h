@@ -12,9 +12,9 @@
  * its kin return with the answer, so smtp_feed(), smtp_free() and smtp_stop() may wait. A session belongs to one
  * thread at a time. While it is idle it holds a few hundred bytes; a transaction has memory of its own. */
 #pragma once
+#include "base/ids.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "gate/signon/bindings.h"
 
 /* The same protocol, three sorts of peers. */
 enum smtp_role {
@@ -69,7 +69,7 @@ enum smtp_want {
 enum smtp_want smtp_wants(const struct smtp *s);
 
 /* TLS has begun, be it by STARTTLS or from the first byte. The names are copied: "TLSv1.3", and the cipher's. */
-void smtp_secured(struct smtp *s, struct str version, struct str cipher, const struct bindings *b);
+void smtp_secured(struct smtp *s, struct str version, struct str cipher);
 
 void smtp_time_out(struct smtp *s); /* 421: the peer was silent too long (RFC 5321 §4.5.3.2.7) */
 void smtp_stop(

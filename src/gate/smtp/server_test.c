@@ -27,7 +27,6 @@ static struct {
     struct smtp_settings settings;
     enum smtp_role role;
     struct str client;
-    struct bindings bindings;
     struct smtp *s;
     struct buf out;
     size_t account; /* how much of the vault's account was expected */
@@ -159,8 +158,6 @@ static bool do_set(struct str value, struct buf *replies)
         run.settings.has_certificate = v;
     else if (str_same(name, S("scram")))
         run.settings.scram = v;
-    else if (str_same(name, S("binding")))
-        run.bindings.exporter_size = v ? sizeof(run.bindings.exporter) : 0;
     else if (str_same(name, S("budget")))
         smtp_set_body_budget((size_t)v);
     else
@@ -224,7 +221,7 @@ static bool do_tls(struct str value, struct buf *replies)
         open_session();
     else if (smtp_wants(run.s) != SMTP_TLS)
         return false;
-    smtp_secured(run.s, S("TLSv1.3"), S("TLS_AES_256_GCM_SHA384"), &run.bindings);
+    smtp_secured(run.s, S("TLSv1.3"), S("TLS_AES_256_GCM_SHA384"));
     if (first)
         smtp_greet(run.s);
     take_out(replies);

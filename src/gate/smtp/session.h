@@ -58,8 +58,7 @@ struct smtp {
     struct envelope *envelope; /* from MAIL to the end of the transaction */
     struct body *body;         /* from DATA or the first BDAT to the end of the message */
     struct exchange exchange;  /* under way in STATE_IN_AUTH */
-    struct bindings bindings;
-    uint64_t chunk_left; /* of BDAT, in STATE_IN_CHUNK */
+    uint64_t chunk_left;       /* of BDAT, in STATE_IN_CHUNK */
     bool chunk_last;
     enum smtp_state chunk_from; /* the state that BDAT was said in */
     char client[64];

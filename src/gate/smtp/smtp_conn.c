@@ -76,9 +76,8 @@ static void secured(struct conn *c)
 {
     struct smtp *s = conn_state(c);
     bool was_asked = smtp_wants(s) == SMTP_TLS; /* by STARTTLS; else it is TLS from the first byte */
-    struct bindings b = bindings_of(c);
 
-    smtp_secured(s, str_from_c(tls_version(conn_tls(c))), str_from_c(tls_cipher(conn_tls(c))), &b);
+    smtp_secured(s, str_from_c(tls_version(conn_tls(c))), str_from_c(tls_cipher(conn_tls(c))));
     if (!was_asked)
         smtp_greet(s);
 }

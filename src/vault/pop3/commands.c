@@ -232,8 +232,7 @@ static enum err cmd_noop(struct pop3 *p, const struct args *a)
 /* The same as before sign-on (RFC 2449 §5), but for STLS, which is not permitted any more (RFC 2595 §8). */
 static enum err cmd_capa(struct pop3 *p, const struct args *a)
 {
-    struct pop3_offer offer = {
-        .passwords = true, .scram = p->s->store->config()->scram, .binding = p->s->who.bound};
+    struct pop3_offer offer = {.passwords = true, .scram = p->s->store->config()->scram};
 
     (void)a;
     say(p, "+OK");
