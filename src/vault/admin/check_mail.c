@@ -195,11 +195,32 @@ static void check_mail(struct check *k, struct account_check *a, size_t i)
               text, m->email);
 }
 
+/* Whoever needs them can ask the header instead, so what they say is not compared. */
+static void look_at_facts(struct check *k, void *arg, struct str key, struct str value)
+{
+    struct facts_key fk;
+    struct cold_row row;
+    char text[ID_TEXT_SIZE];
+    bool there = false;
+
+    (void)arg;
+    (void)value;
+    if (!facts_key_unpack(key, &fk)) {
+        found(k, CHECK_UNREADABLE, "facts of a message cannot be unpacked");
+        return;
+    }
+    id_text(fk.body, text);
+    if (!cold_row_view(k->v, &k->row, k->account, &(struct cold_key){.body = fk.body}, &row, &there) &&
+        !there)
+        found(k, CHECK_ROWS, "there are facts of message %s, which the account does not have", text);
+}
+
 void check_mails(struct check *k, struct account_check *a)
 {
     if (a->mail_count)
         qsort(a->mails, a->mail_count, sizeof(*a->mails), by_body);
     check_walk(k, cold_part(k->account), S("e"), S("f"), "the looks of messages", look_at_cold, a);
+    check_walk(k, facts_part(k->account), S("f"), S("g"), "the facts of messages", look_at_facts, NULL);
     for (size_t i = 0; i < a->mail_count; i++) {
         check_mail(k, a, i);
         arena_reset(k->row.arena);

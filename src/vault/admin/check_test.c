@@ -225,6 +225,10 @@ BREAKS(reference_missing)
 {
     ref_row_delete(w->t, NO_ACCOUNT, AT(ref, .body = w->first.v, .part = w->tom.v, .owner = 2));
 }
+BREAKS(facts_of_nothing)
+{
+    facts_row_put(w->t, w->tom, AT(facts, .body = 77), &(struct facts_row){.raw = S("?")});
+}
 BREAKS(reference_for_nobody)
 {
     body_refer(w->t, w->first, w->tom.v, 77);
@@ -327,6 +331,7 @@ static void test_each_disagreement_is_named(void **state)
         {box_modseq_high, "the account is at modseq 5, mailbox INBOX at 99"},
         {no_validity, "mailbox INBOX has UIDVALIDITY 0"},
         {validity_high, "the account has given up to"},
+        {facts_of_nothing, "tom@acompany.test: there are facts of message"},
         {no_inbox, "the account has no INBOX"},
         {no_inbox, "UID 2 is in mailbox 1, which does not exist"},
         {no_inbox, "there are counts of mailbox 1, which does not exist"},

@@ -130,8 +130,8 @@ static unsigned smallest_last_byte(struct cursor *c, struct whole_key *k, unsign
 }
 
 /* From `bad`, which cannot be sought, ever greater steps to `good`, which can: the last byte by one, the last but
- * one by one … Leaves in `bad` the greatest one tried that cannot. */
-static bool stride(struct cursor *c, struct whole_key *bad, struct whole_key *good)
+ * one by one … and at last the bound. Leaves in `bad` the greatest one tried that cannot. */
+static void stride(struct cursor *c, struct whole_key *bad, struct whole_key *good)
 {
     for (size_t at = bad->n; at-- > 0;) {
         *good = *bad;
@@ -139,10 +139,10 @@ static bool stride(struct cursor *c, struct whole_key *bad, struct whole_key *go
         if ((uint8_t)good->bytes[at]++ == 0xff)
             continue;
         if (can_seek(c, good))
-            return true;
+            return;
         *bad = *good;
     }
-    return false;
+    *good = c->to; /* which may begin with the last of them, and be longer */
 }
 
 /* Brings `good` down to the smallest key that can be sought, byte by byte: between the two of them all keys begin
@@ -175,8 +175,7 @@ bool rocks_cursor_past_damage(struct cursor *c)
     bad.bytes[bad.n++] = 0; /* the next key there could be */
     good = bad;
     if (!can_seek(c, &bad)) {
-        if (!stride(c, &bad, &good))
-            return false;
+        stride(c, &bad, &good);
         creep(c, &bad, &good);
     }
     c->ended = is_behind(c, &good);
