@@ -7,10 +7,10 @@
  *
  * The first store is only read. Every row that can be read and agrees with the others goes into the second; counters,
  * references, the schedule and the directory's ways to accounts are computed anew, and what was lost is made again
- * where others tell of it: an email's hot row from its cold row, its looks from its body, an account from its address.
+ * where others tell of it: a message's place from its reference, its looks from its body, an account from its address.
  * What cannot be made again is named. `posthorn check` finds nothing in the result.
  *
- * One thread at a time. Memory grows with the emails of the largest account, some 80 bytes each. */
+ * One thread at a time. Memory grows with the emails of the largest account, some 200 bytes each. */
 #pragma once
 #include "rpc/calls.h"
 
