@@ -11,10 +11,11 @@ const char *const family_names[FAMILY_COUNT] = {
 #define MIB (1024 * KIB)
 
 #define MEMORY_DEFAULT                                                                                 \
-    (24 * MIB) /* memtables of all families: what a mail burst fills before it goes to disk */
-#define CACHE_SIZE (12 * MIB)      /* blocks, indexes and filters: bodies go past it */
-#define WAL_MOST (96 * MIB)        /* read again at start: about a second */
-#define OPEN_FILES 512             /* table and body files at once; more are opened when needed */
+    (28 * MIB)                 /* memtables of all families; more than their sum, see memtable_size */
+#define CACHE_SIZE (12 * MIB)  /* blocks, indexes and filters: bodies go past it */
+#define READ_AHEAD (512 * KIB) /* of a compaction, which else reads block by block */
+#define WAL_MOST (96 * MIB)    /* read again at start: about a second */
+#define OPEN_FILES 512         /* table and body files at once; more are opened when needed */
 #define MEMTABLE_BLOCK (512 * KIB) /* small enough for malloc to use again, without the kernel */
 #define BODY_LEAST KIB             /* smaller pieces stay in the table beside their key */
 #define BODY_FILE_SIZE (64 * MIB)
@@ -56,9 +57,12 @@ static rocksdb_options_t *database_options(const struct rocks *r)
     rocksdb_options_set_max_open_files(o, OPEN_FILES);
     rocksdb_options_set_max_background_jobs(o, 2); /* one flush and one compaction at a time */
     rocksdb_options_set_bytes_per_sync(o, SYNC_EVERY);
+    rocksdb_options_compaction_readahead_size(o, READ_AHEAD);
     rocksdb_options_set_skip_stats_update_on_db_open(o, 1); /* would read every file's properties */
-    rocksdb_options_set_enable_write_thread_adaptive_yield(
-        o, 0); /* spinning costs more than it saves here */
+    /* Who writes first writes for those who come meanwhile: waking them, to write beside it, or spinning until it has
+     * done so, costs more than a commit's few rows. */
+    rocksdb_options_set_allow_concurrent_memtable_write(o, 0);
+    rocksdb_options_set_enable_write_thread_adaptive_yield(o, 0);
     return o;
 }
 
@@ -99,19 +103,34 @@ static void set_frozen(rocksdb_options_t *o)
     rocksdb_options_set_hard_pending_compaction_bytes_limit(o, 0);
 }
 
+/* A family writes its memtable when that is full. The limit of all together would pick the oldest, which is that of the
+ * rows while bodies come, and make many small tables: so it lies above their sum, where it is reached in seven eighths. */
+static const size_t memtable_size[FAMILY_COUNT] = {
+    [FAMILY_ROWS] = 8 * MIB, [FAMILY_BODY] = 12 * MIB, [FAMILY_TRACE] = 2 * MIB};
+
+/* New rows fall anywhere among the accounts, so levels would write all they hold again and again: ten times a level.
+ * Runs of like size, merged two and two, write a row as often as the store has doubled. Trace comes in order of time:
+ * levels take whole files of it over, and give whole files away. */
+static void set_rows(rocksdb_options_t *o)
+{
+    rocksdb_options_set_compaction_style(o, rocksdb_universal_compaction);
+}
+
 static rocksdb_options_t *options_of_family(struct rocks *r, enum family family)
 {
     rocksdb_options_t *o = rocksdb_options_create_copy(r->db_options);
 
     set_tables(r, o);
     rocksdb_options_set_compression(o, rocksdb_lz4_compression);
-    rocksdb_options_set_write_buffer_size(o, family == FAMILY_BODY ? 16 * MIB : 8 * MIB);
+    rocksdb_options_set_write_buffer_size(o, memtable_size[family]);
     rocksdb_options_set_arena_block_size(o, MEMTABLE_BLOCK);
     rocksdb_options_set_max_write_buffer_number(
         o, 4); /* writing goes on while tables are made of full ones */
     rocksdb_options_set_target_file_size_base(o, 16 * MIB);
     if (family == FAMILY_BODY)
         set_bodies(o);
+    if (family == FAMILY_ROWS)
+        set_rows(o);
     if (rocks_is_damaged(r))
         set_frozen(o);
     return o;
