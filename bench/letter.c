@@ -17,23 +17,10 @@ static const char *const words[] = {
     "we",      "change", "update",  "you",     "customer", "this",     "order",   "market",
 };
 static const char *const subjects[] = {
-    "harvest",
-    "invoice",
-    "minutes",
-    "travel",
-    "holiday",
-    "release",
-    "contract",
-    "budget",
-    "printer",
-    "lunch",
-    "picture",
-    "garden",
-    "parking",
-    "network",
-    "question",
-    "Gr\xc3\xbc\xc3\x9f"
-    "e",
+    "harvest", "invoice", "minutes",  "travel",
+    "holiday", "release", "contract", "budget",
+    "printer", "lunch",   "picture",  "garden",
+    "parking", "network", "question", "Gr\xc3\xbc\xc3\x9f\x65",
 };
 static const char *const people[] = {
     "Ann Archer", "Bob Baker",  "Cid Carter",     "Dora Dyer",  "Emil Eriksen", "Fay Fisher",

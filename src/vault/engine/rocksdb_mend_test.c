@@ -55,7 +55,7 @@ static enum err write_some(struct world *w, size_t first, size_t last)
         struct part part = account(n);
         struct txn *t = txn_begin(w->e, &part, 1);
         struct ticket ticket;
-        char key[16];
+        char key[32];
         enum err e;
 
         snprintf(key, sizeof(key), "p%08zu", n);
@@ -145,7 +145,7 @@ static size_t count_readable(struct world *w, bool bodies)
     for (size_t n = 0; n < BODIES; n++) {
         struct str value;
         bool found = false;
-        char key[16];
+        char key[32];
         enum err e;
 
         snprintf(key, sizeof(key), "p%08zu", n);
