@@ -173,16 +173,6 @@ static void look_at_subscription(struct check *k, void *arg, struct str key, str
         found(k, CHECK_UNREADABLE, "a subscription cannot be unpacked");
 }
 
-/* Those of an older version are made anew when they are asked for. */
-static void look_at_facts(struct check *k, void *arg, struct str key, struct str value)
-{
-    struct facts_key fk;
-
-    (void)arg;
-    if (!facts_key_unpack(key, &fk) || !value.n)
-        found(k, CHECK_UNREADABLE, "what is known of a header cannot be unpacked");
-}
-
 /* ---- the change log ---- */
 
 static void check_item(struct check *k, struct account_check *a, uint64_t modseq,
@@ -337,8 +327,6 @@ void check_account(struct check *k)
     check_walk(k, annotation_part(k->account), S("m"), S("n"), "an annotation", look_at_annotation, &a);
     check_walk(k, acl_part(k->account), S("l"), S("m"), "rights on a mailbox", look_at_acl, &a);
     check_walk(k, subscription_part(k->account), S("w"), S("x"), "a subscription", look_at_subscription,
-               &a);
-    check_walk(k, facts_part(k->account), S("f"), S("g"), "what is known of headers", look_at_facts,
                &a);
     check_mails(k, &a);
     check_walk(k, change_part(k->account), S("c"), S("d"), "the change log", look_at_change, &a);

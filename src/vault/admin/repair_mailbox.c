@@ -165,16 +165,6 @@ static void copy_annotation(struct repair *r, void *arg, struct str key, struct 
     a->state.metadata += annotation_size(ak.entry, row.value);
 }
 
-/* What is left away is asked of the header, when somebody wants it. */
-static void copy_facts(struct repair *r, void *arg, struct str key, struct str value)
-{
-    struct seen **first;
-    struct facts_key fk;
-
-    if (facts_key_unpack(key, &fk) && account_seen_of(arg, fk.body, &first))
-        facts_row_put(repair_out(r, value.n + 100), r->account, &fk, &(struct facts_row){.raw = value});
-}
-
 void repair_mailboxes(struct account *a)
 {
     struct repair *r = a->r;
@@ -199,5 +189,4 @@ void repair_mailboxes(struct account *a)
                 a);
     repair_walk(r, acl_part(r->account), S("l"), S("m"), "rights on a mailbox", copy_acl, a);
     repair_walk(r, annotation_part(r->account), S("m"), S("n"), "an annotation", copy_annotation, a);
-    repair_walk(r, facts_part(r->account), S("f"), S("g"), "what is known of headers", copy_facts, a);
 }
