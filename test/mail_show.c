@@ -16,7 +16,8 @@
 static void show(const char *name, struct str value)
 {
     printf("%s %zu\n", name, value.n);
-    fwrite(value.p, 1, value.n, stdout);
+    if (value.n)
+        fwrite(value.p, 1, value.n, stdout);
 }
 
 static void show_header(struct str header)

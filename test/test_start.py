@@ -202,7 +202,11 @@ def test_reload_takes_new_limits(posthorn):
         reload_to(posthorn)
         assert SmtpWire(posthorn, "smtp").greeting.startswith("421")
         assert client.ehlo(), "whoever was there stays"
-    with SmtpWire(posthorn, "smtp") as client:
+
+    def welcomed():  # as soon as the server has noticed that the first one left
+        wire = SmtpWire(posthorn, "smtp")
+        return wire if wire.greeting.startswith("220") else None
+    with posthorn.wait_until(welcomed, "room for another connection") as client:
         assert client.ehlo()["SIZE"] == str(100 * 1024)
 
 
