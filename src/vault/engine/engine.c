@@ -403,6 +403,19 @@ enum err engine_compact(struct engine *e, struct cx *cx, enum part_kind kind)
     return err;
 }
 
+enum err engine_checkpoint(struct engine *e, struct cx *cx, const char *name)
+{
+    enum err err;
+
+    if (!e->ops->checkpoint)
+        return fail(cx, ERR_SYSTEM, "this engine keeps no files that could be copied");
+    if (!store_enter(e, true))
+        return closed(cx);
+    err = e->ops->checkpoint(e->backend, cx, name);
+    store_leave(e);
+    return err;
+}
+
 void engine_figures(struct engine *e, struct engine_figures *out)
 {
     *out = (struct engine_figures){.disk_free = e->ops->disk_free(e->backend),

@@ -144,6 +144,10 @@ bool engine_is_open(struct engine *e);  /* false: between a failure and the next
 void engine_tend(struct engine *e);
 /* Rewrites files where much was deleted, so that the disk shrinks. Slow; from a background thread. */
 enum err engine_compact(struct engine *e, struct cx *cx, enum part_kind kind);
+/* A copy of the store as it is now, for a backup: a directory `name` within the store's own, which must not exist yet, with
+ * everything that was durable when it was called; what was committed since may be in it. Its files share their bytes with
+ * the store's (hard links) and never change. Slow; ERR_SYSTEM: an engine without files. */
+enum err engine_checkpoint(struct engine *e, struct cx *cx, const char *name);
 
 struct engine_figures {
     uint64_t flushes, commits; /* since opening */

@@ -51,6 +51,8 @@ struct backend_ops {
     void (*cursor_close)(struct cursor *c);
 
     enum err (*compact)(struct backend *b, struct cx *cx, enum part_kind kind);
+    enum err (*checkpoint)(struct backend *b, struct cx *cx,
+                           const char *name); /* NULL: it has no files */
     /* These also while it is closed. */
     bool (*damaged)(struct backend *b); /* see engine_figures */
     uint64_t (*disk_used)(struct backend *b);

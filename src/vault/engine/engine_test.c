@@ -570,6 +570,32 @@ static void test_upkeep(void **state)
     assert_true(figures.disk_free > 0);
 }
 
+static void test_checkpoint(void **state)
+{
+    struct world *w = *state;
+    struct engine_options options = {0};
+    struct engine *copy;
+    char path[300];
+
+    commit_letters(w, body, "abc");
+    commit_letters(w, fred, "d");
+    if (!w->on_disk) {
+        assert_int_equal(engine_checkpoint(w->e, &w->cx, "copy"), ERR_SYSTEM);
+        return;
+    }
+    assert_int_equal(engine_checkpoint(w->e, &w->cx, "copy"), OK);
+    commit_letters(w, body, "x");
+    assert_int_not_equal(engine_checkpoint(w->e, &w->cx, "copy"), OK); /* it is there already */
+    assert_true(engine_is_open(w->e));
+    snprintf(path, sizeof(path), "%s/copy", w->dir.path);
+    options.path = path;
+    assert_int_equal(engine_open_rocksdb(&w->cx, &options, &copy), OK);
+    assert_string_equal(view_scan_text(copy, &w->cx, body, "", "", false), "a=a b=b c=c");
+    commit_durably(copy, &w->cx, fred, "e", "e");
+    engine_close(copy);
+    assert_string_equal(view_scan_text(w->e, &w->cx, fred, "", "", false), "d=d");
+}
+
 #define ON(engine, test)                                                                               \
     {                                                                                                  \
 #test " on " #engine, test, engine##_world, world_end, NULL                                    \
@@ -598,6 +624,7 @@ int main(void)
         ON(disk, test_kept_over_closing),
         ON_BOTH(test_threads),
         ON_BOTH(test_upkeep),
+        ON_BOTH(test_checkpoint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,7 @@ static const struct backend_ops rocks_ops = {
     .cursor_past_damage = rocks_cursor_past_damage,
     .cursor_close = rocks_cursor_close,
     .compact = rocks_compact,
+    .checkpoint = rocks_checkpoint,
     .damaged = rocks_damaged,
     .disk_used = rocks_disk_used,
     .disk_free = rocks_disk_free,

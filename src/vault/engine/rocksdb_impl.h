@@ -79,6 +79,7 @@ bool rocks_cursor_past_damage(struct cursor *c);
 void rocks_cursor_close(struct cursor *c);
 
 enum err rocks_compact(struct backend *b, struct cx *cx, enum part_kind kind);
+enum err rocks_checkpoint(struct backend *b, struct cx *cx, const char *name);
 
 uint64_t rocks_disk_used(struct backend *b);
 uint64_t rocks_disk_free(struct backend *b);
