@@ -19,6 +19,11 @@ enum { OUTCOME_DELIVERED = 1, OUTCOME_RELAYED, OUTCOME_FAILED, OUTCOME_DEFERRED 
 enum { RCPT_WAITING, RCPT_DONE, RCPT_FAILED };
 enum { QUEUE_RETRY = 1, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE };
 
+enum { RESTORE_KEEP = 1, RESTORE_HOLD, RESTORE_DROP }; /* what was still to be sent elsewhere */
+
+/* Stands in a store's directory from the first byte of a restore until its last step is durable. */
+#define RESTORE_MARK "RESTORING"
+
 #define BODY_PIECE (256 * 1024) /* bytes of a body that travel, are stored and are read at once */
 
 /* Who may call: a channel is one of these, from the moment it was made. */
@@ -27,7 +32,8 @@ enum room {
     USERS = 2,
     CONTROL = 4,
     SUPERVISOR = 8,
-    EXAMINER = 16 /* the command line, at a vault that was started for check and repair alone */
+    EXAMINER = 16, /* the command line, at a vault that was started for check and repair alone */
+    RESTORER = 32  /* the same, for finishing a restore */
 };
 enum lane { SHORT, LONG, OPEN };
 

@@ -141,7 +141,7 @@ static void put_answer(struct buf *out, const struct channel *ch, uint16_t call,
 {
     size_t begun = frame_begin(out, call, (uint16_t)e, id);
 
-    if (!e || (ch->life->room & (CONTROL | EXAMINER | SUPERVISOR)))
+    if (!e || (ch->life->room & (CONTROL | EXAMINER | RESTORER | SUPERVISOR)))
         buf_add(out, payload);
     frame_end(out, begun);
 }

@@ -210,6 +210,11 @@ static void do_idle_work(void *arg)
     pool_blocking_end();
 }
 
+static bool gives_service(const struct start *s)
+{
+    return !s->request.examine && !s->request.restore;
+}
+
 /* What a vault needs that takes and gives out mail; one that only examines leaves the store as it is. */
 static enum err open_service(struct start *s)
 {
@@ -223,6 +228,20 @@ static enum err open_service(struct start *s)
     return signons_open(&s->cx, vault.store, vault.handles, monotonic_ms, &vault.signons);
 }
 
+/* A store that is only half restored would give out what it has given out before. */
+static enum err check_mark(struct start *s)
+{
+    bool marked = access(RESTORE_MARK, F_OK) == 0;
+
+    if (s->request.restore && !marked)
+        return fail(&s->cx, ERR_BAD_CALL, "no restore is under way");
+    if (marked && !s->request.restore && !s->request.examine)
+        return fail(
+            &s->cx, ERR_CONFIG,
+            "a restore into this data directory has not finished: run \"posthorn restore DIR\" again");
+    return OK;
+}
+
 static enum err open_parts(struct start *s)
 {
     struct engine_options options = {.path = ".",
@@ -231,11 +250,15 @@ static enum err open_parts(struct start *s)
                                      .keep_wal_in_process = !s->request.write_each_commit,
                                      .skip_flush = s->request.skip_flush,
                                      .read_only = s->request.examine};
-    enum err e = engine_open_rocksdb(&s->cx, &options, &vault.engine);
-    struct loop_settings loop = {
-        .has_idle_work = has_idle_work, .idle_work = do_idle_work, .idle_arg = vault.engine};
+    enum err e = check_mark(s);
+    struct loop_settings loop = {.has_idle_work = has_idle_work, .idle_work = do_idle_work};
 
-    if (!e && !s->request.examine)
+    if (!e)
+        e = engine_open_rocksdb(&s->cx, &options, &vault.engine);
+    loop.idle_arg = vault.engine;
+    if (!e && s->request.restore)
+        e = store_open(&s->cx, vault.engine, settings, &vault.store);
+    else if (!e && !s->request.examine)
         e = open_service(s);
     if (!e)
         e = loop_open(&s->cx, &loop, &vault.loop);
@@ -243,8 +266,10 @@ static enum err open_parts(struct start *s)
         return e;
     vault.started_ms = now_ms();
     vault.grace_ms = s->request.grace_ms ? s->request.grace_ms : COLLECT_GRACE_MS;
-    if (!s->request.examine)
+    if (gives_service(s)) {
+        backup_clear(&vault, false);
         vault.queue = queue_open(&vault);
+    }
     channels = vault.channels = channels_new(&vault, vault.loop, gate_ended);
     return OK;
 }
@@ -264,7 +289,10 @@ static enum err open_channels(struct start *s)
     if (!e && q->has_users)
         e = channel_add(channels, &s->cx, s->fds[i++], USERS, &gate);
     if (!e && q->has_control)
-        e = channels_listen(channels, &s->cx, s->fds[i++], q->examine ? EXAMINER : CONTROL);
+        e = channels_listen(channels, &s->cx, s->fds[i++],
+                            q->examine   ? EXAMINER
+                            : q->restore ? RESTORER
+                                         : CONTROL);
     return e ? e : channel_add(channels, &s->cx, LEASH, SUPERVISOR, &gate);
 }
 
@@ -311,7 +339,8 @@ static void stop(void)
     transactions_free(vault.transactions);
     handles_free(vault.handles);
     local_users_free(vault.local_users);
-    store_close(vault.store);
+    if (vault.store)
+        store_close(vault.store);
     loop_close(&vault.loop);
     engine_close(vault.engine);
 }
@@ -344,7 +373,7 @@ int main(void)
     }
     buf_free(&s.in);
     arena_free(s.cx.arena);
-    if (!s.request.examine)
+    if (gives_service(&s))
         upkeep = upkeep_start(&vault);
     loop_run(vault.loop);
     if (upkeep)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "vault/accept/transactions.h"
+#include "vault/admin/admin.h"
 #include "vault/store/changes.h"
 #include "vault/store/collect.h"
 #include "vault/trace/trace.h"
@@ -103,6 +104,7 @@ static void tend(struct upkeep *u)
     transactions_expire(u->vault->transactions, now - FORGOTTEN_MS);
     if (!engine_is_open(u->vault->engine))
         return;
+    backup_clear(u->vault, true);
     if (now >= u->next_collect) {
         u->next_collect = now + (u->vault->grace_ms < COLLECT_MS ? u->vault->grace_ms : COLLECT_MS);
         collect_round(u);

@@ -27,6 +27,8 @@ struct vault {
     _Atomic uint64_t delivered; /* into mailboxes, since the start */
     struct repair *repair;      /* under way, in a vault that only examines; and its new store */
     struct engine *repaired;
+    uint64_t backup; /* the one under way, 0: none. See admin/backup.c */
+    int64_t backup_used_ms;
 };
 
 /* The settings in force; they change at SIGHUP, and the old ones stay readable, as a command may still use them. */

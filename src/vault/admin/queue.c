@@ -132,7 +132,7 @@ static const struct change *find_change(uint32_t action)
 }
 
 /* A held entry has no row in the index of due ones: the schedule does not see it. */
-static void apply(struct txn *t, struct entry_id id, struct entry_row *e, uint32_t action)
+void entry_change(struct txn *t, struct entry_id id, struct entry_row *e, uint32_t action)
 {
     struct entry_key key = {.body = id.body, .n = id.n};
     struct due_key before = {.due = e->due, .body = id.body, .n = id.n}, after = before;
@@ -191,7 +191,7 @@ static enum err change_leased(struct caller *c, struct entry_id id, const struct
     } else if (e || !change->applies(&row)) {
         return e == ERR_NOT_FOUND ? OK : e;
     } else {
-        apply(t, id, &row, change->action);
+        entry_change(t, id, &row, change->action);
         ev.from = path_text(&c->cx, &row.reverse_path);
         ev.to = row.rcpts_count ? path_text(&c->cx, &row.rcpts[0].to) : STR_NONE;
     }
