@@ -142,6 +142,7 @@ static json_t *status_object(struct operator* op, const struct status_reply *r)
     json_object_set_new(o, "commits", json_integer((json_int_t)r->commits));
     json_object_set_new(o, "flushes", json_integer((json_int_t)r->flushes));
     json_object_set_new(o, "damaged", json_boolean(r->damaged));
+    json_object_set_new(o, "last_backup", json_time(r->last_backup));
     if (certificates_end(&op->cx, op->settings.config, &end) == OK)
         json_object_set_new(o, "certificate_end", json_time((uint64_t)end));
     else
@@ -176,6 +177,7 @@ enum err cmd_status(struct operator* op)
         {"disk_used", "store", SIZE},           {"disk_free", "disk free", SIZE},
         {"has_room", "accepts new mail", FLAG}, {"store_open", "store can be written", FLAG},
         {"damaged", "store is damaged", FLAG},  {"certificate_end", "certificate's end", TIME},
+        {"last_backup", "last backup", TIME},
     };
     struct status_request q = {0};
     struct status_reply r = {0};

@@ -51,6 +51,19 @@ const struct command commands[] = {
      "Read the whole store and name what disagrees or cannot be read. With --repair, while no server "
      "runs, write what can be read into a new data directory, and name what was left out or made anew; "
      "the old one stays as it is."},
+    {"backup", "DIR", NULL, 1, 1, cmd_backup,
+     "Copy the store into a directory, consistent, while the server runs or not; with the certificate "
+     "made at "
+     "first start and the text of the configuration. A second backup into the same directory copies "
+     "only what is "
+     "new, and takes the place of the first when all of it is there."},
+    {"restore", "DIR [--queue keep|hold|drop]", " --queue= ", 1, 1, cmd_restore,
+     "Copy a backup into an empty data directory, while no server runs. Every mailbox gets a new "
+     "UIDVALIDITY: "
+     "clients fetch their mail anew. Mail that was to be sent to other servers is held, since it may "
+     "have been "
+     "sent after the backup: \"posthorn queue release\" sends it, --queue keep does so at once, drop "
+     "removes it."},
     {"sendmail", "[-t] [-i] [-f SENDER] [-F NAME] [-bm|-bs|-bp|-bi] [RECIPIENT…]", NULL, 0, -1, NULL,
      "Hand in a message from standard input, as cron and other programs do; for every user of this "
      "machine. Works by the names sendmail, mailq and newaliases too, and exits by sysexits.h."},

@@ -90,12 +90,25 @@ static enum err give_store_to_vault(struct cx *cx, const char *path)
     return OK;
 }
 
+enum err layout_make_data(struct cx *cx, const struct config *config)
+{
+    enum err e = make_parents(cx, config->data_dir.p);
+
+    return e ? e : make_directory(cx, config->data_dir.p, 0711);
+}
+
 enum err layout_make(struct cx *cx, const struct config *config)
 {
-    const char *data = config->data_dir.p, *store = layout_path(cx, config, "store");
+    const char *store = layout_path(cx, config, "store"),
+               *restoring = layout_path(cx, config, LAYOUT_RESTORING);
     enum err e;
 
-    if ((e = make_parents(cx, data)) || (e = make_directory(cx, data, 0711)) ||
+    if (access(restoring, F_OK) == 0)
+        return fail(
+            cx, ERR_CONFIG,
+            "a restore into %s has not finished: run \"posthorn restore DIR\" again, or remove %s",
+            config->data_dir.p, restoring);
+    if ((e = layout_make_data(cx, config)) ||
         (e = make_directory(cx, layout_path(cx, config, "tls"), 0711)) ||
         (e = make_directory(cx, store, 0700)))
         return e;

@@ -13,8 +13,15 @@
 #define GATE_USER "posthorn-gate"
 #define CONTROL_GROUP "posthorn"
 
-/* Makes what is missing. Started as root the two users must exist: ERR_CONFIG with the remedy. */
+#define LAYOUT_RESTORING                                                                               \
+    "restoring" /* DATA/restoring/: what a restore has copied so far; becomes store/ */
+
+/* Makes what is missing. Started as root the two users must exist: ERR_CONFIG with the remedy, as for a restore that has
+ * not finished. */
 enum err layout_make(struct cx *cx, const struct config *config);
+
+/* DATA alone. */
+enum err layout_make_data(struct cx *cx, const struct config *config);
 
 /* One server per data directory. *fd holds the lock as long as it is open. ERR_LOCKED names the directory. */
 enum err layout_lock(struct cx *cx, const struct config *config, int *fd);

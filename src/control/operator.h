@@ -54,6 +54,8 @@ enum err vault_reach(struct operator* op);
 /* For check and repair, however damaged the store is: the running server's vault, or one of our own that changes
  * nothing in its store. alone: ERR_LOCKED if a server runs. */
 enum err vault_examine(struct operator* op, bool alone);
+/* One of our own that finishes a restore; nobody else has the store. */
+enum err vault_for_restore(struct operator* op);
 /* Only a running server: ERR_VAULT_AWAY if there is none. */
 enum err vault_reach_running(struct operator* op);
 /* Our own vault has finished and let go of the store when this returns; nothing to do for a server's. */
@@ -82,6 +84,8 @@ json_t *json_time(uint64_t ms);
 
 /* ---- the commands ---- */
 #define COMMAND(name) enum err name(struct operator* op)
+COMMAND(cmd_backup);
+COMMAND(cmd_restore);
 COMMAND(cmd_serve);
 COMMAND(cmd_check_config);
 COMMAND(cmd_help);

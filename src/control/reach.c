@@ -86,14 +86,17 @@ static enum err fail_with_log(struct cx *cx)
     return fail(cx, ERR_VAULT_AWAY, "the vault ended: %.*s", STR_ARG(last));
 }
 
+enum purpose { TO_SERVE, TO_EXAMINE, TO_RESTORE };
+
 /* Waits for the answer. */
-static enum err start_own(struct operator* op, int control, bool examine)
+static enum err start_own(struct operator* op, int control, enum purpose purpose)
 {
     scoped(buf_free) struct buf b = buf_make(BUF_UNLIMITED);
     struct room_start_request q = {.settings = op->settings.text,
                                    .settings_name = str_from_c(op->settings.file_name),
                                    .has_control = true,
-                                   .examine = examine};
+                                   .examine = purpose == TO_EXAMINE,
+                                   .restore = purpose == TO_RESTORE};
     char rooms[PATH_MAX];
     enum err e;
 
@@ -110,7 +113,7 @@ static enum err start_own(struct operator* op, int control, bool examine)
     return e == ERR_VAULT_AWAY ? fail_with_log(&op->cx) : e;
 }
 
-static enum err reach_own(struct operator* op, bool examine)
+static enum err reach_own(struct operator* op, enum purpose purpose)
 {
     scoped(close_fd) int control = -1;
     struct sockaddr_un at;
@@ -118,7 +121,7 @@ static enum err reach_own(struct operator* op, bool examine)
     enum err e;
 
     op->cx.cause[0] = '\0';
-    if ((e = make_control(&op->cx, &control, &at, &size)) || (e = start_own(op, control, examine)))
+    if ((e = make_control(&op->cx, &control, &at, &size)) || (e = start_own(op, control, purpose)))
         return e;
     return connect_to(&op->cx, &at, size, "the vault's control socket");
 }
@@ -127,7 +130,7 @@ enum err vault_reach(struct operator* op)
 {
     enum err e = vault_reach_running(op);
 
-    return e == ERR_VAULT_AWAY ? reach_own(op, false) : e;
+    return e == ERR_VAULT_AWAY ? reach_own(op, TO_SERVE) : e;
 }
 
 enum err vault_examine(struct operator* op, bool alone)
@@ -137,7 +140,12 @@ enum err vault_examine(struct operator* op, bool alone)
     if (!e && alone)
         return fail(&op->cx, ERR_LOCKED,
                     "a server is running on this store: stop \"posthorn serve\" first");
-    return e == ERR_VAULT_AWAY ? reach_own(op, true) : e;
+    return e == ERR_VAULT_AWAY ? reach_own(op, TO_EXAMINE) : e;
+}
+
+enum err vault_for_restore(struct operator* op)
+{
+    return reach_own(op, TO_RESTORE);
 }
 
 /* Waits until it has closed the store, so that the next command finds it free. */
