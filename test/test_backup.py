@@ -1,10 +1,14 @@
 """`posthorn backup DIR` and `posthorn restore DIR`."""
 
+import os
 import re
+import signal
+import subprocess
 import threading
 
 import pytest
 
+from harness import BUILD
 from harness.wire import Pop3Wire, SmtpWire
 
 FRED, TOM = "fred@acompany.test", "tom@acompany.test"
@@ -208,3 +212,46 @@ def test_an_interrupted_restore(made, backup):
     assert not (made.data_dir / "restoring").exists()
     made.start()
     assert numbers(made) == list(range(20))
+
+
+@pytest.mark.root
+def test_a_full_disk(made, backup, tmp_path):
+    """The backup before stays whole, and what was copied goes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", disk], check=True)
+    try:
+        made.cli("backup", disk / "here")
+        before = (disk / "here" / "manifest").read_text()
+        room = os.statvfs(disk)
+        (disk / "filler").write_bytes(b"x" * (room.f_bavail * room.f_frsize - 40_000))
+        made.start()
+        deliver(made, range(1000, 1100))
+        assert "No space left" in refused(made, "backup", disk / "here")
+        assert not (made.data_dir / "store" / "backup").exists()
+        made.stop()
+        assert (disk / "here" / "manifest").read_text() == before
+        restore(made, disk / "here")
+        made.start()
+        assert numbers(made) == list(range(20))
+        made.stop()
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_interrupted_by_hand(made, backup):
+    """SIGINT: the backup before stays whole, and nothing is left, neither here nor in the store."""
+    made.start()
+    deliver(made, range(1000, 1300))
+    before = sorted(path.name for path in backup.rglob("*"))
+    process = subprocess.Popen([str(BUILD / "posthorn"), "backup", str(backup)], stderr=subprocess.PIPE, text=True,
+                               env=made._environment())
+    made.wait_until(lambda: process.poll() is not None or (made.data_dir / "store" / "backup").exists(), "it has begun")
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert not (made.data_dir / "store" / "backup").exists() or process.returncode < 0
+    if process.returncode == 1:
+        assert "interrupted" in said
+        assert sorted(path.name for path in backup.rglob("*")) == before
+    made.cli("backup", backup)
+    assert not (made.data_dir / "store" / "backup").exists()
