@@ -1,6 +1,8 @@
 """The output of a program, line by line, while it runs."""
 
+import os
 import re
+import select
 import shlex
 import threading
 import time
@@ -35,33 +37,60 @@ def _unquoted(value):
 
 
 class Lines:
-    """Collects what comes out of a pipe; those who wait for a line are woken when it comes."""
+    """Collects what comes out of pipes; those who wait for a line are woken when it comes. Whoever looks at what
+    is there sees all that was written before: he reads the pipes himself and does not rely on the thread."""
 
     def __init__(self):
-        self.lines = []
-        self._open = 0
+        self._lines = []
+        self._pipes = {}
         self._changed = threading.Condition()
 
     def follow(self, stream):
         """Reads the binary stream to its end, in a thread of its own."""
+        os.set_blocking(stream.fileno(), False)
         with self._changed:
-            self._open += 1
+            self._pipes[stream] = b""
         threading.Thread(target=self._read, args=(stream,), daemon=True).start()
 
     def _read(self, stream):
-        for line in stream:
+        ready = select.poll()
+        ready.register(stream, select.POLLIN)
+        while stream in self._pipes:
+            ready.poll()
             with self._changed:
-                self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
-                self._changed.notify_all()
+                if stream in self._pipes:
+                    self._drain(stream)
         stream.close()
-        with self._changed:
-            self._open -= 1
+
+    def _drain(self, stream):
+        """What the pipe holds now. With the lock held."""
+        rest = self._pipes[stream]
+        while True:
+            try:
+                came = os.read(stream.fileno(), 65536)
+            except BlockingIOError:
+                break
+            *whole, rest = (rest + came).split(b"\n")
+            if not came and rest:
+                whole, rest = [rest], b""
+            self._lines += [line.decode("utf-8", "backslashreplace") for line in whole]
             self._changed.notify_all()
+            if not came:
+                del self._pipes[stream]
+                return
+        self._pipes[stream] = rest
+
+    @property
+    def lines(self):
+        with self._changed:
+            for stream in list(self._pipes):
+                self._drain(stream)
+            return self._lines
 
     def wait_end(self):
         """Until every process that could still write is gone."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._open == 0, DEADLINE_S), "the output does not end"
+            assert self._changed.wait_for(lambda: not self._pipes, DEADLINE_S), "the output does not end"
 
     def wait(self, found, what, since=0, deadline_s=None):
         """The first value `found(line)` gives that is true, looking at the lines from number `since` on."""
@@ -74,7 +103,7 @@ class Lines:
                     value = found(line)
                     if value:
                         return value
-                if not self._open:
+                if not self._pipes:
                     raise AssertionError(f"the program ended without: {what}\n" + self.tail())
                 if not self._changed.wait(end - time.monotonic()) and time.monotonic() >= end:
                     raise AssertionError(f"never came: {what}\n" + self.tail())
@@ -86,12 +115,10 @@ class Lines:
 
     def mark(self):
         """The number of the next line: what is there already does not count for a wait(since=mark)."""
-        with self._changed:
-            return len(self.lines)
+        return len(self.lines)
 
     def tail(self, count=60):
         return "\n".join(self.lines[-count:])
 
     def text(self):
-        with self._changed:
-            return "\n".join(self.lines)
+        return "\n".join(self.lines)

@@ -175,8 +175,10 @@ class Posthorn:
         return [event for event in seen if event.is_event and event.matches(name, pairs)]
 
     def wait_for_deferral(self, since=0, deadline_s=None):
-        """Until a try for another server has failed for now."""
-        return self.wait_for("deferred", since, deadline_s)
+        """Until a try for another server has failed for now, and the queue has kept that."""
+        deferred = self.wait_for("deferred", since, deadline_s)
+        self.wait_for("attempt-kept", self.log.lines.index(deferred.line, since), deadline_s, id=deferred["id"])
+        return deferred
 
     def wait_until(self, holds, what):
         """Until holds() gives something true. Looked at whenever the log speaks of a message; and, since a line may
