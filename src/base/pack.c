@@ -31,15 +31,16 @@ uint64_t unpack_u64(struct unpack *u)
 {
     uint64_t v = 0;
 
-    for (unsigned shift = 0; u->ok && u->in.n && shift < 64; shift += 7) {
-        unsigned char c = (unsigned char)u->in.p[0];
+    for (size_t i = 0; u->ok && i < u->in.n && i < 10; i++) {
+        unsigned char c = (unsigned char)u->in.p[i];
 
-        u->in = str_from(u->in, 1);
-        if (shift == 63 && c > 1)
+        if (i == 9 && c > 1)
             break;
-        v |= (uint64_t)(c & 127) << shift;
-        if (c < 128)
+        v |= (uint64_t)(c & 127) << (7 * i);
+        if (c < 128) {
+            u->in = str_from(u->in, i + 1);
             return v;
+        }
     }
     u->ok = false;
     return 0;

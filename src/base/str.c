@@ -48,18 +48,6 @@ bool str_ends_nocase(struct str s, struct str suffix)
     return s.n >= suffix.n && str_same_nocase(str_from(s, s.n - suffix.n), suffix);
 }
 
-struct str str_from(struct str s, size_t at)
-{
-    if (at > s.n)
-        at = s.n;
-    return (struct str){s.p ? s.p + at : NULL, s.n - at};
-}
-
-struct str str_upto(struct str s, size_t n)
-{
-    return (struct str){s.p, n < s.n ? n : s.n};
-}
-
 struct str str_trim(struct str s)
 {
     while (s.n && is_wsp(s.p[0]))

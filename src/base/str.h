@@ -27,8 +27,18 @@ int str_compare(struct str a, struct str b); /* bytewise, a prefix before what i
 bool str_starts(struct str s, struct str prefix);
 bool str_starts_nocase(struct str s, struct str prefix);
 bool str_ends_nocase(struct str s, struct str suffix);
-struct str str_from(struct str s, size_t at);             /* without its first `at` bytes; clamped */
-struct str str_upto(struct str s, size_t n);              /* its first n bytes; clamped */
+/* Without its first `at` bytes; clamped. */
+static inline struct str str_from(struct str s, size_t at)
+{
+    if (at > s.n)
+        at = s.n;
+    return (struct str){s.p ? s.p + at : NULL, s.n - at};
+}
+/* Its first n bytes; clamped. */
+static inline struct str str_upto(struct str s, size_t n)
+{
+    return (struct str){s.p, n < s.n ? n : s.n};
+}
 struct str str_trim(struct str s);                        /* without SP and HTAB at both ends */
 bool str_find(struct str s, struct str what, size_t *at); /* first occurrence */
 bool str_find_char(struct str s, char c, size_t *at);

@@ -126,14 +126,14 @@ static bool add_url(struct joining *j, struct str text, enum err *e)
     struct reading reading;
     struct imap_url url;
     struct body_id body;
-    struct view *v;
+    struct message_reader *stored;
 
     *e = OK;
     if (!parse_imap_url(j->i->arena, text, &url) || !find_message(j, &url, &roster, &body, &account, e))
         return false;
-    *e = imap_view(j->i, &v);
+    *e = imap_stored(j->i, account, &stored);
     if (!*e)
-        *e = reading_open(&reading, v, &j->i->s->cx, account, body);
+        *e = reading_open(&reading, stored, &j->i->s->cx, body);
     if (*e || !find_section(j, &url, &reading, &section, &range))
         return false;
     if (url.has_partial) {

@@ -69,16 +69,15 @@ static void begin_item(struct fetch *f, struct buf *out)
 static bool get_cold(struct imap *i, struct fetch *f)
 {
     struct cx *cx = &i->s->cx;
-    struct view *v;
+    struct message_reader *stored;
     bool found;
     enum err e;
 
     if (f->has_cold)
         return true;
-    e = imap_view(i, &v);
+    e = imap_stored(i, i->selected->at.account, &stored);
     if (!e)
-        e = cold_row_view(v, cx, i->selected->at.account, &(struct cold_key){.body = f->entry->body.v},
-                          &f->cold, &found);
+        e = reader_cold(stored, cx, f->entry->body, &f->cold, &found);
     if (!e && !found)
         e = fail(cx, ERR_GONE, "body %" PRIu64 " was removed", f->entry->body.v);
     if (e)
@@ -100,14 +99,14 @@ static void write_cold_item(struct imap *i, struct fetch *f, enum imap_att att)
 
 static enum err get_reading(struct imap *i, struct fetch *f)
 {
-    struct view *v;
+    struct message_reader *stored;
     enum err e;
 
     if (f->has_reading)
         return OK;
-    e = imap_view(i, &v);
+    e = imap_stored(i, i->selected->at.account, &stored);
     if (!e)
-        e = reading_open(&f->reading, v, &i->s->cx, i->selected->at.account, f->entry->body);
+        e = reading_open(&f->reading, stored, &i->s->cx, f->entry->body);
     f->has_reading = !e;
     return e;
 }

@@ -101,7 +101,7 @@ static enum err take_found(struct searching *x, struct asked *a, uint32_t number
     const struct roster_entry *entry = a->entry;
     const struct facts *f = NULL;
     uint32_t name = x->result.uid ? entry->uid : number;
-    enum err e = x->wants_facts ? asked_facts(a, x->scope.at.account, &f) : OK;
+    enum err e = x->wants_facts ? asked_facts(a, &f) : OK;
     unsigned relevancy = a->fuzzy_count ? a->fuzzy_sum / a->fuzzy_count : 100;
 
     if (e)
@@ -178,11 +178,11 @@ static void finish(struct imap *i, struct searching *x, bool *done)
 
 /* ---- searching ---- */
 
-static enum err ask_one(struct searching *x, const struct roster_entry *entry, struct view *v,
-                        struct facts_table *table, uint32_t number)
+static enum err ask_one(struct searching *x, const struct roster_entry *entry,
+                        struct message_reader *stored, struct facts_table *table, uint32_t number)
 {
     struct cx cx = {.arena = x->own};
-    struct asked a = asked_make(entry, v, &cx, table);
+    struct asked a = asked_make(entry, stored, &cx, table);
     bool fits;
     enum err e = match_ask(x->match, &a, &fits);
 
@@ -201,14 +201,14 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     scoped(facts_table_give_back) struct facts_table *table =
         asks_facts ? facts_table_take(x->scope.at) : NULL;
     const struct roster_entry *entry = NULL;
-    struct view *v;
-    enum err e = imap_view(i, &v);
+    struct message_reader *stored;
+    enum err e = imap_stored(i, x->scope.at.account, &stored);
 
     for (unsigned k = 0; !e && (entry = roster_next(&x->walk)); k++) {
         uint32_t number = x->scope.selected ? number_of(&x->numbers, &x->walk, entry) : x->walk.number;
 
         if (number)
-            e = ask_one(x, entry, v, table, number);
+            e = ask_one(x, entry, stored, table, number);
         if ((reads || (k & 15) == 15) && imap_is_enough(i))
             break;
     }

@@ -92,9 +92,11 @@ struct imap_running {
 struct imap {
     struct session *s;
     struct imap_reader reader;
-    struct imap_parse parse; /* of the command that is being done */
-    struct arena *arena;     /* the command's */
-    struct view *view;       /* open for one step at most: imap_view() */
+    struct imap_parse parse;       /* of the command that is being done */
+    struct arena *arena;           /* the command's */
+    struct view *view;             /* open for one step at most: imap_view() */
+    struct message_reader *stored; /* on that view: imap_stored() */
+    struct account_id stored_of;
     enum imap_phase phase;
     uint32_t enabled;  /* IMAP_ENABLE_ bits */
     int64_t turn_ends; /* monotonic: of this step */
@@ -134,6 +136,8 @@ static inline bool imap_is_uidonly(const struct imap *i)
 
 /* Durable state, as of this step. Closed when the step ends: what must hold for a whole command is its roster. */
 enum err imap_view(struct imap *i, struct view **out);
+/* For reading many of an account's messages in that state. Closed likewise, or when another account's are asked for. */
+enum err imap_stored(struct imap *i, struct account_id account, struct message_reader **out);
 void imap_offers(const struct imap *i, struct imap_offer *out);
 
 /* ---- the table (commands.c) ---- */

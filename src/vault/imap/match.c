@@ -334,11 +334,11 @@ enum match_cost match_cost(const struct match *m)
 
 /* ---- what a message holds ---- */
 
-struct asked asked_make(const struct roster_entry *entry, struct view *v, struct cx *cx,
+struct asked asked_make(const struct roster_entry *entry, struct message_reader *stored, struct cx *cx,
                         struct facts_table *table)
 {
     return (struct asked){
-        .entry = entry, .v = v, .cx = cx, .table = table, .header = buf_make(BUF_UNLIMITED)};
+        .entry = entry, .stored = stored, .cx = cx, .table = table, .header = buf_make(BUF_UNLIMITED)};
 }
 
 void asked_end(struct asked *a)
@@ -346,18 +346,18 @@ void asked_end(struct asked *a)
     buf_free(&a->header);
 }
 
-static enum err open_message(struct asked *a, struct account_id account)
+static enum err open_message(struct asked *a)
 {
-    enum err e = a->is_open ? OK : reading_open(&a->reading, a->v, a->cx, account, a->entry->body);
+    enum err e = a->is_open ? OK : reading_open(&a->reading, a->stored, a->cx, a->entry->body);
 
     a->is_open = !e;
     return e;
 }
 
 /* The prefix is a part of the header. */
-static enum err read_header(struct asked *a, struct account_id account)
+static enum err read_header(struct asked *a)
 {
-    enum err e = a->has_header ? OK : open_message(a, account);
+    enum err e = a->has_header ? OK : open_message(a);
 
     if (e || a->has_header)
         return e;
@@ -369,20 +369,19 @@ static enum err read_header(struct asked *a, struct account_id account)
 }
 
 /* From the row, or, if it is an older version's or there is none, from the header. */
-static enum err read_facts(struct asked *a, struct account_id account, struct str *packed)
+static enum err read_facts(struct asked *a, struct str *packed)
 {
     struct facts_row row;
     struct buf made = buf_make(BUF_UNLIMITED);
     bool found;
-    enum err e = facts_row_view(a->v, a->cx, account, &(struct facts_key){.body = a->entry->body.v},
-                                &row, &found);
+    enum err e = reader_facts(a->stored, a->cx, a->entry->body, &row, &found);
 
     if (!e && found && facts_read(row.raw, &a->own_facts)) {
         *packed = row.raw;
         return OK;
     }
     if (!e || e == ERR_DAMAGED)
-        e = read_header(a, account);
+        e = read_header(a);
     if (!e) {
         facts_write(&made, buf_str(&a->header));
         *packed = str_copy(a->cx->arena, buf_str(&made));
@@ -392,13 +391,13 @@ static enum err read_facts(struct asked *a, struct account_id account, struct st
     return e;
 }
 
-enum err asked_facts(struct asked *a, struct account_id account, const struct facts **out)
+enum err asked_facts(struct asked *a, const struct facts **out)
 {
     struct str packed = a->table && !a->facts ? facts_table_find(a->table, a->entry->body) : STR_NONE;
     enum err e = OK;
 
     if (!a->facts && (!packed.n || !facts_read(packed, &a->own_facts))) {
-        e = read_facts(a, account, &packed);
+        e = read_facts(a, &packed);
         if (!e && a->table)
             facts_table_add(a->table, a->entry->body, packed);
     }
@@ -424,12 +423,12 @@ static bool is_found(struct str text, struct str needle)
 }
 
 /* Any field of that name holds the words, decoded and on one line. */
-static enum err ask_header(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+static enum err ask_header(const struct node *n, struct asked *a, bool *fits)
 {
     struct buf line = buf_make(BUF_UNLIMITED), text = buf_make(BUF_UNLIMITED),
                fold = buf_make(BUF_UNLIMITED);
     struct header_field f;
-    enum err e = read_header(a, m->scope.at.account);
+    enum err e = read_header(a);
     struct str rest = buf_str(&a->header);
 
     *fits = false;
@@ -450,37 +449,37 @@ static enum err ask_header(const struct match *m, const struct node *n, struct a
     return e;
 }
 
-static enum err ask_fact(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+static enum err ask_fact(const struct node *n, struct asked *a, bool *fits)
 {
     enum facts_answer answer;
     const struct facts *f;
-    enum err e = asked_facts(a, m->scope.at.account, &f);
+    enum err e = asked_facts(a, &f);
 
     if (e)
         return e;
     answer = facts_search(f, n->fact, n->needle);
     *fits = answer == FACTS_YES;
-    return answer == FACTS_ASK_HEADER ? ask_header(m, n, a, fits) : OK;
+    return answer == FACTS_ASK_HEADER ? ask_header(n, a, fits) : OK;
 }
 
-static enum err ask_sent(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+static enum err ask_sent(const struct node *n, struct asked *a, bool *fits)
 {
     const struct facts *f;
-    enum err e = asked_facts(a, m->scope.at.account, &f);
+    enum err e = asked_facts(a, &f);
 
     if (!e)
         *fits = in_range(n, f->has_date ? f->sent_day : a->entry->internal_date / DAY_MS);
     return e;
 }
 
-static enum err ask_text(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+static enum err ask_text(const struct node *n, struct asked *a, bool *fits)
 {
     struct casemap fold = {0};
     struct finder finder = finder_make(n->needle);
     struct buf room = buf_make(BUF_UNLIMITED);
     struct message_text t;
     struct str piece;
-    enum err e = open_message(a, m->scope.at.account);
+    enum err e = open_message(a);
 
     if (e)
         return e;
@@ -500,13 +499,13 @@ static enum err ask_text(const struct match *m, const struct node *n, struct ask
     return e;
 }
 
-static enum err ask_id(const struct match *m, const struct node *n, struct asked *a, bool *fits)
+static enum err ask_id(const struct node *n, struct asked *a, bool *fits)
 {
     struct buf id = buf_make(64);
     enum err e = OK;
 
     if (n->kind == IMAP_KEY_THREADID)
-        e = open_message(a, m->scope.at.account);
+        e = open_message(a);
     if (!e && n->kind == IMAP_KEY_THREADID)
         thread_id_write(&id, a->reading.cold.thread);
     else if (!e)
@@ -572,14 +571,14 @@ static enum err ask(const struct match *m, const struct node *n, struct asked *a
         return OK;
     case IMAP_KEY_EMAILID:
     case IMAP_KEY_THREADID:
-        return ask_id(m, n, a, fits);
+        return ask_id(n, a, fits);
     case IMAP_KEY_SENT_ON:
-        return ask_sent(m, n, a, fits);
+        return ask_sent(n, a, fits);
     case IMAP_KEY_HEADER:
-        return n->fact ? ask_fact(m, n, a, fits) : ask_header(m, n, a, fits);
+        return n->fact ? ask_fact(n, a, fits) : ask_header(n, a, fits);
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
-        return ask_text(m, n, a, fits);
+        return ask_text(n, a, fits);
     default:
         *fits = true;
         return OK;

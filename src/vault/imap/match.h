@@ -32,7 +32,7 @@ enum match_cost match_cost(const struct match *m);
 /* A message, and what has been found out of it so far. Lives for one step. */
 struct asked {
     const struct roster_entry *entry;
-    struct view *v; /* NULL: only what the picture knows is asked */
+    struct message_reader *stored;
     struct cx *cx;
     struct facts_table *table; /* of the mailbox, held; may be NULL */
     const struct facts *facts; /* NULL: not known yet */
@@ -42,11 +42,11 @@ struct asked {
     struct buf header;
     unsigned fuzzy_count, fuzzy_sum; /* RELEVANCY (RFC 6203): of 100 */
 };
-struct asked asked_make(const struct roster_entry *entry, struct view *v, struct cx *cx,
+struct asked asked_make(const struct roster_entry *entry, struct message_reader *stored, struct cx *cx,
                         struct facts_table *table);
 void asked_end(struct asked *a);
 
 /* A message that has gone meanwhile does not match. */
 enum err match_ask(const struct match *m, struct asked *a, bool *fits);
 /* What is known of a message's header, from what is kept, or else from the header itself. */
-enum err asked_facts(struct asked *a, struct account_id account, const struct facts **out);
+enum err asked_facts(struct asked *a, const struct facts **out);

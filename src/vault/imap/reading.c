@@ -12,7 +12,7 @@ static enum err read_piece(struct reading *r, uint32_t n)
     if (r->kept.p && r->kept_n == n)
         return OK;
     r->kept = STR_NONE;
-    e = message_piece(r->v, r->cx, &r->m, n, &r->kept);
+    e = reader_piece(r->stored, r->cx, &r->m, n, &r->kept);
     r->kept_n = n;
     return e;
 }
@@ -51,16 +51,17 @@ static bool read_body(void *ctx, uint64_t at, size_t n, struct buf *out)
     return true;
 }
 
-enum err reading_open(struct reading *r, struct view *v, struct cx *cx, struct account_id account,
+enum err reading_open(struct reading *r, struct message_reader *stored, struct cx *cx,
                       struct body_id body)
 {
     bool found;
     enum err e;
 
-    *r = (struct reading){.v = v, .cx = cx, .body = body, .source = {.read = read_body, .ctx = r}};
-    e = cold_row_view(v, cx, account, &(struct cold_key){.body = body.v}, &r->cold, &found);
+    *r = (struct reading){
+        .stored = stored, .cx = cx, .body = body, .source = {.read = read_body, .ctx = r}};
+    e = reader_cold(stored, cx, body, &r->cold, &found);
     if (!e && !found)
-        return fail(cx, ERR_GONE, "account %" PRIu64 ": a message was removed", account.v);
+        return fail(cx, ERR_GONE, "body %" PRIu64 " was removed", body.v);
     if (e)
         return e;
     r->m = (struct message){.prefix = r->cold.prefix,
@@ -78,6 +79,6 @@ enum err reading_open(struct reading *r, struct view *v, struct cx *cx, struct a
                                          .kind = r->cold.parts[k].kind};
     return mime_check(r->parts, r->count, r->m.body_size)
                ? OK
-               : fail(cx, ERR_DAMAGED,
-                      "account %" PRIu64 ": the part tree of a message does not fit it", account.v);
+               : fail(cx, ERR_DAMAGED, "body %" PRIu64 ": the part tree of a message does not fit it",
+                      body.v);
 }

@@ -15,6 +15,7 @@
 #include "vault/imap/notify.h"
 #include "vault/imap/selected.h"
 #include "vault/imap/sync.h"
+#include "vault/store/reader.h"
 
 #include <stdlib.h>
 
@@ -30,6 +31,28 @@ enum err imap_view(struct imap *i, struct view **out)
         return fail(&i->s->cx, ERR_STORE, "the store is down");
     *out = i->view;
     return OK;
+}
+
+enum err imap_stored(struct imap *i, struct account_id account, struct message_reader **out)
+{
+    struct view *v;
+    enum err e = imap_view(i, &v);
+
+    if (e)
+        return e;
+    if (i->stored && i->stored_of.v != account.v)
+        reader_close(&i->stored);
+    if (!i->stored)
+        i->stored = reader_open(v, account);
+    i->stored_of = account;
+    *out = i->stored;
+    return OK;
+}
+
+static void close_view(struct imap *i)
+{
+    reader_close(&i->stored);
+    view_close(&i->view);
 }
 
 void imap_offers(const struct imap *i, struct imap_offer *out)
@@ -447,7 +470,7 @@ static void begin_turn(struct imap *i)
 
 static enum session_wish end_turn(struct imap *i)
 {
-    view_close(&i->view);
+    close_view(i);
     notify_watch(i);
     i->in_long_lane = false;
     switch (i->phase) {
@@ -519,7 +542,7 @@ static void imap_close(struct session *s)
     struct imap *i = s->core;
 
     forget_command(i);
-    view_close(&i->view);
+    close_view(i);
     news_end(i);
     selected_end(i);
     notify_end(i);

@@ -166,26 +166,34 @@ enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body
     return body_row_view(v, cx, NO_ACCOUNT, &(struct body_key){.body = id.v}, row, found);
 }
 
+enum err body_piece_check(struct cx *cx, struct body_id id, uint64_t size, uint32_t n, bool found,
+                          struct str piece)
+{
+    uint64_t before = (uint64_t)n * BODY_PIECE;
+    char text[ID_TEXT_SIZE];
+
+    id_text(id.v, text);
+    if (!found)
+        return fail(cx, ERR_GONE, "body %s has no piece %u", text, n);
+    if (before >= size || piece.n != (size - before < BODY_PIECE ? size - before : BODY_PIECE))
+        return fail(cx, ERR_DAMAGED, "piece %u of body %s has %zu bytes, of %llu in all", n, text,
+                    piece.n, (unsigned long long)size);
+    return OK;
+}
+
 enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n,
                     struct str *piece)
 {
-    uint64_t before = (uint64_t)n * BODY_PIECE;
-    struct piece_row row;
-    char text[ID_TEXT_SIZE];
+    struct piece_row row = {0};
     bool found;
     enum err e =
         piece_row_view(v, cx, NO_ACCOUNT, &(struct piece_key){.body = id.v, .n = n}, &row, &found);
 
-    if (e)
-        return e;
-    id_text(id.v, text);
-    if (!found)
-        return fail(cx, ERR_GONE, "body %s has no piece %u", text, n);
-    if (before >= size || row.raw.n != (size - before < BODY_PIECE ? size - before : BODY_PIECE))
-        return fail(cx, ERR_DAMAGED, "piece %u of body %s has %zu bytes, of %llu in all", n, text,
-                    row.raw.n, (unsigned long long)size);
-    *piece = row.raw;
-    return OK;
+    if (!e)
+        e = body_piece_check(cx, id, size, n, found, row.raw);
+    if (!e)
+        *piece = row.raw;
+    return e;
 }
 
 /* ---- sweeping ---- */

@@ -46,7 +46,10 @@ enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *
                      uint64_t *bytes);
 
 enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body_row *row, bool *found);
-/* Piece n of a body of that size: its length must fit. */
+/* What was found for piece n of a body of that size: ERR_GONE, or ERR_DAMAGED where its length does not fit. */
+enum err body_piece_check(struct cx *cx, struct body_id id, uint64_t size, uint32_t n, bool found,
+                          struct str piece);
+/* Piece n, checked. */
 enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n,
                     struct str *piece);
 

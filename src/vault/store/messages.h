@@ -125,16 +125,3 @@ enum err messages_replace(struct store *s, struct cx *cx, struct mailbox_ref fro
  * looks (take false). Nobody needs to wait for it: what a power cut forgets is recent once more. */
 enum err mailbox_recent(struct store *s, struct cx *cx, struct mailbox_ref at, bool take,
                         uint32_t *first);
-
-/* ---- what it looks like ---- */
-
-/* Cold rows of many messages, in order of their bodies' ids as far as possible (that is how they lie): reads ahead where
- * they stand side by side. One view, one thread; close it before the view.
- *
- *     scoped(looks_close) struct looks *l = looks_open(view, account);
- *     e = looks_of(l, cx, entry->body, &cold, &found);       // row in cx->arena */
-struct looks;
-struct looks *looks_open(struct view *v, struct account_id account);
-enum err looks_of(struct looks *l, struct cx *cx, struct body_id body, struct cold_row *row,
-                  bool *found);
-void looks_close(struct looks **l);

@@ -2,6 +2,7 @@
  * (Random changes, and how pictures follow them: roster_test.c; power cuts: admin/power_test.c.) */
 #include "vault/store/changes.h"
 #include "vault/store/mailbox.h"
+#include "vault/store/reader.h"
 #include "vault/store/roster.h"
 #include "vault/store/testing.h"
 
@@ -432,7 +433,7 @@ static void test_looks(void **state)
     struct body_id bodies[MANY];
     struct cold_row row;
     struct view *v;
-    struct looks *l;
+    struct message_reader *l;
     bool found;
 
     (void)state;
@@ -441,20 +442,20 @@ static void test_looks(void **state)
         bodies[i] = entry_of(TOM, INBOX, (uint32_t)i + 1).body;
     }
     v = view_open(engine);
-    l = looks_open(v, TOM);
+    l = reader_open(v, TOM);
     for (int step = 1; step < 40; step += 3) /* in order, with gaps of every length */
         for (int i = 0; i < MANY; i += step) {
-            must(looks_of(l, &cx, bodies[i], &row, &found));
+            must(reader_cold(l, &cx, bodies[i], &row, &found));
             assert_true(found);
             assert_int_equal(row.body_size, i);
             if (i % 7 == 0) { /* and what is not there, or behind */
-                must(looks_of(l, &cx, (struct body_id){bodies[i].v + 1}, &row, &found));
+                must(reader_cold(l, &cx, (struct body_id){bodies[i].v + 1}, &row, &found));
                 assert_int_equal(found, i + 1 < MANY && bodies[i + 1].v == bodies[i].v + 1);
-                must(looks_of(l, &cx, bodies[i / 2], &row, &found));
+                must(reader_cold(l, &cx, bodies[i / 2], &row, &found));
                 assert_int_equal(row.body_size, i / 2);
             }
         }
-    looks_close(&l);
+    reader_close(&l);
     view_close(&v);
 }
 

@@ -5,6 +5,7 @@
  * On RocksDB, each step until it is durable; the time of each round in milliseconds. */
 #include "vault/store/folders.h"
 #include "vault/store/messages.h"
+#include "vault/store/reader.h"
 #include "vault/store/roster_impl.h"
 #include "vault/store/store_impl.h"
 
@@ -165,7 +166,7 @@ static void set_one(int round)
 static void look_at_all(int round)
 {
     struct view *v = view_open(engine);
-    struct looks *l = looks_open(v, TOM);
+    struct message_reader *l = reader_open(v, TOM);
     struct cx row_cx = {.arena = arena_new(0)};
     const struct roster_entry *e;
     struct roster_walk w;
@@ -178,11 +179,11 @@ static void look_at_all(int round)
         bool found;
 
         arena_reset(row_cx.arena);
-        must(looks_of(l, &row_cx, e->body, &row, &found));
+        must(reader_cold(l, &row_cx, e->body, &row, &found));
     }
     arena_free(row_cx.arena);
     roster_drop(&r);
-    looks_close(&l);
+    reader_close(&l);
     view_close(&v);
 }
 

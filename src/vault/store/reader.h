@@ -1,0 +1,23 @@
+/* vault/store/reader.h: what is kept of many messages of an account, read one message after the other.
+ *
+ * Cold rows, facts and pieces lie in the order of their bodies' ids, and so do, mostly, the messages of a mailbox: a
+ * reader goes along with them (trail.h). One view, one thread; close it before the view.
+ *
+ *     scoped(reader_close) struct message_reader *r = reader_open(view, account);
+ *     e = reader_cold(r, cx, entry->body, &cold, &found); */
+#pragma once
+#include "vault/store/mailbox.h"
+
+struct message_reader;
+
+struct message_reader *reader_open(struct view *v, struct account_id account);
+void reader_close(struct message_reader **r); /* NULL is fine */
+
+/* What a row points to lives in cx->arena, or until the reader is asked for one of its kind that is of another body. */
+enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id body, struct cold_row *row,
+                     bool *found);
+enum err reader_facts(struct message_reader *r, struct cx *cx, struct body_id body,
+                      struct facts_row *row, bool *found);
+/* As message_piece(); the piece lives in cx->arena, or until another one is asked for. */
+enum err reader_piece(struct message_reader *r, struct cx *cx, const struct message *m, uint32_t n,
+                      struct str *piece);
