@@ -10,8 +10,8 @@ struct order {
 /* < 0: the thing at a comes first. Of those that are equal the one that stood first stays first. */
 typedef int order_compare(const void *ctx, uint32_t a, uint32_t b);
 
-/* By key; then by `tie`, if there is one. `room` is as large as `things`. n log n; what is in order already costs one
- * look at each. */
+/* By key; then by `tie`, if there is one. `room` is as large as `things`. What is in order already costs one look at
+ * each. */
 void order_sort(struct order *things, struct order *room, size_t n, order_compare *tie,
                 const void *ctx);
 

@@ -15,10 +15,16 @@ static enum kind kind_of(enum imap_sort_key key)
                : TEXT;
 }
 
+/* Only these have keys of sort_keys(). */
+static bool asks_for_facts(enum imap_sort_key key)
+{
+    return kind_of(key) == TEXT || key == IMAP_SORT_DATE;
+}
+
 bool sort_needs_facts(const struct imap_sort_criterion *criteria, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (kind_of(criteria[i].key) == TEXT || criteria[i].key == IMAP_SORT_DATE)
+        if (asks_for_facts(criteria[i].key))
             return true;
     return false;
 }
@@ -66,12 +72,23 @@ static struct str value_of(const struct sort_message *m, enum imap_sort_key key)
     return STR_NONE;
 }
 
+/* A date that is not there stands behind none: 0. */
+static struct str value_of_key(const struct sort_message *m, enum imap_sort_key criterion, uint64_t key)
+{
+    return number(criterion == IMAP_SORT_DATE && !key ? order_key(m->internal_ms) : key);
+}
+
 void sort_add(struct sort *s, const struct sort_message *m)
 {
     struct str *values = &s->values[s->count * s->criterion_count];
 
     assert(s->count < s->most);
+    s->has_keys = m->keys;
     for (size_t i = 0; i < s->criterion_count; i++) {
+        if (m->keys && asks_for_facts(s->criteria[i].key)) {
+            values[i] = value_of_key(m, s->criteria[i].key, m->keys[i]);
+            continue;
+        }
         values[i] = value_of(m, s->criteria[i].key);
         if (kind_of(s->criteria[i].key) == TEXT)
             values[i] = values[i].n ? str_copy(s->arena, values[i]) : STR_NONE;
@@ -86,6 +103,11 @@ static int compare_values(enum kind kind, struct str a, struct str b)
     return a.n < b.n ? -1 : a.n > b.n;
 }
 
+static enum kind kind_in(const struct sort *s, size_t i)
+{
+    return s->has_keys ? NUMBER : kind_of(s->criteria[i].key);
+}
+
 static int compare_messages(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct sort *s = ctx;
@@ -93,7 +115,7 @@ static int compare_messages(const void *ctx, uint32_t a, uint32_t b)
                      *right = &s->values[b * s->criterion_count];
 
     for (size_t i = 0; i < s->criterion_count; i++) {
-        int c = compare_values(kind_of(s->criteria[i].key), left[i], right[i]);
+        int c = compare_values(kind_in(s, i), left[i], right[i]);
 
         if (c)
             return s->criteria[i].reverse ? -c : c;
@@ -104,7 +126,7 @@ static int compare_messages(const void *ctx, uint32_t a, uint32_t b)
 static uint64_t first_key(const struct sort *s, size_t i)
 {
     struct str value = s->values[i * s->criterion_count];
-    uint64_t key = kind_of(s->criteria[0].key) == TEXT ? order_key_of_text(value) : value.n;
+    uint64_t key = kind_in(s, 0) == TEXT ? order_key_of_text(value) : value.n;
 
     return s->criteria[0].reverse ? ~key : key;
 }
@@ -119,4 +141,46 @@ void sort_end(struct sort *s, uint32_t *numbers)
     order_sort(order, room, s->count, compare_messages, s);
     for (size_t i = 0; i < s->count; i++)
         numbers[i] = s->numbers[order[i].index];
+}
+
+/* ---- keys ---- */
+
+static int compare_texts(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct str *texts = ctx;
+
+    return str_compare(texts[a], texts[b]);
+}
+
+static void rank_texts(const struct str *texts, size_t n, struct order *order, struct order *room,
+                       uint64_t *keys)
+{
+    uint64_t rank = 0;
+
+    for (size_t i = 0; i < n; i++)
+        order[i] = (struct order){order_key_of_text(texts[i]), (uint32_t)i};
+    order_sort(order, room, n, compare_texts, texts);
+    for (size_t i = 0; i < n; i++) {
+        if (i && compare_texts(texts, order[i - 1].index, order[i].index) != 0)
+            rank++;
+        keys[order[i].index] = rank;
+    }
+}
+
+void sort_keys(enum imap_sort_key criterion, const struct str *packed, size_t n, uint64_t *keys)
+{
+    struct arena *a = arena_new(0);
+    struct str *texts = arena_array(a, struct str, n);
+    struct facts f;
+
+    for (size_t i = 0; i < n; i++) {
+        facts_read(packed[i], &f);
+        if (criterion == IMAP_SORT_DATE)
+            keys[i] = f.has_date ? order_key(f.date_ms) : 0;
+        else
+            texts[i] = value_of(&(struct sort_message){.facts = &f}, criterion);
+    }
+    if (criterion != IMAP_SORT_DATE)
+        rank_texts(texts, n, arena_array(a, struct order, n), arena_array(a, struct order, n), keys);
+    arena_free(a);
 }

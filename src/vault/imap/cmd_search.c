@@ -34,6 +34,8 @@ struct searching {
     struct sort order;
     struct thread_item *items;
     bool wants_facts;
+    uint64_t *keys;        /* SORT compares these instead of facts (facts_table.h); NULL: not now */
+    bool keys_are_missing; /* … and somebody's were not there: once more, and without them */
     struct buf answer;
     size_t said;
     struct str args;              /* the command's */
@@ -101,16 +103,22 @@ static enum err take_found(struct searching *x, struct asked *a, uint32_t number
     const struct roster_entry *entry = a->entry;
     const struct facts *f = NULL;
     uint32_t name = x->result.uid ? entry->uid : number;
-    enum err e = x->wants_facts ? asked_facts(a, &f) : OK;
+    enum err e = x->wants_facts && !x->keys ? asked_facts(a, &f) : OK;
     unsigned relevancy = a->fuzzy_count ? a->fuzzy_sum / a->fuzzy_count : 100;
 
     if (e)
         return e == ERR_GONE || e == ERR_DAMAGED ? OK : e;
+    if (x->keys &&
+        !facts_table_keys(a->table, entry->body, x->sort.criteria, x->sort.criterion_count, x->keys)) {
+        x->keys_are_missing = true;
+        return OK;
+    }
     if (x->result.kind == RESULT_THREAD)
         add_thread_item(x, entry, f, name);
     if (x->result.kind == RESULT_SORT)
         sort_add(&x->order, &(struct sort_message){.number = (uint32_t)x->result.n,
                                                    .facts = f,
+                                                   .keys = x->keys,
                                                    .internal_ms = entry->internal_date,
                                                    .size = entry->size,
                                                    .relevancy = relevancy});
@@ -193,6 +201,25 @@ static enum err ask_one(struct searching *x, const struct roster_entry *entry,
     return e;
 }
 
+/* At the beginning of a SORT: if the table seems to hold all of the mailbox, its texts need not be compared again. */
+static void find_keys(struct searching *x, struct facts_table *table)
+{
+    uint32_t exists = roster_counts(x->roster)->exists;
+
+    if (x->result.kind != RESULT_SORT || !x->wants_facts || x->keys_are_missing || x->among ||
+        match_cost(x->match) >= MATCH_HEADER || facts_table_count(table) < exists)
+        return;
+    facts_table_order(table, x->sort.criteria, x->sort.criterion_count);
+    x->keys = arena_array(x->result.arena, uint64_t, x->sort.criterion_count);
+}
+
+static void begin_walk(struct imap *i, struct searching *x);
+
+static bool must_begin_again(const struct searching *x)
+{
+    return x->keys && x->keys_are_missing;
+}
+
 static enum err search_on(struct imap *i, void *state, bool *done)
 {
     struct searching *x = state;
@@ -204,13 +231,20 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     struct message_reader *stored;
     enum err e = imap_stored(i, x->scope.at.account, &stored);
 
-    for (unsigned k = 0; !e && (entry = roster_next(&x->walk)); k++) {
+    if (!x->walk.number)
+        find_keys(x, table);
+    for (unsigned k = 0; !e && !must_begin_again(x) && (entry = roster_next(&x->walk)); k++) {
         uint32_t number = x->scope.selected ? number_of(&x->numbers, &x->walk, entry) : x->walk.number;
 
         if (number)
             e = ask_one(x, entry, stored, table, number);
         if ((reads || (k & 15) == 15) && imap_is_enough(i))
             break;
+    }
+    if (!e && must_begin_again(x)) {
+        x->keys = NULL;
+        begin_walk(i, x);
+        return OK;
     }
     imap_progress(i, x->walk.number, roster_counts(x->roster)->exists);
     if (!e && !entry)

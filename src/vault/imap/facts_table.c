@@ -1,4 +1,5 @@
-/* A hash of contents, and the texts in chunks that never move. */
+/* A hash of contents, and the texts in chunks that never move. The keys of SORT stand beside the slots, a column for each
+ * criterion, and count as long as nothing is added. */
 #include "vault/imap/facts_table.h"
 
 #include "base/arena.h"
@@ -17,6 +18,13 @@ struct slot {
     uint32_t n;
 };
 
+#define COLUMNS (IMAP_SORT_RELEVANCY + 1)
+
+struct column {
+    uint64_t *keys; /* of each slot; NULL: none */
+    size_t count;   /* of messages when they were made */
+};
+
 struct chunk {
     struct chunk *next;
     size_t used, room;
@@ -28,6 +36,7 @@ struct facts_table {
     pthread_mutex_t lock; /* held by who took it: guards the slots and chunks */
     struct slot *slots;
     size_t count, room; /* room: a power of two */
+    struct column columns[COLUMNS];
     struct chunk *chunks;
     size_t bytes;
     unsigned holders; /* guarded by the list's lock, and so are the links */
@@ -46,6 +55,8 @@ static void free_table(struct facts_table *t)
         t->chunks = c->next;
         free(c);
     }
+    for (size_t i = 0; i < COLUMNS; i++)
+        free(t->columns[i].keys);
     free(t->slots);
     pthread_mutex_destroy(&t->lock);
     free(t);
@@ -134,12 +145,22 @@ struct str facts_table_find(const struct facts_table *t, struct body_id body)
     return s->body ? (struct str){s->p, s->n} : STR_NONE;
 }
 
-static void count_bytes(struct facts_table *t, size_t n)
+static void count_bytes(struct facts_table *t, int64_t n)
 {
     HOLD(&list_lock);
 
-    t->bytes += n;
-    list_bytes += n;
+    t->bytes += (size_t)n;
+    list_bytes += (size_t)n;
+}
+
+static void forget_columns(struct facts_table *t)
+{
+    for (size_t i = 0; i < COLUMNS; i++) {
+        if (t->columns[i].keys)
+            count_bytes(t, -(int64_t)(t->room * sizeof(*t->columns[i].keys)));
+        free(t->columns[i].keys);
+        t->columns[i] = (struct column){0};
+    }
 }
 
 static void grow_slots(struct facts_table *t)
@@ -149,13 +170,14 @@ static void grow_slots(struct facts_table *t)
 
     if (t->count * 4 < t->room * 3)
         return;
+    forget_columns(t);
     t->room = room ? room * 2 : 256;
     t->slots = must_alloc(t->room * sizeof(*t->slots));
     for (size_t i = 0; i < room; i++)
         if (old[i].body)
             t->slots[place_of(t, old[i].body)] = old[i];
     free(old);
-    count_bytes(t, (t->room - room) * sizeof(*old));
+    count_bytes(t, (int64_t)((t->room - room) * sizeof(*old)));
 }
 
 static char *take_room(struct facts_table *t, size_t n)
@@ -167,7 +189,7 @@ static char *take_room(struct facts_table *t, size_t n)
         c->room = room;
         c->next = t->chunks;
         t->chunks = c;
-        count_bytes(t, sizeof(*c) + room);
+        count_bytes(t, (int64_t)(sizeof(*c) + room));
     }
     t->chunks->used += n;
     return t->chunks->bytes + t->chunks->used - n;
@@ -188,4 +210,64 @@ void facts_table_add(struct facts_table *t, struct body_id body, struct str pack
     memcpy(p, packed.p, packed.n);
     *s = (struct slot){.body = body.v, .n = (uint32_t)packed.n, .p = p};
     t->count++;
+}
+
+/* ---- what SORT compares ---- */
+
+size_t facts_table_count(const struct facts_table *t)
+{
+    return t->count;
+}
+
+static void make_column(struct facts_table *t, enum imap_sort_key criterion)
+{
+    struct column *c = &t->columns[criterion];
+    struct str *packed = must_alloc(t->count * sizeof(*packed));
+    uint64_t *keys = must_alloc(t->count * sizeof(*keys));
+    size_t n = 0;
+
+    if (!c->keys) {
+        c->keys = must_alloc(t->room * sizeof(*c->keys));
+        count_bytes(t, (int64_t)(t->room * sizeof(*c->keys)));
+    }
+    for (size_t i = 0; i < t->room; i++)
+        if (t->slots[i].body)
+            packed[n++] = (struct str){t->slots[i].p, t->slots[i].n};
+    sort_keys(criterion, packed, n, keys);
+    n = 0;
+    for (size_t i = 0; i < t->room; i++)
+        if (t->slots[i].body)
+            c->keys[i] = keys[n++];
+    c->count = t->count;
+    free(packed);
+    free(keys);
+}
+
+void facts_table_order(struct facts_table *t, const struct imap_sort_criterion *criteria, size_t n)
+{
+    for (size_t i = 0; i < n && t->count; i++)
+        if (sort_needs_facts(&criteria[i], 1) && t->columns[criteria[i].key].count != t->count)
+            make_column(t, criteria[i].key);
+}
+
+bool facts_table_keys(const struct facts_table *t, struct body_id body,
+                      const struct imap_sort_criterion *criteria, size_t n, uint64_t *keys)
+{
+    size_t at;
+
+    if (!t->room)
+        return false;
+    at = place_of(t, body.v);
+    if (!t->slots[at].body)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const struct column *c = &t->columns[criteria[i].key];
+
+        if (!sort_needs_facts(&criteria[i], 1))
+            continue;
+        if (c->count != t->count)
+            return false;
+        keys[i] = c->keys[at];
+    }
+    return true;
 }

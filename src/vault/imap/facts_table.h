@@ -4,6 +4,7 @@
  * One table a mailbox, shared by all sessions and held by one at a time, for a step; those that nobody has asked for
  * longest go first when all together are beyond their limit. */
 #pragma once
+#include "mail/sort.h"
 #include "vault/store/messages.h"
 
 struct facts_table;
@@ -17,3 +18,13 @@ void facts_table_give_back(struct facts_table **t); /* for scoped(); NULL is fin
 struct str facts_table_find(const struct facts_table *t, struct body_id body);
 /* Copies it, if there is room. */
 void facts_table_add(struct facts_table *t, struct body_id body, struct str packed);
+
+/* ---- what SORT compares, as numbers (sort_keys()) ---- */
+
+size_t facts_table_count(const struct facts_table *t);
+/* Makes the numbers of all messages in the table for those of the criteria that need them, where they are not there or
+ * something was added since. */
+void facts_table_order(struct facts_table *t, const struct imap_sort_criterion *criteria, size_t n);
+/* After that: those of one message, one for each criterion. False: something was added since, or it is not in the table. */
+bool facts_table_keys(const struct facts_table *t, struct body_id body,
+                      const struct imap_sort_criterion *criteria, size_t n, uint64_t *keys);
