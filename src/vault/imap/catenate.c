@@ -5,7 +5,7 @@
 #include "config/config.h"
 #include "mail/section.h"
 #include "vault/imap/place.h"
-#include "vault/imap/reading.h"
+#include "vault/store/reading.h"
 #include "vault/imap/selected.h"
 #include "vault/store/directory.h"
 

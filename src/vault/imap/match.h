@@ -9,7 +9,7 @@
 #include "proto/imap_search.h"
 #include "vault/imap/facts_table.h"
 #include "vault/imap/imap.h"
-#include "vault/imap/reading.h"
+#include "vault/store/reading.h"
 #include "vault/store/messages.h"
 #include "vault/store/roster.h"
 

@@ -13,7 +13,7 @@
  * for several steps, each with its own reading of the message; att must last as long. */
 #pragma once
 #include "mail/section.h"
-#include "vault/imap/reading.h"
+#include "vault/store/reading.h"
 
 #define PASSAGE_KEPT (64 * 1024)
 

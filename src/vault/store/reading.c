@@ -1,4 +1,4 @@
-#include "vault/imap/reading.h"
+#include "vault/store/reading.h"
 
 #include "base/arena.h"
 #include "vault/store/body.h"

@@ -1,4 +1,4 @@
-/* vault/imap/reading.h: one stored message, to be read in parts: what FETCH shows of it and SEARCH looks into.
+/* vault/store/reading.h: one stored message, to be read in parts: what FETCH shows of it and SEARCH looks into.
  *
  * A message is `prefix` bytes of header lines and, behind them, the body that the part tree was made of; offsets count
  * from the first byte of the prefix, those of the tree and of `source` from the body's. Pieces are read as they are
