@@ -109,10 +109,11 @@ static void show_binary(const struct mime_part *parts, size_t count, size_t i,
 
 static void show_text(const struct mime_part *parts, size_t i, const struct mime_source *source)
 {
-    struct message_text t = message_text_make(parts + i, 1, source, TEXT_BODY);
+    struct message_text t = message_text_make();
     struct buf out = buf_make(BUF_UNLIMITED);
     struct str text;
 
+    message_text_begin(&t, parts + i, 1, source, TEXT_BODY);
     while (message_text_next(&t, &text))
         buf_add(&out, text);
     show("text", buf_str(&out));

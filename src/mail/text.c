@@ -10,25 +10,30 @@ enum { AT_HEADER, AT_BODY, IN_BODY, AFTER_HEADER, AFTER_BODY };
 
 #define ROOM BUF_UNLIMITED /* by TEXT_PIECE: three times of it for a charset, less for the others */
 
-struct message_text message_text_make(const struct mime_part *parts, size_t count,
-                                      const struct mime_source *source, unsigned what)
+struct message_text message_text_make(void)
 {
-    return (struct message_text){.parts = parts,
-                                 .count = count,
-                                 .source = source,
-                                 .what = what,
-                                 .raw = buf_make(TEXT_HEADER_MAX),
+    return (struct message_text){.raw = buf_make(TEXT_HEADER_MAX),
                                  .bytes = buf_make(ROOM),
                                  .text = buf_make(ROOM),
                                  .bare = buf_make(ROOM)};
 }
 
+void message_text_begin(struct message_text *t, const struct mime_part *parts, size_t count,
+                        const struct mime_source *source, unsigned what)
+{
+    transfer_end(&t->transfer, &t->bytes);
+    t->failed = false;
+    t->parts = parts;
+    t->count = count;
+    t->source = source;
+    t->what = what;
+    t->part = 0;
+    t->state = AT_HEADER;
+}
+
 void message_text_free(struct message_text *t)
 {
-    struct buf ignored = buf_make(TRANSFER_HELD);
-
-    transfer_end(&t->transfer, &ignored);
-    buf_free(&ignored);
+    transfer_end(&t->transfer, &t->bytes);
     buf_free(&t->raw);
     buf_free(&t->bytes);
     buf_free(&t->text);
@@ -92,15 +97,13 @@ static bool give_header(struct message_text *t, struct str *text)
 /* ---- bodies ---- */
 
 /* Text, and what reports are made of (message/delivery-status and its kin). */
-static bool is_text(struct message_text *t, struct str header)
+static bool is_text(struct message_text *t, struct str field)
 {
     struct content_type type = {S("text"), S("plain"), STR_NONE};
     struct buf name = buf_make(100);
-    struct header_field f;
     const struct charset *set;
 
-    if (find_header_field(header, S("Content-Type"), &f))
-        parse_content_type(f.body, &type);
+    parse_content_type(field, &type);
     if (!is_content_type(&type, S("text"), STR_NONE) && !is_content_type(&type, S("message"), STR_NONE))
         return false;
     find_param(type.params, S("charset"), &name);
@@ -114,13 +117,17 @@ static bool is_text(struct message_text *t, struct str header)
 
 static bool begin_body(struct message_text *t)
 {
+    static const struct str names[] = {S("Content-Type"), S("Content-Transfer-Encoding")};
     const struct mime_part *p = &t->parts[t->part];
+    struct header_found found[2];
 
     t->state = AFTER_BODY;
-    if (!(t->what & TEXT_BODY) || p->kind != MIME_LEAF || !read_header(t) ||
-        !is_text(t, buf_str(&t->raw)))
+    if (!(t->what & TEXT_BODY) || p->kind != MIME_LEAF || !read_header(t))
         return false;
-    t->transfer = transfer_begin(transfer_encoding_of(buf_str(&t->raw)));
+    find_header_fields(buf_str(&t->raw), names, 2, found);
+    if (!is_text(t, found[0].body))
+        return false;
+    t->transfer = transfer_begin(transfer_encoding_parse(found[1].body));
     t->at = p->body;
     t->state = IN_BODY;
     return true;

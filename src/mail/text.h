@@ -1,6 +1,7 @@
 /* mail/text.h: the text of a message, as people read it, for SEARCH and for the full-text index.
  *
- *     struct message_text t = message_text_make(parts, count, &source, TEXT_BODY);
+ *     struct message_text t = message_text_make();
+ *     message_text_begin(&t, parts, count, &source, TEXT_BODY);
  *     while (message_text_next(&t, &text))
  *         …
  *     if (t.failed) …                          // the source could not be read
@@ -44,8 +45,10 @@ struct message_text {
     struct buf raw, bytes, text, bare;
 };
 
-struct message_text message_text_make(const struct mime_part *parts, size_t count,
-                                      const struct mime_source *source, unsigned what);
+struct message_text message_text_make(void);
+/* Again for another message is fine, and keeps the memory. */
+void message_text_begin(struct message_text *t, const struct mime_part *parts, size_t count,
+                        const struct mime_source *source, unsigned what);
 void message_text_free(struct message_text *t);
 /* The next piece, which is not empty and lives until the next call. False: the end, or the source failed. */
 bool message_text_next(struct message_text *t, struct str *text);

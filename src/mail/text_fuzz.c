@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     mime_feed(&m, in);
     mime_end(&m);
-    t = message_text_make(m.parts, m.count, &source, TEXT_HEADER | TEXT_PARTS | TEXT_BODY);
+    t = message_text_make();
+    message_text_begin(&t, m.parts, m.count, &source, TEXT_HEADER | TEXT_PARTS | TEXT_BODY);
     while (message_text_next(&t, &text)) {
         assert(text.n && is_utf8(text));
         check_html(text);

@@ -50,7 +50,8 @@ static void test_texts(void **state)
 
         mime_feed(&m, in);
         mime_end(&m);
-        t = message_text_make(m.parts, m.count, &source, rows[i].what);
+        t = message_text_make();
+        message_text_begin(&t, m.parts, m.count, &source, rows[i].what);
         while (message_text_next(&t, &text)) {
             assert_true(text.n > 0);
             buf_add(&out, text);
@@ -83,7 +84,8 @@ static void test_long(void **state)
     in = buf_str(&message);
     mime_feed(&m, in);
     mime_end(&m);
-    t = message_text_make(m.parts, m.count, &source, TEXT_BODY);
+    t = message_text_make();
+    message_text_begin(&t, m.parts, m.count, &source, TEXT_BODY);
     while (message_text_next(&t, &text)) {
         assert_true(is_utf8(text));
         n += text.n;
@@ -108,14 +110,16 @@ static void test_sources(void **state)
 {
     const struct mime_part part = {.body = 2, .end = 1000};
     struct mime_source failing = {read_nothing, NULL}, empty = {read_nothing, &failing};
-    struct message_text t = message_text_make(&part, 1, &failing, TEXT_BODY);
+    struct message_text t = message_text_make();
+    message_text_begin(&t, &part, 1, &failing, TEXT_BODY);
     struct str text;
 
     (void)state;
     assert_false(message_text_next(&t, &text));
     assert_true(t.failed);
     message_text_free(&t);
-    t = message_text_make(&part, 1, &empty, TEXT_BODY);
+    t = message_text_make();
+    message_text_begin(&t, &part, 1, &empty, TEXT_BODY);
     assert_true(message_text_next(&t, &text) && str_same(text, S("\n")));
     assert_false(message_text_next(&t, &text) || t.failed);
     message_text_free(&t);

@@ -5,7 +5,7 @@
 #include "mail/content.h"
 #include "mail/header.h"
 
-enum transfer_encoding transfer_encoding_of(struct str part_header)
+enum transfer_encoding transfer_encoding_parse(struct str field)
 {
     static const struct {
         const char *name;
@@ -15,16 +15,23 @@ enum transfer_encoding transfer_encoding_of(struct str part_header)
                 {"binary", TRANSFER_IDENTITY},
                 {"quoted-printable", TRANSFER_QUOTED_PRINTABLE},
                 {"base64", TRANSFER_BASE64}};
-    struct header_field f;
     struct str token, rest;
 
-    if (!find_header_field(part_header, S("Content-Transfer-Encoding"), &f) ||
-        !parse_content_token(f.body, &token, &rest))
+    if (!parse_content_token(field, &token, &rest))
         return TRANSFER_IDENTITY;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         if (str_same_nocase(token, str_from_c(rows[i].name)))
             return rows[i].encoding;
     return TRANSFER_UNKNOWN;
+}
+
+enum transfer_encoding transfer_encoding_of(struct str part_header)
+{
+    struct header_field f;
+
+    return find_header_field(part_header, S("Content-Transfer-Encoding"), &f)
+               ? transfer_encoding_parse(f.body)
+               : TRANSFER_IDENTITY;
 }
 
 struct transfer transfer_begin(enum transfer_encoding encoding)

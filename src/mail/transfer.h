@@ -21,6 +21,7 @@ enum transfer_encoding {
 
 /* By the first Content-Transfer-Encoding of a part's header. */
 enum transfer_encoding transfer_encoding_of(struct str part_header);
+enum transfer_encoding transfer_encoding_parse(struct str field); /* its body; empty: there is none */
 
 struct transfer {
     enum transfer_encoding encoding; /* private, and the rest */

@@ -193,7 +193,8 @@ enum err txn_scan(struct txn *t, struct cx *cx, struct part part, struct str fro
 {
     if (!t->entered)
         return closed(cx);
-    *out = scan_new(t->engine, NULL, t->overlay, part, from, to, backwards);
+    *out = scan_new(t->engine, NULL, t->overlay, part, from, to,
+                    backwards ? SCAN_BACKWARDS : SCAN_FORWARDS);
     return OK;
 }
 
@@ -331,7 +332,16 @@ enum err view_scan(struct view *v, struct cx *cx, struct part part, struct str f
                    bool backwards, struct scan **out)
 {
     (void)cx;
-    *out = scan_new(v->engine, v->durable->snapshot, NULL, part, from, to, backwards);
+    *out = scan_new(v->engine, v->durable->snapshot, NULL, part, from, to,
+                    backwards ? SCAN_BACKWARDS : SCAN_FORWARDS);
+    return OK;
+}
+
+enum err view_scan_much(struct view *v, struct cx *cx, struct part part, struct str from, struct str to,
+                        struct scan **out)
+{
+    (void)cx;
+    *out = scan_new(v->engine, v->durable->snapshot, NULL, part, from, to, SCAN_MUCH);
     return OK;
 }
 
@@ -346,7 +356,7 @@ enum err view_next_account(struct view *v, struct cx *cx, uint64_t after, uint64
     part_end(&from, (struct part){PART_ACCOUNT, after});
     part_end(&to, (struct part){PART_ACCOUNT, UINT64_MAX});
     c = ops->cursor_open(v->engine->backend, v->durable->snapshot, (struct str){from.bytes, from.n},
-                         (struct str){to.bytes, to.n}, false);
+                         (struct str){to.bytes, to.n}, SCAN_FORWARDS);
     do
         *found = ops->cursor_next(c, &key, &value);
     while (!*found && ops->cursor_past_damage(c));

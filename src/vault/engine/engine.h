@@ -114,6 +114,9 @@ enum err view_get(struct view *v, struct cx *cx, struct part part, struct str ke
 
 enum err view_scan(struct view *v, struct cx *cx, struct part part, struct str from, struct str to,
                    bool backwards, struct scan **out);
+/* The same, forwards, for going through much: reads far ahead, and pushes nothing out of memory that others need. */
+enum err view_scan_much(struct view *v, struct cx *cx, struct part part, struct str from, struct str to,
+                        struct scan **out);
 enum err txn_scan(struct txn *t, struct cx *cx, struct part part, struct str from, struct str to,
                   bool backwards, struct scan **out);
 /* False at the end or at a row that cannot be read: scan_error() tells which. Key (without the part) and value

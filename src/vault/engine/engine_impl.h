@@ -25,6 +25,8 @@ struct backend {
     const struct backend_ops *ops;
 };
 
+enum scan_how { SCAN_FORWARDS, SCAN_BACKWARDS, SCAN_MUCH /* forwards; see view_scan_much() */ };
+
 struct backend_ops {
     /* Also again after close. ERR_LOCKED, _NO_SPACE, _DAMAGED, _STORE. */
     enum err (*open)(struct backend *b, struct cx *cx);
@@ -43,7 +45,7 @@ struct backend_ops {
     enum err (*get)(struct backend *b, struct cx *cx, struct snapshot *s, struct str key,
                     struct str *value, bool *found);
     struct cursor *(*cursor_open)(struct backend *b, struct snapshot *s, struct str from, struct str to,
-                                  bool backwards);
+                                  enum scan_how how);
     /* False: the end, or an error. */
     bool (*cursor_next)(struct cursor *c, struct str *key, struct str *value);
     enum err (*cursor_error)(const struct cursor *c, struct cx *cx);
@@ -166,4 +168,4 @@ bool ticket_is_settled(const struct engine *e, uint64_t ticket, enum err *how);
 
 /* Whether it is a transaction's or a view's, a scan looks the same. `overlay` may be NULL. */
 struct scan *scan_new(struct engine *e, struct snapshot *s, const struct overlay *overlay,
-                      struct part part, struct str from, struct str to, bool backwards);
+                      struct part part, struct str from, struct str to, enum scan_how how);

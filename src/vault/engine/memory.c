@@ -200,12 +200,12 @@ static void copy_key(struct whole_key *out, struct str key)
 }
 
 static struct cursor *memory_cursor_open(struct backend *b, struct snapshot *s, struct str from,
-                                         struct str to, bool backwards)
+                                         struct str to, enum scan_how how)
 {
     struct cursor *c = must_alloc(sizeof(*c));
 
     c->tree = tree_of(b, s);
-    c->backwards = backwards;
+    c->backwards = how == SCAN_BACKWARDS;
     copy_key(&c->from, from);
     copy_key(&c->to, to);
     return c;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define CREEP_MOST 24
+#define READ_AHEAD ((size_t)256 * 1024) /* of a cursor that is to go through much */
 
 struct cursor {
     struct rocks *rocks;
@@ -32,19 +33,23 @@ static void copy_key(struct whole_key *out, struct str key)
 }
 
 struct cursor *rocks_cursor_open(struct backend *b, struct snapshot *s, struct str from, struct str to,
-                                 bool backwards)
+                                 enum scan_how how)
 {
     struct rocks *r = rocks_of(b);
     struct cursor *c = must_alloc(sizeof(*c));
 
     c->rocks = r;
     c->family = family_of(r, from);
-    c->backwards = backwards;
+    c->backwards = how == SCAN_BACKWARDS;
     copy_key(&c->from, from);
     copy_key(&c->to, to);
     c->read = rocksdb_readoptions_create();
     if (s)
         rocksdb_readoptions_set_snapshot(c->read, s->at);
+    if (how == SCAN_MUCH) {
+        rocksdb_readoptions_set_fill_cache(c->read, 0);
+        rocksdb_readoptions_set_readahead_size(c->read, READ_AHEAD);
+    }
     rocksdb_readoptions_set_iterate_lower_bound(c->read, c->from.bytes, c->from.n);
     rocksdb_readoptions_set_iterate_upper_bound(c->read, c->to.bytes, c->to.n);
     if (str_compare(from, to) < 0)

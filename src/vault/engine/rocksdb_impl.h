@@ -72,7 +72,7 @@ void rocks_options_make(struct rocks *r);
 void rocks_options_free(struct rocks *r);
 
 struct cursor *rocks_cursor_open(struct backend *b, struct snapshot *s, struct str from, struct str to,
-                                 bool backwards);
+                                 enum scan_how how);
 bool rocks_cursor_next(struct cursor *c, struct str *key, struct str *value);
 enum err rocks_cursor_error(const struct cursor *c, struct cx *cx);
 bool rocks_cursor_past_damage(struct cursor *c);

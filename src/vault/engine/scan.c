@@ -46,21 +46,20 @@ static const struct overlay_row *next_written(const struct scan *s)
 }
 
 struct scan *scan_new(struct engine *e, struct snapshot *snapshot, const struct overlay *overlay,
-                      struct part part, struct str from, struct str to, bool backwards)
+                      struct part part, struct str from, struct str to, enum scan_how how)
 {
     struct scan *s = must_alloc(sizeof(*s));
 
     s->ops = e->ops;
     s->overlay = overlay;
-    s->backwards = backwards;
+    s->backwards = how == SCAN_BACKWARDS;
     s->prefix = part_prefix_size(part);
     whole_key(&s->from, part, from);
     if (to.n)
         whole_key(&s->to, part, to);
     else
         part_end(&s->to, part);
-    s->cursor =
-        s->ops->cursor_open(e->backend, snapshot, bytes_of(&s->from), bytes_of(&s->to), backwards);
+    s->cursor = s->ops->cursor_open(e->backend, snapshot, bytes_of(&s->from), bytes_of(&s->to), how);
     s->written = first_written(s);
     return s;
 }

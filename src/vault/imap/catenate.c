@@ -131,7 +131,7 @@ static bool add_url(struct joining *j, struct str text, enum err *e)
     *e = OK;
     if (!parse_imap_url(j->i->arena, text, &url) || !find_message(j, &url, &roster, &body, &account, e))
         return false;
-    *e = imap_stored(j->i, account, &stored);
+    *e = imap_stored(j->i, account, 1, &stored);
     if (!*e)
         *e = reading_open(&reading, stored, &j->i->s->cx, body);
     if (*e || !find_section(j, &url, &reading, &section, &range))

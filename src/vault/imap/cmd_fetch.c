@@ -28,6 +28,7 @@ struct fetch {
     struct flag_text flags;
     uint64_t asked, found,
         done;         /* messages of the set; of those that are there; of those that are told of */
+    uint64_t most;    /* so many messages there may be of the set */
     enum err trouble; /* something of what was asked for could not be read */
     bool unknown_encoding;
     /* the message at hand */
@@ -75,7 +76,7 @@ static bool get_cold(struct imap *i, struct fetch *f)
 
     if (f->has_cold)
         return true;
-    e = imap_stored(i, i->selected->at.account, &stored);
+    e = imap_stored(i, i->selected->at.account, f->most, &stored);
     if (!e)
         e = reader_cold(stored, cx, f->entry->body, &f->cold, &found);
     if (!e && !found)
@@ -104,7 +105,7 @@ static enum err get_reading(struct imap *i, struct fetch *f)
 
     if (f->has_reading)
         return OK;
-    e = imap_stored(i, i->selected->at.account, &stored);
+    e = imap_stored(i, i->selected->at.account, f->most, &stored);
     if (!e)
         e = reading_open(&f->reading, stored, &i->s->cx, f->entry->body);
     f->has_reading = !e;
@@ -366,6 +367,9 @@ static enum err begin_run(struct imap *i, struct fetch *f)
     if (e)
         return e;
     f->numbers = numbers_of(i, f->roster);
+    f->most = imap_set_size(&f->uids);
+    if (f->most > roster_counts(f->roster)->exists)
+        f->most = roster_counts(f->roster)->exists;
     f->walk = roster_walk(f->roster, &f->uids);
     flag_text_begin(&f->flags, f->roster);
     mailbox_flags_tell_new(i, f->roster);

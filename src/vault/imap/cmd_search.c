@@ -10,6 +10,7 @@
 #include "mail/sort.h"
 #include "mail/thread.h"
 #include "vault/imap/context.h"
+#include "vault/imap/hunt.h"
 #include "vault/imap/match.h"
 #include "vault/imap/scope.h"
 #include "vault/imap/search_answer.h"
@@ -30,12 +31,13 @@ struct searching {
     struct match *match;
     struct roster_walk walk;
     struct numbers numbers;
-    struct arena *own; /* of what is read for one message */
     struct sort order;
     struct thread_item *items;
     bool wants_facts;
     uint64_t *keys;        /* SORT compares these instead of facts (facts_table.h); NULL: not now */
     bool keys_are_missing; /* … and somebody's were not there: once more, and without them */
+    struct hunted *hunted; /* of a search that reads: messages that are asked next */
+    size_t hunted_n;
     struct buf answer;
     size_t said;
     struct str args;              /* the command's */
@@ -50,7 +52,6 @@ static void search_end(void *state)
     struct searching *x = state;
 
     roster_drop(&x->roster);
-    arena_free(x->own);
     buf_free(&x->answer);
 }
 
@@ -108,8 +109,8 @@ static enum err take_found(struct searching *x, struct asked *a, uint32_t number
 
     if (e)
         return e == ERR_GONE || e == ERR_DAMAGED ? OK : e;
-    if (x->keys &&
-        !facts_table_keys(a->table, entry->body, x->sort.criteria, x->sort.criterion_count, x->keys)) {
+    if (x->keys && !facts_table_keys(a->by->table, entry->body, x->sort.criteria,
+                                     x->sort.criterion_count, x->keys)) {
         x->keys_are_missing = true;
         return OK;
     }
@@ -186,18 +187,16 @@ static void finish(struct imap *i, struct searching *x, bool *done)
 
 /* ---- searching ---- */
 
-static enum err ask_one(struct searching *x, const struct roster_entry *entry,
-                        struct message_reader *stored, struct facts_table *table, uint32_t number)
+static enum err ask_one(struct searching *x, const struct roster_entry *entry, struct asker *asker,
+                        uint32_t number)
 {
-    struct cx cx = {.arena = x->own};
-    struct asked a = asked_make(entry, stored, &cx, table);
+    struct asked a = asked_make(entry, asker);
     bool fits;
     enum err e = match_ask(x->match, &a, &fits);
 
     if (!e && fits)
         e = take_found(x, &a, number);
     asked_end(&a);
-    arena_reset(x->own);
     return e;
 }
 
@@ -220,34 +219,95 @@ static bool must_begin_again(const struct searching *x)
     return x->keys && x->keys_are_missing;
 }
 
+/* The next message of the walk that the client knows. NULL: none. */
+static const struct roster_entry *next_message(struct searching *x, uint32_t *number)
+{
+    const struct roster_entry *entry;
+
+    while ((entry = roster_next(&x->walk))) {
+        *number = x->scope.selected ? number_of(&x->numbers, &x->walk, entry) : x->walk.number;
+        if (*number)
+            return entry;
+    }
+    return NULL;
+}
+
+static enum err look_through(struct imap *i, struct searching *x, struct asker *asker, bool *through)
+{
+    const struct roster_entry *entry = NULL;
+    uint32_t number;
+    enum err e = OK;
+
+    if (!x->walk.number)
+        find_keys(x, asker->table);
+    for (unsigned k = 0; !e && !must_begin_again(x) && (entry = next_message(x, &number)); k++) {
+        e = ask_one(x, entry, asker, number);
+        if ((k & 15) == 15 && imap_is_enough(i))
+            break;
+    }
+    *through = !entry;
+    return e;
+}
+
+static enum err take_hunted(struct searching *x, struct asker *asker, const struct hunted *h)
+{
+    struct asked a = asked_make(h->entry, asker);
+    enum err e;
+
+    a.fuzzy_count = h->fuzzy_count;
+    a.fuzzy_sum = h->fuzzy_sum;
+    e = take_found(x, &a, h->number);
+    asked_end(&a);
+    return e;
+}
+
+/* A search that reads messages. */
+static enum err read_through(struct imap *i, struct searching *x, struct asker *asker, bool *through)
+{
+    struct hunt h = {.engine = i->s->store->engine,
+                     .match = x->match,
+                     .account = x->scope.at.account,
+                     .ends = i->turn_ends};
+    const struct roster_entry *entry = NULL;
+    uint32_t number;
+    size_t done;
+    enum err e;
+
+    if (!x->hunted)
+        x->hunted = arena_array(x->result.arena, struct hunted, HUNT_MOST);
+    while (x->hunted_n < HUNT_MOST && (entry = next_message(x, &number)))
+        x->hunted[x->hunted_n++] = (struct hunted){.entry = entry, .number = number};
+    h.all = x->hunted;
+    h.n = x->hunted_n;
+    e = hunt(&h, asker, &done);
+    for (size_t k = 0; k < done && !e; k++)
+        if (x->hunted[k].fits)
+            e = take_hunted(x, asker, &x->hunted[k]);
+    x->hunted_n -= done;
+    memmove(x->hunted, x->hunted + done, x->hunted_n * sizeof(*x->hunted));
+    *through = !entry && !x->hunted_n;
+    return e;
+}
+
 static enum err search_on(struct imap *i, void *state, bool *done)
 {
     struct searching *x = state;
-    bool asks_facts = x->wants_facts || match_cost(x->match) >= MATCH_FACTS;
+    bool asks_facts = x->wants_facts || match_cost(x->match) >= MATCH_FACTS, through = false;
     bool reads = match_cost(x->match) >= MATCH_HEADER; /* a message may be large */
     scoped(facts_table_give_back) struct facts_table *table =
         asks_facts ? facts_table_take(x->scope.at) : NULL;
-    const struct roster_entry *entry = NULL;
-    struct message_reader *stored;
-    enum err e = imap_stored(i, x->scope.at.account, &stored);
+    scoped(asker_free) struct asker asker = asker_make(NULL, table);
+    enum err e = imap_stored(i, x->scope.at.account, roster_counts(x->roster)->exists, &asker.stored);
 
-    if (!x->walk.number)
-        find_keys(x, table);
-    for (unsigned k = 0; !e && !must_begin_again(x) && (entry = roster_next(&x->walk)); k++) {
-        uint32_t number = x->scope.selected ? number_of(&x->numbers, &x->walk, entry) : x->walk.number;
-
-        if (number)
-            e = ask_one(x, entry, stored, table, number);
-        if ((reads || (k & 15) == 15) && imap_is_enough(i))
-            break;
-    }
+    if (!e)
+        e = (reads ? read_through : look_through)(i, x, &asker, &through);
     if (!e && must_begin_again(x)) {
         x->keys = NULL;
         begin_walk(i, x);
         return OK;
     }
-    imap_progress(i, x->walk.number, roster_counts(x->roster)->exists);
-    if (!e && !entry)
+    imap_progress(i, x->walk.number - x->hunted_n, roster_counts(x->roster)->exists);
+    if (!e && through)
         finish(i, x, done);
     return e;
 }
@@ -262,6 +322,7 @@ static void begin_walk(struct imap *i, struct searching *x)
         exists = (uint32_t)imap_set_size(x->among);
     x->walk = roster_walk(x->roster, x->among);
     x->result.uid_validity = roster_counts(x->roster)->uid_validity;
+    x->hunted_n = 0;
     x->result.n = 0;
     x->result.v = arena_array(x->result.arena, struct found, exists);
     if (x->result.kind == RESULT_THREAD)
@@ -281,7 +342,6 @@ static struct searching *new_search(struct imap *i, const struct imap_command *c
 
     *x = (struct searching){.args = c->args,
                             .result = {.kind = kind, .arena = i->arena, .tag = c->tag, .uid = c->uid},
-                            .own = arena_new(0),
                             .answer = buf_make(BUF_UNLIMITED)};
     return x;
 }

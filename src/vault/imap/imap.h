@@ -97,6 +97,7 @@ struct imap {
     struct view *view;             /* open for one step at most: imap_view() */
     struct message_reader *stored; /* on that view: imap_stored() */
     struct account_id stored_of;
+    bool stored_much;
     enum imap_phase phase;
     uint32_t enabled;  /* IMAP_ENABLE_ bits */
     int64_t turn_ends; /* monotonic: of this step */
@@ -136,8 +137,9 @@ static inline bool imap_is_uidonly(const struct imap *i)
 
 /* Durable state, as of this step. Closed when the step ends: what must hold for a whole command is its roster. */
 enum err imap_view(struct imap *i, struct view **out);
-/* For reading many of an account's messages in that state. Closed likewise, or when another account's are asked for. */
-enum err imap_stored(struct imap *i, struct account_id account, struct message_reader **out);
+/* For reading so many of an account's messages in that state. Closed likewise, or when another account's are asked for. */
+enum err imap_stored(struct imap *i, struct account_id account, uint64_t messages,
+                     struct message_reader **out);
 void imap_offers(const struct imap *i, struct imap_offer *out);
 
 /* ---- the table (commands.c) ---- */

@@ -133,10 +133,58 @@ static void test_conversations(void **state)
     assert_int_equal(conversations_run(folder, &core), 0);
 }
 
+#define MANY 2500 /* so many that several threads read them */
+#define ONE_IN 97
+
+static void say(struct str said, struct buf *replies)
+{
+    buf_clear(replies);
+    while (said.n)
+        driven_feed(&driven, &said, replies);
+}
+
+static void expect_in(const struct buf *replies, struct str text)
+{
+    size_t at;
+
+    if (!str_find(buf_str(replies), text, &at))
+        fail_msg("%.*s\nhas no %.*s", (int)replies->n, replies->p, STR_ARG(text));
+}
+
+static void test_reading_by_threads(void **state)
+{
+    struct buf mail = buf_make(1000), replies = buf_make(BUF_UNLIMITED),
+               found = buf_make(BUF_UNLIMITED);
+
+    (void)state;
+    begin();
+    buf_add(&found, S("* SEARCH"));
+    for (int n = 1; n <= MANY; n++) {
+        buf_clear(&mail);
+        buf_printf(&mail, "Subject: %d\r\n\r\n%s %d\r\n", n, n % ONE_IN ? "hay" : "a Needle", n);
+        world_mail(buf_str(&mail));
+        if (n % ONE_IN == 0)
+            buf_printf(&found, " %d", n);
+    }
+    buf_add(&found, S("\r\n"));
+    say(S("a1 SELECT INBOX\r\n"), &replies);
+    say(S("a2 SEARCH BODY needle\r\na3 SEARCH OR BODY \"needle\" TEXT nowhere\r\n"), &replies);
+    expect_in(&replies, buf_str(&found));
+    say(S("a4 SORT (ARRIVAL SUBJECT) UTF-8 1:300 BODY needle\r\n"), &replies);
+    expect_in(&replies, S("* SORT 194 291 97\r\n")); /* all arrived at once; numbers are texts here */
+    say(S("a5 SORT (REVERSE SUBJECT) UTF-8 1:300 BODY needle\r\n"), &replies);
+    expect_in(&replies, S("* SORT 97 291 194\r\n"));
+    end();
+    buf_free(&mail);
+    buf_free(&replies);
+    buf_free(&found);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conversations),
+        cmocka_unit_test(test_reading_by_threads),
     };
 
     if (argc > 1)

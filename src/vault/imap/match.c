@@ -334,21 +334,38 @@ enum match_cost match_cost(const struct match *m)
 
 /* ---- what a message holds ---- */
 
-struct asked asked_make(const struct roster_entry *entry, struct message_reader *stored, struct cx *cx,
-                        struct facts_table *table)
+struct asker asker_make(struct message_reader *stored, struct facts_table *table)
 {
-    return (struct asked){
-        .entry = entry, .stored = stored, .cx = cx, .table = table, .header = buf_make(BUF_UNLIMITED)};
+    return (struct asker){.stored = stored,
+                          .table = table,
+                          .cx = {.arena = arena_new(0)},
+                          .header = buf_make(BUF_UNLIMITED),
+                          .folded = buf_make(BUF_UNLIMITED),
+                          .text = message_text_make()};
+}
+
+void asker_free(struct asker *a)
+{
+    buf_free(&a->header);
+    buf_free(&a->folded);
+    message_text_free(&a->text);
+    arena_free(a->cx.arena);
+}
+
+struct asked asked_make(const struct roster_entry *entry, struct asker *by)
+{
+    buf_clear(&by->header);
+    return (struct asked){.entry = entry, .by = by};
 }
 
 void asked_end(struct asked *a)
 {
-    buf_free(&a->header);
+    arena_reset(a->by->cx.arena);
 }
 
 static enum err open_message(struct asked *a)
 {
-    enum err e = a->is_open ? OK : reading_open(&a->reading, a->stored, a->cx, a->entry->body);
+    enum err e = a->is_open ? OK : reading_open(&a->reading, a->by->stored, &a->by->cx, a->entry->body);
 
     a->is_open = !e;
     return e;
@@ -361,8 +378,8 @@ static enum err read_header(struct asked *a)
 
     if (e || a->has_header)
         return e;
-    buf_add(&a->header, a->reading.m.prefix);
-    if (!mime_read_header(a->reading.parts, 0, &a->reading.source, &a->header))
+    buf_add(&a->by->header, a->reading.m.prefix);
+    if (!mime_read_header(a->reading.parts, 0, &a->reading.source, &a->by->header))
         return a->reading.failed;
     a->has_header = true;
     return OK;
@@ -374,7 +391,7 @@ static enum err read_facts(struct asked *a, struct str *packed)
     struct facts_row row;
     struct buf made = buf_make(BUF_UNLIMITED);
     bool found;
-    enum err e = reader_facts(a->stored, a->cx, a->entry->body, &row, &found);
+    enum err e = reader_facts(a->by->stored, &a->by->cx, a->entry->body, &row, &found);
 
     if (!e && found && facts_read(row.raw, &a->own_facts)) {
         *packed = row.raw;
@@ -383,8 +400,8 @@ static enum err read_facts(struct asked *a, struct str *packed)
     if (!e || e == ERR_DAMAGED)
         e = read_header(a);
     if (!e) {
-        facts_write(&made, buf_str(&a->header));
-        *packed = str_copy(a->cx->arena, buf_str(&made));
+        facts_write(&made, buf_str(&a->by->header));
+        *packed = str_copy(a->by->cx.arena, buf_str(&made));
         facts_read(*packed, &a->own_facts);
     }
     buf_free(&made);
@@ -393,13 +410,14 @@ static enum err read_facts(struct asked *a, struct str *packed)
 
 enum err asked_facts(struct asked *a, const struct facts **out)
 {
-    struct str packed = a->table && !a->facts ? facts_table_find(a->table, a->entry->body) : STR_NONE;
+    struct str packed =
+        a->by->table && !a->facts ? facts_table_find(a->by->table, a->entry->body) : STR_NONE;
     enum err e = OK;
 
     if (!a->facts && (!packed.n || !facts_read(packed, &a->own_facts))) {
         e = read_facts(a, &packed);
-        if (!e && a->table)
-            facts_table_add(a->table, a->entry->body, packed);
+        if (!e && a->by->table)
+            facts_table_add(a->by->table, a->entry->body, packed);
     }
     if (e)
         return e;
@@ -429,7 +447,7 @@ static enum err ask_header(const struct node *n, struct asked *a, bool *fits)
                fold = buf_make(BUF_UNLIMITED);
     struct header_field f;
     enum err e = read_header(a);
-    struct str rest = buf_str(&a->header);
+    struct str rest = buf_str(&a->by->header);
 
     *fits = false;
     while (!e && !*fits && take_header_field(&rest, &f)) {
@@ -474,29 +492,26 @@ static enum err ask_sent(const struct node *n, struct asked *a, bool *fits)
 
 static enum err ask_text(const struct node *n, struct asked *a, bool *fits)
 {
-    struct casemap fold = {0};
     struct finder finder = finder_make(n->needle);
-    struct buf room = buf_make(BUF_UNLIMITED);
-    struct message_text t;
+    struct buf *room = &a->by->folded;
+    struct message_text *t = &a->by->text;
+    struct casemap fold = {0};
     struct str piece;
     enum err e = open_message(a);
 
     if (e)
         return e;
     if (n->kind == IMAP_KEY_TEXT)
-        finder_feed(&finder, casemap_next(&fold, a->reading.m.prefix, &room));
-    t = message_text_make(a->reading.parts, a->reading.count, &a->reading.source,
-                          n->kind == IMAP_KEY_TEXT ? TEXT_HEADER | TEXT_PARTS | TEXT_BODY : TEXT_BODY);
-    while (!finder.found && message_text_next(&t, &piece))
-        finder_feed(&finder, casemap_next(&fold, piece, &room));
+        finder_feed(&finder, casemap_next(&fold, a->reading.m.prefix, room));
+    message_text_begin(t, a->reading.parts, a->reading.count, &a->reading.source,
+                       n->kind == IMAP_KEY_TEXT ? TEXT_HEADER | TEXT_PARTS | TEXT_BODY : TEXT_BODY);
+    while (!finder.found && message_text_next(t, &piece))
+        finder_feed(&finder, casemap_next(&fold, piece, room));
     if (!finder.found)
-        finder_feed(&finder, casemap_end(&fold, &room));
+        finder_feed(&finder, casemap_end(&fold, room));
     *fits = finder.found || !n->needle.n;
-    e = t.failed ? a->reading.failed : OK;
-    message_text_free(&t);
     finder_free(&finder);
-    buf_free(&room);
-    return e;
+    return t->failed ? a->reading.failed : OK;
 }
 
 static enum err ask_id(const struct node *n, struct asked *a, bool *fits)

@@ -6,6 +6,7 @@
  * i;unicode-casemap. */
 #pragma once
 #include "mail/facts.h"
+#include "mail/text.h"
 #include "proto/imap_search.h"
 #include "vault/imap/facts_table.h"
 #include "vault/imap/imap.h"
@@ -29,21 +30,28 @@ bool match_make(struct imap *i, const struct imap_search *s, const struct match_
 enum match_cost { MATCH_PICTURE, MATCH_FACTS, MATCH_HEADER, MATCH_BODY };
 enum match_cost match_cost(const struct match *m);
 
-/* A message, and what has been found out of it so far. Lives for one step. */
+/* Who asks, of one message after the other: a thread's, and a step's. */
+struct asker {
+    struct message_reader *stored;
+    struct facts_table *table; /* of the mailbox, held; may be NULL */
+    struct cx cx;              /* private, and the rest: room, kept from message to message */
+    struct buf header, folded;
+    struct message_text text;
+};
+struct asker asker_make(struct message_reader *stored, struct facts_table *table);
+void asker_free(struct asker *a);
+
+/* A message, and what has been found out of it so far. */
 struct asked {
     const struct roster_entry *entry;
-    struct message_reader *stored;
-    struct cx *cx;
-    struct facts_table *table; /* of the mailbox, held; may be NULL */
+    struct asker *by;
     const struct facts *facts; /* NULL: not known yet */
     struct facts own_facts;
     bool is_open, has_header;
     struct reading reading;
-    struct buf header;
     unsigned fuzzy_count, fuzzy_sum; /* RELEVANCY (RFC 6203): of 100 */
 };
-struct asked asked_make(const struct roster_entry *entry, struct message_reader *stored, struct cx *cx,
-                        struct facts_table *table);
+struct asked asked_make(const struct roster_entry *entry, struct asker *by); /* one at a time */
 void asked_end(struct asked *a);
 
 /* A message that has gone meanwhile does not match. */

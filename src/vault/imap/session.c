@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #define IDLE_MS (30 * 60 * 1000) /* RFC 9051 §5.4: the least there may be */
+#define MUCH_TO_READ 2000        /* messages, whose rows would fill a good part of the store's cache */
 #define TELL_MS (5 * 1000)       /* RFC 9585: no news for so long, and the client may wonder */
 #define TELL_AGAIN_MS (15 * 1000)
 
@@ -33,18 +34,21 @@ enum err imap_view(struct imap *i, struct view **out)
     return OK;
 }
 
-enum err imap_stored(struct imap *i, struct account_id account, struct message_reader **out)
+enum err imap_stored(struct imap *i, struct account_id account, uint64_t messages,
+                     struct message_reader **out)
 {
+    bool much = messages > MUCH_TO_READ;
     struct view *v;
     enum err e = imap_view(i, &v);
 
     if (e)
         return e;
-    if (i->stored && i->stored_of.v != account.v)
+    if (i->stored && (i->stored_of.v != account.v || i->stored_much != much))
         reader_close(&i->stored);
     if (!i->stored)
-        i->stored = reader_open(v, account);
+        i->stored = reader_open(v, account, much);
     i->stored_of = account;
+    i->stored_much = much;
     *out = i->stored;
     return OK;
 }

@@ -102,7 +102,7 @@ static enum err open_view(struct turn *t)
     t->v = view_open(t->s->store->engine);
     t->view_used = 0;
     if (t->v)
-        t->stored = reader_open(t->v, t->f->account);
+        t->stored = reader_open(t->v, t->f->account, true);
     return t->v ? OK : fail(&t->cx, ERR_STORE, "the store is closed");
 }
 
@@ -207,13 +207,14 @@ static void add_folded(struct buf *out, struct casemap *fold, struct buf *room, 
 
 static enum err read_part(struct reading *r, unsigned what, struct str before, struct buf *out)
 {
-    struct message_text text = message_text_make(r->parts, r->count, &r->source, what);
+    struct message_text text = message_text_make();
     scoped(buf_free) struct buf room = buf_make(BUF_UNLIMITED);
     struct casemap fold = {0};
     struct str piece;
     bool failed;
 
     buf_clear(out);
+    message_text_begin(&text, r->parts, r->count, &r->source, what);
     add_folded(out, &fold, &room, before);
     while (!out->full && message_text_next(&text, &piece))
         add_folded(out, &fold, &room, piece);

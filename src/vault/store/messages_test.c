@@ -425,38 +425,53 @@ static void test_recent(void **state)
     assert_int_equal(first, 3);
 }
 
-/* ---- what many look like ---- */
+/* ---- many messages, one after the other ---- */
 
-static void test_looks(void **state)
+/* In order, with gaps of every length, and then what is not there, or behind. */
+static void read_with_gaps(const struct body_id *bodies, int n, bool much)
+{
+    struct view *v = view_open(engine);
+    struct message_reader *r = reader_open(v, TOM, much);
+    struct facts_row facts;
+    struct cold_row row;
+    bool found;
+
+    for (int step = 1; step < 40; step += 3)
+        for (int i = 0; i < n; i += step) {
+            must(reader_cold(r, &cx, bodies[i], &row, &found));
+            assert_true(found);
+            assert_int_equal(row.body_size, i);
+            if (i % 7 == 0 || i == n / 2) {
+                must(reader_cold(r, &cx, (struct body_id){bodies[i].v + 1}, &row, &found));
+                assert_int_equal(found, i + 1 < n && bodies[i + 1].v == bodies[i].v + 1);
+                must(reader_cold(r, &cx, bodies[i / 2], &row, &found));
+                assert_int_equal(row.body_size, i / 2);
+            }
+            must(reader_facts(r, &cx, bodies[i], &facts, &found)); /* these have none */
+            assert_false(found);
+        }
+    for (int i = 0; i < n; i += i == 99 ? 101 : 1) { /* a whole stretch is left out */
+        must(reader_cold(r, &cx, bodies[i], &row, &found));
+        assert_true(found && row.body_size == (uint64_t)i);
+        must(reader_cold(r, &cx, bodies[i], &row, &found)); /* the same again */
+        assert_true(found && row.body_size == (uint64_t)i);
+    }
+    reader_close(&r);
+    view_close(&v);
+}
+
+static void test_reader(void **state)
 {
     enum { MANY = 300 };
     struct body_id bodies[MANY];
-    struct cold_row row;
-    struct view *v;
-    struct message_reader *l;
-    bool found;
 
     (void)state;
     for (int i = 0; i < MANY; i++) {
         deliver(TOM, INBOX, 0, (uint64_t)i);
         bodies[i] = entry_of(TOM, INBOX, (uint32_t)i + 1).body;
     }
-    v = view_open(engine);
-    l = reader_open(v, TOM);
-    for (int step = 1; step < 40; step += 3) /* in order, with gaps of every length */
-        for (int i = 0; i < MANY; i += step) {
-            must(reader_cold(l, &cx, bodies[i], &row, &found));
-            assert_true(found);
-            assert_int_equal(row.body_size, i);
-            if (i % 7 == 0) { /* and what is not there, or behind */
-                must(reader_cold(l, &cx, (struct body_id){bodies[i].v + 1}, &row, &found));
-                assert_int_equal(found, i + 1 < MANY && bodies[i + 1].v == bodies[i].v + 1);
-                must(reader_cold(l, &cx, bodies[i / 2], &row, &found));
-                assert_int_equal(row.body_size, i / 2);
-            }
-        }
-    reader_close(&l);
-    view_close(&v);
+    for (int much = 0; much < 2; much++)
+        read_with_gaps(bodies, MANY, much);
 }
 
 int main(void)
@@ -476,7 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_replace, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_quota, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_recent, store_set_up, store_tear_down),
-        cmocka_unit_test_setup_teardown(test_looks, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_reader, store_set_up, store_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

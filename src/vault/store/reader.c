@@ -1,7 +1,6 @@
 #include "vault/store/reader.h"
 
 #include "base/arena.h"
-#include "base/scoped.h"
 #include "vault/store/body.h"
 #include "vault/store/trail.h"
 
@@ -10,16 +9,18 @@
 struct message_reader {
     struct account_id account;
     struct trail *cold, *facts, *pieces;
+    struct buf key; /* of the row that is asked for */
 };
 
-struct message_reader *reader_open(struct view *v, struct account_id account)
+struct message_reader *reader_open(struct view *v, struct account_id account, bool much)
 {
     struct message_reader *r = must_alloc(sizeof(*r));
 
     *r = (struct message_reader){.account = account,
-                                 .cold = trail_open(v, cold_part(account)),
-                                 .facts = trail_open(v, facts_part(account)),
-                                 .pieces = trail_open(v, piece_part(account))};
+                                 .cold = trail_open(v, cold_part(account), much),
+                                 .facts = trail_open(v, facts_part(account), much),
+                                 .pieces = trail_open(v, piece_part(account), much),
+                                 .key = buf_make(ENGINE_MAX_KEY)};
     return r;
 }
 
@@ -30,6 +31,7 @@ void reader_close(struct message_reader **r)
     trail_close(&(*r)->cold);
     trail_close(&(*r)->facts);
     trail_close(&(*r)->pieces);
+    buf_free(&(*r)->key);
     free(*r);
     *r = NULL;
 }
@@ -37,12 +39,12 @@ void reader_close(struct message_reader **r)
 enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id body, struct cold_row *row,
                      bool *found)
 {
-    scoped(buf_free) struct buf key = buf_make(32);
     struct str value;
     enum err e;
 
-    cold_key_pack(&key, &(struct cold_key){.body = body.v});
-    e = trail_get(r->cold, cx, buf_str(&key), &value, found);
+    buf_clear(&r->key);
+    cold_key_pack(&r->key, &(struct cold_key){.body = body.v});
+    e = trail_get(r->cold, cx, buf_str(&r->key), &value, found);
     if (e || !*found)
         return e;
     return cold_unpack(cx->arena, value, row)
@@ -53,22 +55,21 @@ enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id bod
 enum err reader_facts(struct message_reader *r, struct cx *cx, struct body_id body,
                       struct facts_row *row, bool *found)
 {
-    scoped(buf_free) struct buf key = buf_make(32);
-
-    facts_key_pack(&key, &(struct facts_key){.body = body.v});
-    return trail_get(r->facts, cx, buf_str(&key), &row->raw, found);
+    buf_clear(&r->key);
+    facts_key_pack(&r->key, &(struct facts_key){.body = body.v});
+    return trail_get(r->facts, cx, buf_str(&r->key), &row->raw, found);
 }
 
 enum err reader_piece(struct message_reader *r, struct cx *cx, const struct message *m, uint32_t n,
                       struct str *piece)
 {
-    scoped(buf_free) struct buf key = buf_make(32);
     struct str value = STR_NONE;
     bool found;
     enum err e;
 
-    piece_key_pack(&key, &(struct piece_key){.body = m->body.v, .n = n});
-    e = trail_get(r->pieces, cx, buf_str(&key), &value, &found);
+    buf_clear(&r->key);
+    piece_key_pack(&r->key, &(struct piece_key){.body = m->body.v, .n = n});
+    e = trail_get(r->pieces, cx, buf_str(&r->key), &value, &found);
     if (!e)
         e = body_piece_check(cx, m->body, m->body_size, n, found, value);
     if (!e)

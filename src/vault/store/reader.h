@@ -3,14 +3,15 @@
  * Cold rows, facts and pieces lie in the order of their bodies' ids, and so do, mostly, the messages of a mailbox: a
  * reader goes along with them (trail.h). One view, one thread; close it before the view.
  *
- *     scoped(reader_close) struct message_reader *r = reader_open(view, account);
+ *     scoped(reader_close) struct message_reader *r = reader_open(view, account, false);
  *     e = reader_cold(r, cx, entry->body, &cold, &found); */
 #pragma once
 #include "vault/store/mailbox.h"
 
 struct message_reader;
 
-struct message_reader *reader_open(struct view *v, struct account_id account);
+/* much: so many messages that to keep what is read of them in the store's cache would do no good (view_scan_much()). */
+struct message_reader *reader_open(struct view *v, struct account_id account, bool much);
 void reader_close(struct message_reader **r); /* NULL is fine */
 
 /* What a row points to lives in cx->arena, or until the reader is asked for one of its kind that is of another body. */

@@ -166,7 +166,7 @@ static void set_one(int round)
 static void look_at_all(int round)
 {
     struct view *v = view_open(engine);
-    struct message_reader *l = reader_open(v, TOM);
+    struct message_reader *l = reader_open(v, TOM, false);
     struct cx row_cx = {.arena = arena_new(0)};
     const struct roster_entry *e;
     struct roster_walk w;

@@ -1,5 +1,5 @@
 /* Where a scan is of no use, because the rows of others lie between, it is given up for a while; and the longer, the more
- * often that was so. */
+ * often that was so. One that was of use, until a whole stretch was left out, is opened anew behind that. */
 #include "vault/store/trail.h"
 
 #include "base/arena.h"
@@ -15,17 +15,20 @@
 struct trail {
     struct view *v;
     struct part part;
+    bool much;
     struct scan *scan;     /* NULL: none */
     struct str key, value; /* where it stands */
     struct buf last;       /* asked for before */
+    unsigned found;        /* so often did the scan stand where it was wanted, since it was opened */
     unsigned one_by_one, patience;
 };
 
-struct trail *trail_open(struct view *v, struct part part)
+struct trail *trail_open(struct view *v, struct part part, bool much)
 {
     struct trail *t = must_alloc(sizeof(*t));
 
-    *t = (struct trail){.v = v, .part = part, .last = buf_make(ENGINE_MAX_KEY), .patience = PATIENCE};
+    *t = (struct trail){
+        .v = v, .part = part, .much = much, .last = buf_make(ENGINE_MAX_KEY), .patience = PATIENCE};
     return t;
 }
 
@@ -48,8 +51,14 @@ static bool step(struct trail *t)
 static bool open_scan(struct trail *t, struct cx *cx, struct str key)
 {
     char end = (char)(key.p[0] + 1);
+    struct str to = {&end, 1};
 
-    return !view_scan(t->v, cx, t->part, key, (struct str){&end, 1}, false, &t->scan) && step(t);
+    scan_close(&t->scan);
+    t->found = 0;
+    if (t->much ? view_scan_much(t->v, cx, t->part, key, to, &t->scan)
+                : view_scan(t->v, cx, t->part, key, to, false, &t->scan))
+        return false;
+    return step(t);
 }
 
 static void give_up(struct trail *t)
@@ -60,26 +69,35 @@ static void give_up(struct trail *t)
         t->patience *= 2;
 }
 
+/* Where the scan stands: before the key, on it, or behind it. */
+static int move_on(struct trail *t, struct str key)
+{
+    int order = str_compare(t->key, key);
+
+    for (int i = 0; order < 0 && i < STEPS_MOST && step(t); i++)
+        order = str_compare(t->key, key);
+    return order;
+}
+
 /* The scan stands on the row that is wanted. */
 static bool move(struct trail *t, struct cx *cx, struct str key)
 {
-    bool moved;
-    int order;
+    int order = -1;
 
     if (t->scan && str_same(t->key, key))
         return true;
     if (t->one_by_one || !t->last.n || str_compare(key, buf_str(&t->last)) <= 0)
         return false;
-    moved = t->scan || open_scan(t, cx, key);
-    order = moved ? str_compare(t->key, key) : -1;
-    for (int i = 0; moved && order < 0 && i < STEPS_MOST; i++) {
-        moved = step(t);
-        order = moved ? str_compare(t->key, key) : -1;
-    }
-    if (order < 0)
-        give_up(t);
-    else if (order == 0)
+    if (t->scan)
+        order = move_on(t, key);
+    if (order < 0 && (!t->scan || t->found >= PATIENCE) && open_scan(t, cx, key))
+        order = str_compare(t->key, key);
+    if (order == 0) {
+        t->found++;
         t->patience = PATIENCE;
+    } else if (order < 0) {
+        give_up(t);
+    }
     return order == 0;
 }
 

@@ -1,0 +1,124 @@
+/* Whoever is through with its messages takes the next few, so that all are through at about the same time. Few enough that
+ * a turn ends when it should, and so many that each thread's reader has something to go along. */
+#include "vault/imap/hunt.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/scoped.h"
+
+#include <unistd.h>
+
+#define TAKEN_AT_ONCE 512
+#define TAKEN_BYTES ((uint64_t)1024 * 1024) /* a message more, at most */
+#define HELPERS_MOST 3
+
+struct shared {
+    const struct hunt *h;
+    pthread_mutex_t lock; /* guards what follows */
+    size_t taken;
+    enum err e;
+};
+
+static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
+static long helping; /* threads, of all hunts */
+
+/* Some that nobody has asked of yet: *n is 0 when it is over. */
+static struct hunted *take(struct shared *s, size_t *n)
+{
+    const struct hunt *h = s->h;
+    uint64_t bytes = 0;
+    HOLD(&s->lock);
+    struct hunted *first = h->all + s->taken;
+
+    *n = 0;
+    if (s->e || (s->taken && monotonic_ms() >= h->ends))
+        return first;
+    while (s->taken < h->n && *n < TAKEN_AT_ONCE && bytes < TAKEN_BYTES) {
+        bytes += first[*n].entry->size;
+        ++*n;
+        s->taken++;
+    }
+    return first;
+}
+
+static enum err ask_of(const struct hunt *h, struct asker *asker, struct hunted *x)
+{
+    struct asked a = asked_make(x->entry, asker);
+    enum err e = match_ask(h->match, &a, &x->fits);
+
+    x->fuzzy_count = a.fuzzy_count;
+    x->fuzzy_sum = a.fuzzy_sum;
+    asked_end(&a);
+    return e;
+}
+
+static void take_part(struct shared *s, struct asker *asker)
+{
+    struct hunted *x;
+    enum err e = OK;
+    size_t n;
+
+    while (!e && (x = take(s, &n), n))
+        for (size_t i = 0; i < n && !e; i++)
+            e = ask_of(s->h, asker, &x[i]);
+    if (!e)
+        return;
+    HOLD(&s->lock);
+    s->e = e;
+}
+
+static void *help(void *arg)
+{
+    struct shared *s = arg;
+    struct view *v = view_open(s->h->engine);
+    scoped(reader_close) struct message_reader *stored = NULL;
+    struct asker asker;
+
+    if (!v)
+        return NULL; /* the store is down; the others will hear of it */
+    stored = reader_open(v, s->h->account, true);
+    asker = asker_make(stored, NULL);
+    take_part(s, &asker);
+    asker_free(&asker);
+    reader_close(&stored);
+    view_close(&v);
+    return NULL;
+}
+
+static long may_help(size_t n)
+{
+    long most = sysconf(_SC_NPROCESSORS_ONLN) - 1, wanted = (long)(n / TAKEN_AT_ONCE) - 1;
+    HOLD(&count_lock);
+
+    if (most > HELPERS_MOST)
+        most = HELPERS_MOST;
+    most -= helping;
+    wanted = wanted < most ? wanted : most;
+    if (wanted < 0)
+        wanted = 0;
+    helping += wanted;
+    return wanted;
+}
+
+static void helped(long n)
+{
+    HOLD(&count_lock);
+
+    helping -= n;
+}
+
+enum err hunt(const struct hunt *h, struct asker *asker, size_t *done)
+{
+    struct shared s = {.h = h, .lock = PTHREAD_MUTEX_INITIALIZER};
+    long helpers = may_help(h->n), started = 0;
+    pthread_t threads[HELPERS_MOST];
+
+    while (started < helpers && pthread_create(&threads[started], NULL, help, &s) == 0)
+        started++;
+    take_part(&s, asker);
+    for (long i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    helped(helpers);
+    *done = s.taken;
+    return s.e;
+}
