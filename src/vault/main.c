@@ -13,6 +13,7 @@
 #include "vault/attached.h"
 #include "vault/channel.h"
 #include "vault/queue/queue.h"
+#include "vault/search/search.h"
 #include "vault/session.h"
 #include "vault/signon/handles.h"
 #include "vault/signon/signon.h"
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #define LEASH 3
+#define INDEX_DIRECTORY "index" /* beneath the store's; the engine leaves it alone */
 #define MOST_DESCRIPTORS 200000
 #define MOST_HANDLES 100000
 #define MOST_TRANSACTIONS 40000
@@ -269,6 +271,7 @@ static enum err open_parts(struct start *s)
     if (gives_service(s)) {
         backup_clear(&vault, false);
         vault.queue = queue_open(&vault);
+        vault.search = search_open(vault.store, INDEX_DIRECTORY);
     }
     channels = vault.channels = channels_new(&vault, vault.loop, gate_ended);
     return OK;
@@ -333,6 +336,7 @@ static void stop(void)
     if (vault.queue)
         queue_close(vault.queue);
     channels_free(channels);
+    search_close(&vault.search);
     repair_end(&vault);
     if (vault.signons)
         signons_close(vault.signons);

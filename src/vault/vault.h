@@ -20,6 +20,7 @@ struct vault {
     struct transactions
         *transactions; /* SMTP transactions under way, and what they may still add to quotas */
     struct queue *queue;
+    struct search *search; /* NULL: nobody is served, and nothing is indexed */
     struct loop *loop;
     struct channels *channels; /* and with them the long lane */
     int64_t started_ms;

@@ -219,14 +219,14 @@ static bool must_begin_again(const struct searching *x)
     return x->keys && x->keys_are_missing;
 }
 
-/* The next message of the walk that the client knows. NULL: none. */
+/* The next message of the walk that the client knows, and that may fit. NULL: none. */
 static const struct roster_entry *next_message(struct searching *x, uint32_t *number)
 {
     const struct roster_entry *entry;
 
     while ((entry = roster_next(&x->walk))) {
         *number = x->scope.selected ? number_of(&x->numbers, &x->walk, entry) : x->walk.number;
-        if (*number)
+        if (*number && match_may(x->match, x->walk.number))
             return entry;
     }
     return NULL;
@@ -299,6 +299,8 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     scoped(asker_free) struct asker asker = asker_make(NULL, table);
     enum err e = imap_stored(i, x->scope.at.account, roster_counts(x->roster)->exists, &asker.stored);
 
+    if (!x->walk.number)
+        match_find_candidates(x->match, i);
     if (!e)
         e = (reads ? read_through : look_through)(i, x, &asker, &through);
     if (!e && must_begin_again(x)) {

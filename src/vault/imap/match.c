@@ -9,7 +9,9 @@
 #include "mail/words.h"
 #include "vault/imap/response.h"
 #include "vault/imap/selected.h"
+#include "vault/search/search.h"
 #include "vault/store/metadata.h"
+#include "vault/vault.h"
 
 #include <stdlib.h>
 
@@ -24,9 +26,10 @@ struct node {
     struct imap_set set; /* SEQUENCE, UID: UIDs, in order */
     int64_t from, to;    /* times in ms, days or sizes: from ≤ x < to */
     struct str field;
-    unsigned fact;     /* FACTS_…: the field is one of those; 0: none */
-    struct str needle; /* folded; of EMAILID and THREADID as it is */
-    bool either;       /* of FUZZY: children[0] the words as they stand, [1] all of them anywhere */
+    unsigned fact;       /* FACTS_…: the field is one of those; 0: none */
+    struct str needle;   /* folded; of EMAILID and THREADID as it is */
+    bool either;         /* of FUZZY: children[0] the words as they stand, [1] all of them anywhere */
+    const uint64_t *may; /* BODY, TEXT: bits of search_candidates(); NULL: all may hold the needle */
     struct node **children;
     size_t count;
 };
@@ -35,6 +38,8 @@ struct match {
     struct match_scope scope;
     struct imap_set recent;
     struct node *root;
+    bool knows_candidates;
+    const uint64_t *may; /* the messages that may fit, likewise */
 };
 
 /* ---- making it ready ---- */
@@ -332,6 +337,57 @@ enum match_cost match_cost(const struct match *m)
     return m->root->cost;
 }
 
+/* ---- candidates ---- */
+
+static const uint64_t *find_candidates(struct imap *i, const struct match *m, struct node *n);
+
+/* Of all children (AND) or any (OR). */
+static const uint64_t *candidates_of_group(struct imap *i, const struct match *m, const struct node *n)
+{
+    size_t words = roster_counts(m->scope.roster)->exists / 64 + 1;
+    uint64_t *all = NULL;
+    bool any = false;
+
+    for (size_t c = 0; c < n->count; c++) {
+        const uint64_t *bits = find_candidates(i, m, n->children[c]);
+
+        any |= !bits;
+        if (!bits)
+            continue;
+        for (size_t w = 0; all && w < words; w++)
+            all[w] = n->kind == IMAP_KEY_AND ? all[w] & bits[w] : all[w] | bits[w];
+        if (!all) {
+            all = arena_array(i->arena, uint64_t, words);
+            memcpy(all, bits, words * sizeof(*all));
+        }
+    }
+    return n->kind == IMAP_KEY_OR && any ? NULL : all;
+}
+
+/* NULL: all. What NOT says of a candidate only its text tells. */
+static const uint64_t *find_candidates(struct imap *i, const struct match *m, struct node *n)
+{
+    if (n->kind == IMAP_KEY_BODY || n->kind == IMAP_KEY_TEXT)
+        return n->may = search_candidates(
+                   i->s->vault->search, i->arena, m->scope.at.account, m->scope.roster,
+                   n->kind == IMAP_KEY_BODY ? INDEX_BODY : INDEX_HEADER | INDEX_BODY, n->needle);
+    if (n->kind == IMAP_KEY_NOT)
+        find_candidates(i, m, n->children[0]);
+    return n->kind == IMAP_KEY_AND || n->kind == IMAP_KEY_OR ? candidates_of_group(i, m, n) : NULL;
+}
+
+void match_find_candidates(struct match *m, struct imap *i)
+{
+    if (!m->knows_candidates && m->root->cost == MATCH_BODY && i->s->vault && i->s->vault->search)
+        m->may = find_candidates(i, m, m->root);
+    m->knows_candidates = true;
+}
+
+bool match_may(const struct match *m, uint32_t number)
+{
+    return search_is_candidate(m->may, number);
+}
+
 /* ---- what a message holds ---- */
 
 struct asker asker_make(struct message_reader *stored, struct facts_table *table)
@@ -593,7 +649,9 @@ static enum err ask(const struct match *m, const struct node *n, struct asked *a
         return n->fact ? ask_fact(n, a, fits) : ask_header(n, a, fits);
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
-        return ask_text(n, a, fits);
+        *fits = !n->may ||
+                search_is_candidate(n->may, roster_number(m->scope.roster, entry->uid));
+        return *fits ? ask_text(n, a, fits) : OK;
     default:
         *fits = true;
         return OK;

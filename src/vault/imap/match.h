@@ -30,6 +30,11 @@ bool match_make(struct imap *i, const struct imap_search *s, const struct match_
 enum match_cost { MATCH_PICTURE, MATCH_FACTS, MATCH_HEADER, MATCH_BODY };
 enum match_cost match_cost(const struct match *m);
 
+/* Asks the index (vault/search/search.h), once: in the long lane, before the first message is asked about. */
+void match_find_candidates(struct match *m, struct imap *i);
+/* False: message `number` of the picture does not fit, without asking. */
+bool match_may(const struct match *m, uint32_t number);
+
 /* Who asks, of one message after the other: a thread's, and a step's. */
 struct asker {
     struct message_reader *stored;
