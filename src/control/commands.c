@@ -51,6 +51,11 @@ const struct command commands[] = {
      "Read the whole store and name what disagrees or cannot be read. With --repair, while no server "
      "runs, write what can be read into a new data directory, and name what was left out or made anew; "
      "the old one stays as it is."},
+    {"index", "ADDRESS", NULL, 1, 1, cmd_index,
+     "Make the full-text index of an account anew, from what is stored, and wait until it is complete. "
+     "Searches work meanwhile, without it. An index is otherwise made by itself when a text is looked "
+     "for "
+     "in a large mailbox, kept up to date, and replaced if it is damaged or lost."},
     {"backup", "DIR", NULL, 1, 1, cmd_backup,
      "Copy the store into a directory, consistent, while the server runs or not; with the certificate "
      "made at "

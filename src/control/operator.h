@@ -86,6 +86,7 @@ json_t *json_time(uint64_t ms);
 #define COMMAND(name) enum err name(struct operator* op)
 COMMAND(cmd_backup);
 COMMAND(cmd_restore);
+COMMAND(cmd_index);
 COMMAND(cmd_serve);
 COMMAND(cmd_check_config);
 COMMAND(cmd_help);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -27,8 +28,12 @@ void progress_begin(struct progress *p, const char *doing, uint64_t total)
 
 static void show(const struct progress *p)
 {
-    fprintf(stderr, "\r\033[K%s: %.1f of %.1f MB", p->doing, (double)p->done / 1e6,
-            (double)p->total / 1e6);
+    if (p->counts)
+        fprintf(stderr, "\r\033[K%s: %" PRIu64 " of %" PRIu64 " %s", p->doing, p->done, p->total,
+                p->counts);
+    else
+        fprintf(stderr, "\r\033[K%s: %.1f of %.1f MB", p->doing, (double)p->done / 1e6,
+                (double)p->total / 1e6);
     fflush(stderr);
 }
 

@@ -7,6 +7,7 @@
 struct progress {
     const char *doing; /* "copying" */
     uint64_t done, total;
+    const char *counts; /* "messages"; NULL, as progress_begin() leaves it: bytes */
     int64_t shown_ms;
 };
 

@@ -649,8 +649,7 @@ static enum err ask(const struct match *m, const struct node *n, struct asked *a
         return n->fact ? ask_fact(n, a, fits) : ask_header(n, a, fits);
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
-        *fits = !n->may ||
-                search_is_candidate(n->may, roster_number(m->scope.roster, entry->uid));
+        *fits = !n->may || search_is_candidate(n->may, roster_number(m->scope.roster, entry->uid));
         return *fits ? ask_text(n, a, fits) : OK;
     default:
         *fits = true;

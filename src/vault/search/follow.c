@@ -36,7 +36,7 @@
 #define COMMIT_BYTES ((size_t)4 << 20)
 #define COMMIT_MOST 2000
 #define TURN_MOST 20000 /* messages; then others have their turn */
-#define VIEW_MOST 256    /* messages that are read through one view */
+#define VIEW_MOST 256   /* messages that are read through one view */
 #define LOG_UNWRITTEN 10000
 #define NICE 10
 
