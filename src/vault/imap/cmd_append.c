@@ -257,6 +257,7 @@ static enum err take_all(struct imap *i, struct appending *x)
     if (e)
         return e;
     mark_taken(i, x->uploads, x->a.count);
+    selected_note_own(i, x->p.at, added.first_uid, added.first_uid + (uint32_t)x->a.count - 1);
     if (x->p.rights & IMAP_RIGHT_READ) /* RFC 4315 §3: who may not look need not know */
         say_uid(reply_code(i), &added, x->a.count);
     return OK;
@@ -353,6 +354,7 @@ static enum err replace_on(struct imap *i, void *state, bool *done)
     if (e)
         return e;
     mark_taken(i, &upload, 1);
+    selected_note_own(i, x->p.at, added.first_uid, added.first_uid);
     say_uid(&code, &added, 1);
     buf_add_char(&code, '\0');
     imap_say(i, "OK", code.p, "in its place");

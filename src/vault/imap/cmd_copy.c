@@ -82,6 +82,8 @@ enum err cmd_copy(struct imap *i, const struct imap_command *c)
         return e;
     e = messages_copy(s->store, &s->cx, i->selected->at, &uids, to.at, flags_allowed(to.rights),
                       &copied, &s->ticket);
+    if (!e && copied.count)
+        selected_note_own(i, to.at, copied.to_first, copied.to_last);
     if (!e && is_told(&to, &copied))
         write_copyuid(reply_code(i), &copied);
     return e;
@@ -116,6 +118,8 @@ enum err cmd_move(struct imap *i, const struct imap_command *c)
         return reply_no(i, "NOPERM", "you may not remove messages here");
     e = messages_move(s->store, &s->cx, i->selected->at, &uids, to.at, flags_allowed(to.rights),
                       &copied, &s->ticket);
+    if (!e && copied.count)
+        selected_note_own(i, to.at, copied.to_first, copied.to_last);
     if (!e)
         say_moved(i, &to, &copied);
     return e;

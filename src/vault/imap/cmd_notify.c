@@ -1,6 +1,4 @@
-/* NOTIFY (RFC 5465).
- *
- * RFC-GAP: §5 would have a client not hear of what it did itself; the change log does not say who it was. */
+/* NOTIFY (RFC 5465). */
 #include "vault/imap/commands.h"
 
 #include "base/arena.h"

@@ -7,6 +7,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define REMOVED_AT_ONCE                                                                                \
+    CONTEXT_SORTED_MOST /* a sorted list goes whole: its positions are one picture's */
+
 struct context {
     struct arena *arena;
     struct str tag;
@@ -151,7 +154,7 @@ static void show_new(struct imap *i, const struct context *c, const uint32_t *no
     if (!c->search.returns.update.att_count)
         return;
     for (size_t k = 0; k < n; k++)
-        if (added[k] && now[k] >= first)
+        if (added[k] && now[k] >= first && !selected_is_own(i, now[k]))
             uids[count++] = now[k];
     uids = ordered(i->arena, uids, count);
     for (size_t k = 0; k < count; k++)
@@ -186,21 +189,34 @@ static void become(struct imap *i, struct context *c, const uint32_t *now, size_
 
 /* ---- messages that go ---- */
 
-void contexts_removed(struct imap *i, const struct imap_set *uids)
+/* At most REMOVED_AT_ONCE of them, so that a step and its output are bounded; true: that was all. */
+static bool remove_some(struct imap *i, struct context *c, const struct imap_set *uids)
+{
+    struct arena *arena = arena_new(0);
+    uint32_t *left = arena_array(arena, uint32_t, c->n);
+    size_t n = 0, most = 0;
+
+    for (size_t m = 0; m < c->n; m++)
+        if (most < REMOVED_AT_ONCE && imap_set_has(uids, c->uids[m]))
+            most++;
+        else
+            left[n++] = c->uids[m];
+    if (most)
+        become(i, c, left, n);
+    arena_free(arena);
+    return most < REMOVED_AT_ONCE;
+}
+
+bool contexts_removed(struct imap *i, const struct imap_set *uids, size_t *next)
 {
     struct contexts *all = contexts_of(i);
 
-    for (size_t k = 0; all && k < all->n && uids->count; k++) {
-        struct context *c = all->v[k];
-        uint32_t *left = arena_array(i->arena, uint32_t, c->n);
-        size_t n = 0;
-
-        for (size_t m = 0; m < c->n; m++)
-            if (!imap_set_has(uids, c->uids[m]))
-                left[n++] = c->uids[m];
-        if (n < c->n)
-            become(i, c, left, n);
+    while (all && *next < all->n && uids->count) {
+        if (imap_is_enough(i))
+            return false;
+        *next += remove_some(i, all->v[*next], uids);
     }
+    return true;
 }
 
 /* ---- messages that come or change ---- */

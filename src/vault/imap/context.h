@@ -33,8 +33,9 @@ enum err search_again(struct imap *i, const struct search_again *a);
 
 /* ---- for sync.c and the session ---- */
 
-/* These UIDs will be said to be gone now: before that, while message numbers still name them. */
-void contexts_removed(struct imap *i, const struct imap_set *uids);
+/* These UIDs will be said to be gone now: before that, while message numbers still name them.
+ * *next begins as 0. True: that was all; false: enough for one step. */
+bool contexts_removed(struct imap *i, const struct imap_set *uids, size_t *next);
 /* These have come or changed, and that was told; from first_new on they are new. */
 void contexts_moved(struct imap *i, const struct imap_set *uids, uint32_t first_new);
 /* Says what follows from that, as much as one step allows; true: that was all. */

@@ -22,6 +22,7 @@ void selected_end(struct imap *i)
     known_drop(&s->known);
     imap_set_builder_free(&s->recent);
     imap_set_builder_free(&s->saved);
+    imap_set_builder_free(&s->own);
     free((void *)(uintptr_t)s->name.p);
     free(s);
 }
@@ -71,6 +72,35 @@ struct numbers numbers_of(const struct imap *i, const struct roster *r)
     const struct known *known = i->selected->known;
 
     return (struct numbers){known_is_current(known, r) ? NULL : known};
+}
+
+/* ---- the session's own messages ---- */
+
+void selected_note_own(struct imap *i, struct mailbox_ref at, uint32_t first, uint32_t last)
+{
+    struct selected *s = i->selected;
+
+    if (s && i->notify && s->at.account.v == at.account.v && s->at.mailbox.v == at.mailbox.v)
+        imap_set_add_range(&s->own, first, last);
+}
+
+bool selected_is_own(const struct imap *i, uint32_t uid)
+{
+    struct imap_set set = imap_set_built(&i->selected->own);
+
+    return set.count && imap_set_has(&set, uid);
+}
+
+void selected_forget_own(struct imap *i, uint32_t before)
+{
+    struct imap_set_builder *own = &i->selected->own;
+    size_t n = 0;
+
+    while (n < own->count && own->ranges[n].last < before)
+        n++;
+    if (n)
+        memmove(own->ranges, own->ranges + n, (own->count - n) * sizeof(*own->ranges));
+    own->count -= n;
 }
 
 /* ---- \Recent ---- */

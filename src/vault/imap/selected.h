@@ -30,6 +30,10 @@ struct selected {
     /* Changes of flags with this modseq are this session's own, and were told by the command that made them, as far as
      * its client wants to hear of them (.SILENT). 0: none. Good for one command */
     uint64_t told_modseq;
+    /* New messages that this session put here itself since the client was last told: it need not be shown them
+     * (RFC 5465 §5.2) */
+    struct imap_set_builder own;
+    bool gone;                 /* others deleted it: BYE, as soon as no reply is owed any more */
     struct sync *sync;         /* under way; sync.c's own */
     struct contexts *contexts; /* searches that are kept up to date; context.c's own */
     struct str name;           /* as the client calls it; malloc */
@@ -57,6 +61,11 @@ static inline uint32_t number_of(const struct numbers *n, const struct roster_wa
 {
     return n->known ? known_number(n->known, entry->uid) : w->number;
 }
+
+/* New messages, `first` to `last` in the mailbox `at`, are this session's own. */
+void selected_note_own(struct imap *i, struct mailbox_ref at, uint32_t first, uint32_t last);
+bool selected_is_own(const struct imap *i, uint32_t uid);
+void selected_forget_own(struct imap *i, uint32_t before); /* those below this UID */
 
 bool selected_is_recent(const struct imap *i, uint32_t uid);
 /* Takes the mark of \Recent, of those that no session has had (rev1 only): they are added to selected->recent. */

@@ -167,6 +167,15 @@ static enum err tell_others_changes(struct imap *i, bool selected, bool expunged
     return !e && *done ? notify_some(i) : e;
 }
 
+/* RFC 2180 §3.3: numbers that the client knows mean nothing any more. No command is left without its reply. */
+static void hang_up_if_gone(struct imap *i)
+{
+    if (!i->selected || !i->selected->gone || (i->phase != COMMANDS && i->phase != IDLING))
+        return;
+    imap_say(i, "BYE", NULL, "the selected mailbox was deleted");
+    i->phase = LEAVING;
+}
+
 /* Others' changes, then the tagged reply, which may be the last word of this phase. */
 static void finish(struct imap *i)
 {
@@ -190,6 +199,7 @@ static void finish(struct imap *i)
     else
         i->mistakes = 0;
     forget_command(i);
+    hang_up_if_gone(i);
 }
 
 /* ---- steps ---- */
@@ -461,6 +471,7 @@ static void tell_unasked(struct imap *i)
     if (e)
         imap_log_failure(i, e);
     i->tells_on = !e && !done;
+    hang_up_if_gone(i);
     if (!i->tells_on)
         arena_release(i->arena); /* no command is there that would have something in it */
 }

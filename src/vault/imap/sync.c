@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum sync_part { REMOVALS, VANISHED, CHANGES, COUNTS };
+enum sync_part { GOING, CONTEXTS, REMOVALS, VANISHED, CHANGES, COUNTS };
 
 struct sync {
     struct roster *roster;
@@ -21,6 +21,8 @@ struct sync {
     enum sync_part part;
     bool may_expunge;
     uint32_t removed, added;
+    struct imap_set_builder going; /* UIDs, if there are contexts to be told of them */
+    size_t contexts_told;
     struct imap_set_builder vanished;
     size_t vanished_told;
     struct imap_set_builder fresh; /* UIDs of new messages, if more than their number is to be told */
@@ -33,6 +35,7 @@ void sync_forget(struct selected *s)
     if (!s->sync)
         return;
     roster_drop(&s->sync->roster);
+    imap_set_builder_free(&s->sync->going);
     imap_set_builder_free(&s->sync->vanished);
     imap_set_builder_free(&s->sync->fresh);
     imap_set_builder_free(&s->sync->moved);
@@ -47,34 +50,16 @@ static bool says_vanished(const struct imap *i)
 
 /* ---- beginning ---- */
 
-/* RFC 5267 §4.3.4: what goes, before it is said to be gone. */
-static void tell_contexts(struct imap *i, const struct roster *r)
-{
-    struct known_compare c = known_compare(i->selected->known, r);
-    struct imap_set_builder gone = {0};
-    struct known_news news;
-    struct imap_set set;
-
-    while (known_news(&c, &news))
-        if (news.kind == KNOWN_REMOVED)
-            imap_set_add(&gone, news.uid);
-    set = imap_set_built(&gone);
-    contexts_removed(i, &set);
-    imap_set_builder_free(&gone);
-}
-
 static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
 {
     struct sync *y = must_alloc(sizeof(*y));
 
     y->roster = r;
     y->may_expunge = may_expunge;
-    y->part = may_expunge ? REMOVALS : CHANGES;
+    y->part = !may_expunge ? CHANGES : i->selected->contexts ? GOING : REMOVALS;
     y->compare = known_compare(i->selected->known, r);
     flag_text_begin(&y->flags, r);
     mailbox_flags_tell_new(i, r);
-    if (may_expunge && i->selected->contexts)
-        tell_contexts(i, r);
     return y;
 }
 
@@ -95,6 +80,33 @@ static enum err begin_if_news(struct imap *i, bool may_expunge, struct sync **ou
 }
 
 /* ---- the parts; false: enough for one step ---- */
+
+static bool find_going(struct imap *i, struct sync *y)
+{
+    struct known_news news;
+
+    while (!imap_is_enough(i)) {
+        if (!known_news(&y->compare, &news)) {
+            y->part = CONTEXTS;
+            y->compare = known_compare(i->selected->known, y->roster);
+            return true;
+        }
+        if (news.kind == KNOWN_REMOVED)
+            imap_set_add(&y->going, news.uid);
+    }
+    return false;
+}
+
+/* RFC 5267 §4.3.4: what goes, before it is said to be gone. */
+static bool tell_contexts(struct imap *i, struct sync *y)
+{
+    struct imap_set set = imap_set_built(&y->going);
+
+    if (!contexts_removed(i, &set, &y->contexts_told))
+        return false;
+    y->part = REMOVALS;
+    return true;
+}
 
 static bool tell_removals(struct imap *i, struct sync *y)
 {
@@ -156,7 +168,7 @@ static bool tell_changes(struct imap *i, struct sync *y)
         y->added += news.kind == KNOWN_ADDED;
         if (news.kind != KNOWN_REMOVED && i->selected->contexts)
             imap_set_add(&y->moved, news.uid);
-        if (news.kind == KNOWN_ADDED && items)
+        if (news.kind == KNOWN_ADDED && items && !selected_is_own(i, news.uid))
             imap_set_add(&y->fresh, news.uid);
     }
     return false;
@@ -179,6 +191,10 @@ static void tell_counts(struct imap *i, struct sync *y)
 
 static bool tell(struct imap *i, struct sync *y)
 {
+    if (y->part == GOING && !find_going(i, y))
+        return false;
+    if (y->part == CONTEXTS && !tell_contexts(i, y))
+        return false;
     if (y->part == REMOVALS && !tell_removals(i, y))
         return false;
     if (y->part == VANISHED && !tell_vanished(i, y))
@@ -189,12 +205,6 @@ static bool tell(struct imap *i, struct sync *y)
     return true;
 }
 
-static void mailbox_is_gone(struct imap *i)
-{
-    imap_say(i, "BYE", NULL, "the selected mailbox was deleted");
-    i->phase = LEAVING;
-}
-
 static void begin_news(struct imap *i, const struct sync *y, uint32_t first_new)
 {
     const struct imap_fetch *items = notify_items_of_new(i);
@@ -203,6 +213,7 @@ static void begin_news(struct imap *i, const struct sync *y, uint32_t first_new)
     if (items)
         news_begin(i, items, &fresh);
     contexts_moved(i, &moved, first_new);
+    selected_forget_own(i, first_new);
 }
 
 enum err sync_some(struct imap *i, bool may_expunge, bool *done)
@@ -216,7 +227,7 @@ enum err sync_some(struct imap *i, bool may_expunge, bool *done)
     if (!s->sync)
         e = begin_if_news(i, may_expunge, &s->sync);
     if (e == ERR_NOT_FOUND) {
-        mailbox_is_gone(i);
+        s->gone = true;
         return OK;
     }
     if (e || !s->sync)
