@@ -13,7 +13,6 @@
 
 #include <inttypes.h>
 
-#define MESSAGES_BETWEEN_LOOKS 32  /* at the clock, where a message costs next to nothing */
 #define READ_AT_ONCE (1024 * 1024) /* so much of messages that are through may stay in memory */
 
 struct fetch {
@@ -318,12 +317,10 @@ static void end_fetch(struct imap *i, struct fetch *f)
 /* Hot items alone. */
 static bool run_quick(struct imap *i, struct fetch *f)
 {
-    unsigned count = 0;
+    unsigned looks = 0;
     uint32_t number;
 
-    while (i->s->out.n < SESSION_OUT) {
-        if (++count % MESSAGES_BETWEEN_LOOKS == 0 && imap_is_enough(i))
-            return false;
+    while (!imap_is_enough_among(i, &looks)) {
         number = next_message(f);
         if (!number)
             return true;

@@ -65,10 +65,11 @@ static enum err store_run(struct imap *i, void *state, bool *done)
 {
     struct store_told *t = state;
     const struct roster_entry *entry;
+    unsigned looks = 0;
     uint32_t number;
     enum err e = t->roster ? OK : begin_telling(i, t);
 
-    while (!e && !imap_is_enough(i)) {
+    while (!e && !imap_is_enough_among(i, &looks)) {
         entry = roster_next(&t->walk);
         if (!entry) {
             *done = true;

@@ -111,8 +111,9 @@ static bool tell_contexts(struct imap *i, struct sync *y)
 static bool tell_removals(struct imap *i, struct sync *y)
 {
     struct known_news news;
+    unsigned looks = 0;
 
-    while (!imap_is_enough(i)) {
+    while (!imap_is_enough_among(i, &looks)) {
         if (!known_news(&y->compare, &news)) {
             y->part = VANISHED;
             y->compare = known_compare(i->selected->known, y->roster);
@@ -157,8 +158,9 @@ static bool tell_changes(struct imap *i, struct sync *y)
     bool tells_flags = notify_selected_events(i) & IMAP_EVENT_FLAG_CHANGE;
     const struct imap_fetch *items = notify_items_of_new(i);
     struct known_news news;
+    unsigned looks = 0;
 
-    while (!imap_is_enough(i)) {
+    while (!imap_is_enough_among(i, &looks)) {
         if (!known_news(&y->compare, &news)) {
             y->part = COUNTS;
             return true;
