@@ -66,6 +66,9 @@ class Server:
         self.ports = {protocol: free_port() for protocol in self.protocols}
         self.processes = []
 
+    def index(self, address):
+        """Makes the index of an account's texts, if there is such a thing."""
+
     def pids(self):
         return [process.pid for process in self.processes]
 
@@ -138,6 +141,9 @@ class Posthorn(Server):
                 self._command("account", "add", address, "--password-stdin", text=PASSWORD + "\n")
             self.has_accounts = True
         return self
+
+    def index(self, address):
+        self._command("index", address)
 
     def counters(self):
         done = subprocess.run([self.program, "--config", self.config, "--json", "status"], capture_output=True)

@@ -397,6 +397,8 @@ static enum err index_account(struct turn *t, bool *through)
     bool write;
     enum err e = list_contents(t);
 
+    if (!index_count(t->f->x))
+        log_line(LOG_INFO, "index-begun", "account=%" PRIu64, t->f->account.v);
     if (!e)
         e = add_contents(t, through);
     if (e || !*through)
