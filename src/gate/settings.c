@@ -40,6 +40,7 @@ static void put_in_force(struct arena *arena, const struct config *config, bool 
         .message_size = config->limits.message_size,
         .recipients = config->limits.recipients < MOST_RCPTS ? config->limits.recipients : MOST_RCPTS,
         .errors = config->limits.errors,
+        .idle_commands = config->limits.idle_commands,
         .allow_plaintext_auth = config->allow_plaintext_auth,
         .has_certificate = has_certificate,
         .scram = config->scram,

@@ -369,7 +369,7 @@ static void message_end(struct smtp *s)
         reply_error(s, e);
         return;
     }
-    s->refusals = 0;
+    s->refusals = s->idle_commands = 0;
     reply(s, 250, "2.0.0", "ok, queued as %s", id);
 }
 

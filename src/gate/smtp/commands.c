@@ -79,8 +79,7 @@ static enum err cmd_quit(struct smtp *s, struct str args)
     return OK;
 }
 
-/* RFC-GAP: RFC 5321 §3.5.3 would have VRFY tell who exists (SHOULD). §7.3: who may use it is for the site to say; here
- * RCPT is the one place that tells. */
+/* RFC 5321 §7.3: a site may have VRFY verify nobody, and then it answers 252; RCPT is the one place that tells. */
 static enum err cmd_vrfy(struct smtp *s, struct str args)
 {
     if (args.n == 0)
@@ -90,8 +89,7 @@ static enum err cmd_vrfy(struct smtp *s, struct str args)
     return OK;
 }
 
-/* RFC-GAP: RFC 5321 §3.5.3 would have EXPN supported (SHOULD); §7.3 lets a site refuse it, and who is behind an alias is
- * nobody's business. */
+/* RFC 5321 §7.3 lets a site disable it, §4.5.1 does not ask for it: who is behind an alias is nobody's business. */
 static enum err cmd_expn(struct smtp *s, struct str args)
 {
     (void)args;
@@ -142,14 +140,14 @@ static const struct smtp_command commands[] = {
     {"MAIL", STATE_READY, MAY_BE_UTF8, MAIL_LINE_MAX, cmd_mail},
     {"RCPT", TRANSACTION, JOINS_ENVELOPE | MAY_BE_UTF8, MAIL_LINE_MAX, cmd_rcpt},
     {"DATA", STATE_RCPT, ENDS_PIPELINE | NO_ARGUMENT, COMMAND_LINE_MAX, cmd_data},
-    {"EHLO", ANY_STATE, ENDS_PIPELINE, COMMAND_LINE_MAX, cmd_ehlo},
-    {"HELO", ANY_STATE, ENDS_PIPELINE, COMMAND_LINE_MAX, cmd_helo},
-    {"RSET", ANY_STATE, NO_ARGUMENT, COMMAND_LINE_MAX, cmd_rset},
-    {"NOOP", ANY_STATE, ENDS_PIPELINE | MAY_BE_UTF8, COMMAND_LINE_MAX, cmd_noop},
+    {"EHLO", ANY_STATE, ENDS_PIPELINE | LEADS_NOWHERE, COMMAND_LINE_MAX, cmd_ehlo},
+    {"HELO", ANY_STATE, ENDS_PIPELINE | LEADS_NOWHERE, COMMAND_LINE_MAX, cmd_helo},
+    {"RSET", ANY_STATE, NO_ARGUMENT | LEADS_NOWHERE, COMMAND_LINE_MAX, cmd_rset},
+    {"NOOP", ANY_STATE, ENDS_PIPELINE | MAY_BE_UTF8 | LEADS_NOWHERE, COMMAND_LINE_MAX, cmd_noop},
     {"QUIT", ANY_STATE, ENDS_PIPELINE | NO_ARGUMENT, COMMAND_LINE_MAX, cmd_quit},
-    {"VRFY", ANY_STATE, ENDS_PIPELINE | MAY_BE_UTF8, COMMAND_LINE_MAX, cmd_vrfy},
+    {"VRFY", ANY_STATE, ENDS_PIPELINE | MAY_BE_UTF8 | LEADS_NOWHERE, COMMAND_LINE_MAX, cmd_vrfy},
     {"EXPN", ANY_STATE, ENDS_PIPELINE | MAY_BE_UTF8, COMMAND_LINE_MAX, cmd_expn},
-    {"HELP", ANY_STATE, ENDS_PIPELINE, COMMAND_LINE_MAX, cmd_help},
+    {"HELP", ANY_STATE, ENDS_PIPELINE | LEADS_NOWHERE, COMMAND_LINE_MAX, cmd_help},
     /* RFC 3030 §2: its chunk follows at once and has to be read whatever the state, so the handler looks at it */
     {"BDAT", ANY_STATE, CHUNK_FOLLOWS, COMMAND_LINE_MAX, cmd_bdat},
     /* RFC 3207 §4 */

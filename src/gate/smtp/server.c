@@ -223,6 +223,17 @@ static void refuse_command(struct smtp *s, const struct smtp_command *c, const s
         set_state(s, STATE_ENDED);
 }
 
+/* What is harmless once keeps a connection busy for ever: 421, as Postfix answers junk commands. */
+static bool is_one_too_many(struct smtp *s, const struct smtp_command *c)
+{
+    if (!c || !(c->flags & LEADS_NOWHERE) || ++s->idle_commands <= s->settings->idle_commands)
+        return false;
+    log_line(LOG_INFO, "too-many-idle-commands", "client=%s commands=%u",
+             log_value(str_from_c(s->client)), s->settings->idle_commands);
+    reply(s, 421, "4.7.0", "too many commands without a message, closing the connection");
+    return true;
+}
+
 static void run_command(struct smtp *s, struct str line)
 {
     struct str args = line, name;
@@ -234,7 +245,7 @@ static void run_command(struct smtp *s, struct str line)
     fault = command_fault(c, line, args);
     if (fault || !(c->flags & JOINS_ENVELOPE) || !(c->states & s->state))
         answer_envelope(s);
-    if (s->state == STATE_ENDED)
+    if (s->state == STATE_ENDED || is_one_too_many(s, c))
         return;
     if (fault)
         refuse_command(s, c, fault);

@@ -29,6 +29,7 @@ struct smtp_settings {
     uint64_t message_size;     /* SIZE (RFC 1870) */
     size_t recipients;         /* the most of one message; RFC 9422's RCPTMAX */
     unsigned errors;           /* that many mistakes end the session */
+    unsigned idle_commands;    /* and so do that many that lead nowhere, without a message between */
     bool allow_plaintext_auth; /* AUTH without TLS, also from other than loopback */
     bool has_certificate;      /* STARTTLS is offered */
     bool scram;                /* and so is SCRAM: its keys are kept */

@@ -11,6 +11,7 @@ static const struct smtp_settings settings = {.hostname = S("mail.acompany.test"
                                               .message_size = 700000,
                                               .recipients = 150,
                                               .errors = 20,
+                                              .idle_commands = 100,
                                               .allow_plaintext_auth = true,
                                               .has_certificate = true,
                                               .scram = true};

@@ -50,6 +50,7 @@ static void begin(void)
                                           .message_size = 10 * 1024 * 1024,
                                           .recipients = 1000,
                                           .errors = 20,
+                                          .idle_commands = 1000,
                                           .has_certificate = true,
                                           .scram = true,
                                           .local_domain = S("acompany.test")};
@@ -152,6 +153,8 @@ static bool do_set(struct str value, struct buf *replies)
         run.settings.recipients = (size_t)v;
     else if (str_same(name, S("errors")))
         run.settings.errors = (unsigned)v;
+    else if (str_same(name, S("idle-commands")))
+        run.settings.idle_commands = (unsigned)v;
     else if (str_same(name, S("plaintext-auth")))
         run.settings.allow_plaintext_auth = v;
     else if (str_same(name, S("certificate")))

@@ -49,11 +49,12 @@ struct smtp {
     bool signed_on;
     bool stopping;
     bool pause; /* smtp_feed() returns before the next command, so that the reply gets away */
-    uint64_t steps, moved; /* lines and bodies taken, for smtp_has_moved() */
-    unsigned errors;       /* mistakes of the peer */
-    unsigned refusals;     /* recipients refused, since the last message that went through */
-    char *helo;            /* what EHLO or HELO said; NULL before */
-    char *tls_text;        /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL without TLS */
+    uint64_t steps, moved;  /* lines and bodies taken, for smtp_has_moved() */
+    unsigned errors;        /* mistakes of the peer */
+    unsigned idle_commands; /* that led nowhere, since the last message that went through */
+    unsigned refusals;      /* recipients refused, since the last message that went through */
+    char *helo;             /* what EHLO or HELO said; NULL before */
+    char *tls_text;         /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL without TLS */
     struct handle session;
     struct envelope *envelope; /* from MAIL to the end of the transaction */
     struct body *body;         /* from DATA or the first BDAT to the end of the message */
@@ -95,6 +96,7 @@ enum {
     NO_ARGUMENT = 4,
     MAY_BE_UTF8 = 8,    /* RFC 6531 §3.3, §3.7.4 */
     CHUNK_FOLLOWS = 16, /* RFC 3030 §2 */
+    LEADS_NOWHERE = 32, /* nothing comes of it: a session has no need of many */
 };
 
 #define ANY_STATE (STATE_START | STATE_READY | STATE_MAIL | STATE_RCPT | STATE_CHUNKS)

@@ -284,7 +284,7 @@ static void test_peer_that_does_not_read(void **state)
     int fd;
 
     (void)state;
-    serve("smtp", true, "");
+    serve("smtp", true, "idle-commands = 200000");
     fd = dial();
     client_hears(fd, "220 mail.acompany.test ESMTP\r\n");
     for (size_t i = 0; i < COMMANDS; i++) {
