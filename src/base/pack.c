@@ -5,6 +5,10 @@ void pack_u64(struct buf *b, uint64_t v)
     char bytes[10];
     size_t n = 0;
 
+    if (v < 128) { /* most are */
+        buf_add_char(b, (char)v);
+        return;
+    }
     for (; v > 127; v >>= 7)
         bytes[n++] = (char)(v | 128);
     bytes[n++] = (char)v;

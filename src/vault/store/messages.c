@@ -101,19 +101,17 @@ static void add_result(struct flagging *f, const struct roster_entry *entry, uin
 
     if (out->count == f->room) {
         size_t room = f->room ? f->room * 2 : 16;
-        struct flags_of *more = arena_array(f->arena, struct flags_of, room);
+        struct flags_of *more = arena_alloc_raw(f->arena, room * sizeof(*more));
 
         if (out->count)
             memcpy(more, out->messages, out->count * sizeof(*more));
         out->messages = more;
         f->room = room;
     }
-    out->messages[out->count++] =
-        (struct flags_of){.uid = entry->uid,
-                          .changed = flags != entry->flags,
-                          .flags = flags,
-                          .modseq = flags != entry->flags ? f->modseq : entry->modseq,
-                          .modseq_before = entry->modseq};
+    out->messages[out->count++] = (struct flags_of){.uid = entry->uid,
+                                                    .changed = flags != entry->flags,
+                                                    .flags = flags,
+                                                    .modseq_before = entry->modseq};
 }
 
 static uint64_t changed_flags(const struct flagging *f, uint64_t flags)

@@ -45,7 +45,7 @@ struct flags_result {
         uint32_t uid;
         bool changed; /* then its modseq is the one above */
         uint64_t flags;
-        uint64_t modseq, modseq_before;
+        uint64_t modseq_before;
     } * messages; /* all of the set that are there, but those of `failed`; ascending */
     size_t count;
     struct imap_set failed; /* modified since `unchanged_since`: MODIFIED (RFC 7162 §3.1.3) */
