@@ -1,5 +1,6 @@
-/* A hash of contents, and the texts in chunks that never move. The keys of SORT stand beside the slots, a column for each
- * criterion, and count as long as nothing is added. */
+/* Messages in the order in which they were added, which is mostly that of the mailbox: so the next one that is asked for is
+ * mostly the next one here, and only where it is not a hash of contents is asked. Texts stand in chunks that never move;
+ * the keys of SORT in columns, one for each criterion, which count as long as nothing is added. */
 #include "vault/imap/facts_table.h"
 
 #include "base/arena.h"
@@ -12,16 +13,17 @@
 #define CHUNK ((size_t)64 * 1024)
 #define TABLES_MOST 256
 
-struct slot {
-    uint64_t body; /* 0: free */
+struct kept {
+    uint64_t body;
     const char *p;
     uint32_t n;
 };
+#define NOWHERE SIZE_MAX
 
 #define COLUMNS (IMAP_SORT_RELEVANCY + 1)
 
 struct column {
-    uint64_t *keys; /* of each slot; NULL: none */
+    uint64_t *keys; /* of each message; NULL: none */
     size_t count;   /* of messages when they were made */
 };
 
@@ -33,9 +35,12 @@ struct chunk {
 
 struct facts_table {
     struct mailbox_ref at;
-    pthread_mutex_t lock; /* held by who took it: guards the slots and chunks */
-    struct slot *slots;
-    size_t count, room; /* room: a power of two */
+    pthread_mutex_t lock; /* held by who took it: guards what follows, down to bytes */
+    struct kept *kept;
+    size_t count, room;
+    size_t likely;      /* in kept: what is probably asked for next */
+    uint32_t *places;   /* the hash: 1 and where it stands in kept; 0: free */
+    size_t place_count; /* a power of two */
     struct column columns[COLUMNS];
     struct chunk *chunks;
     size_t bytes;
@@ -57,7 +62,8 @@ static void free_table(struct facts_table *t)
     }
     for (size_t i = 0; i < COLUMNS; i++)
         free(t->columns[i].keys);
-    free(t->slots);
+    free(t->kept);
+    free(t->places);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -128,56 +134,56 @@ void facts_table_give_back(struct facts_table **t)
 
 static size_t place_of(const struct facts_table *t, uint64_t body)
 {
-    size_t at = (size_t)(body * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->room - 1);
+    size_t at = (size_t)(body * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->place_count - 1);
 
-    while (t->slots[at].body && t->slots[at].body != body)
-        at = (at + 1) & (t->room - 1);
+    while (t->places[at] && t->kept[t->places[at] - 1].body != body)
+        at = (at + 1) & (t->place_count - 1);
     return at;
 }
 
-struct str facts_table_find(const struct facts_table *t, struct body_id body)
+/* In kept. */
+static size_t find(struct facts_table *t, uint64_t body)
 {
-    const struct slot *s;
+    uint32_t place;
 
-    if (!t->room)
-        return STR_NONE;
-    s = &t->slots[place_of(t, body.v)];
-    return s->body ? (struct str){s->p, s->n} : STR_NONE;
+    if (t->likely < t->count && t->kept[t->likely].body == body)
+        return t->likely++;
+    place = t->count ? t->places[place_of(t, body)] : 0;
+    if (!place)
+        return NOWHERE;
+    t->likely = place;
+    return place - 1;
 }
 
-static void count_bytes(struct facts_table *t, int64_t n)
+struct str facts_table_find(struct facts_table *t, struct body_id body)
+{
+    size_t at = find(t, body.v);
+
+    return at == NOWHERE ? STR_NONE : (struct str){t->kept[at].p, t->kept[at].n};
+}
+
+static void count_bytes(struct facts_table *t, size_t n)
 {
     HOLD(&list_lock);
 
-    t->bytes += (size_t)n;
-    list_bytes += (size_t)n;
+    t->bytes += n;
+    list_bytes += n;
 }
 
-static void forget_columns(struct facts_table *t)
+static void grow(struct facts_table *t)
 {
-    for (size_t i = 0; i < COLUMNS; i++) {
-        if (t->columns[i].keys)
-            count_bytes(t, -(int64_t)(t->room * sizeof(*t->columns[i].keys)));
-        free(t->columns[i].keys);
-        t->columns[i] = (struct column){0};
-    }
-}
+    size_t room = t->room ? t->room * 2 : 128;
 
-static void grow_slots(struct facts_table *t)
-{
-    struct slot *old = t->slots;
-    size_t room = t->room;
-
-    if (t->count * 4 < t->room * 3)
+    if (t->count < t->room)
         return;
-    forget_columns(t);
-    t->room = room ? room * 2 : 256;
-    t->slots = must_alloc(t->room * sizeof(*t->slots));
-    for (size_t i = 0; i < room; i++)
-        if (old[i].body)
-            t->slots[place_of(t, old[i].body)] = old[i];
-    free(old);
-    count_bytes(t, (int64_t)((t->room - room) * sizeof(*old)));
+    t->kept = must_realloc(t->kept, room * sizeof(*t->kept));
+    free(t->places);
+    t->place_count = 2 * room;
+    t->places = must_alloc(t->place_count * sizeof(*t->places));
+    for (size_t i = 0; i < t->count; i++)
+        t->places[place_of(t, t->kept[i].body)] = (uint32_t)i + 1;
+    count_bytes(t, (room - t->room) * (sizeof(*t->kept) + 2 * sizeof(*t->places)));
+    t->room = room;
 }
 
 static char *take_room(struct facts_table *t, size_t n)
@@ -189,7 +195,7 @@ static char *take_room(struct facts_table *t, size_t n)
         c->room = room;
         c->next = t->chunks;
         t->chunks = c;
-        count_bytes(t, (int64_t)(sizeof(*c) + room));
+        count_bytes(t, sizeof(*c) + room);
     }
     t->chunks->used += n;
     return t->chunks->bytes + t->chunks->used - n;
@@ -197,19 +203,17 @@ static char *take_room(struct facts_table *t, size_t n)
 
 void facts_table_add(struct facts_table *t, struct body_id body, struct str packed)
 {
-    struct slot *s;
     char *p;
 
-    if (!packed.n || packed.n > UINT32_MAX || t->bytes + packed.n > TABLE_MOST)
+    if (!packed.n || packed.n > UINT32_MAX || t->bytes + packed.n > TABLE_MOST ||
+        find(t, body.v) != NOWHERE)
         return;
-    grow_slots(t);
-    s = &t->slots[place_of(t, body.v)];
-    if (s->body)
-        return;
+    grow(t);
     p = take_room(t, packed.n);
     memcpy(p, packed.p, packed.n);
-    *s = (struct slot){.body = body.v, .n = (uint32_t)packed.n, .p = p};
-    t->count++;
+    t->places[place_of(t, body.v)] = (uint32_t)t->count + 1;
+    t->kept[t->count++] = (struct kept){.body = body.v, .n = (uint32_t)packed.n, .p = p};
+    t->likely = t->count;
 }
 
 /* ---- what SORT compares ---- */
@@ -223,24 +227,14 @@ static void make_column(struct facts_table *t, enum imap_sort_key criterion)
 {
     struct column *c = &t->columns[criterion];
     struct str *packed = must_alloc(t->count * sizeof(*packed));
-    uint64_t *keys = must_alloc(t->count * sizeof(*keys));
-    size_t n = 0;
 
-    if (!c->keys) {
-        c->keys = must_alloc(t->room * sizeof(*c->keys));
-        count_bytes(t, (int64_t)(t->room * sizeof(*c->keys)));
-    }
-    for (size_t i = 0; i < t->room; i++)
-        if (t->slots[i].body)
-            packed[n++] = (struct str){t->slots[i].p, t->slots[i].n};
-    sort_keys(criterion, packed, n, keys);
-    n = 0;
-    for (size_t i = 0; i < t->room; i++)
-        if (t->slots[i].body)
-            c->keys[i] = keys[n++];
+    for (size_t i = 0; i < t->count; i++)
+        packed[i] = (struct str){t->kept[i].p, t->kept[i].n};
+    c->keys = must_realloc(c->keys, t->count * sizeof(*c->keys));
+    count_bytes(t, (t->count - c->count) * sizeof(*c->keys));
     c->count = t->count;
+    sort_keys(criterion, packed, t->count, c->keys);
     free(packed);
-    free(keys);
 }
 
 void facts_table_order(struct facts_table *t, const struct imap_sort_criterion *criteria, size_t n)
@@ -250,15 +244,12 @@ void facts_table_order(struct facts_table *t, const struct imap_sort_criterion *
             make_column(t, criteria[i].key);
 }
 
-bool facts_table_keys(const struct facts_table *t, struct body_id body,
+bool facts_table_keys(struct facts_table *t, struct body_id body,
                       const struct imap_sort_criterion *criteria, size_t n, uint64_t *keys)
 {
-    size_t at;
+    size_t at = find(t, body.v);
 
-    if (!t->room)
-        return false;
-    at = place_of(t, body.v);
-    if (!t->slots[at].body)
+    if (at == NOWHERE)
         return false;
     for (size_t i = 0; i < n; i++) {
         const struct column *c = &t->columns[criteria[i].key];

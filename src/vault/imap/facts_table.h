@@ -15,7 +15,7 @@ void facts_table_give_back(struct facts_table **t); /* for scoped(); NULL is fin
 
 /* The packed facts of a message with this content, as long as the table is held; empty: not kept. By content and not by
  * UID: a mailbox that was a \Noselect name for a while counts from 1 again. */
-struct str facts_table_find(const struct facts_table *t, struct body_id body);
+struct str facts_table_find(struct facts_table *t, struct body_id body);
 /* Copies it, if there is room. */
 void facts_table_add(struct facts_table *t, struct body_id body, struct str packed);
 
@@ -26,5 +26,5 @@ size_t facts_table_count(const struct facts_table *t);
  * something was added since. */
 void facts_table_order(struct facts_table *t, const struct imap_sort_criterion *criteria, size_t n);
 /* After that: those of one message, one for each criterion. False: something was added since, or it is not in the table. */
-bool facts_table_keys(const struct facts_table *t, struct body_id body,
+bool facts_table_keys(struct facts_table *t, struct body_id body,
                       const struct imap_sort_criterion *criteria, size_t n, uint64_t *keys);
