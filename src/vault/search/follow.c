@@ -35,7 +35,7 @@
 #define TEXT_MOST ((size_t)4 << 20) /* of a header or body; what is longer the index does not know */
 #define COMMIT_BYTES ((size_t)4 << 20)
 #define COMMIT_MOST 2000
-#define TURN_MOST 20000 /* messages; then others have their turn */
+#define TURN_MOST 50000 /* messages; then others have their turn */
 #define VIEW_MOST 256   /* messages that are read through one view */
 #define LOG_UNWRITTEN 10000
 #define NICE 10
@@ -500,8 +500,9 @@ static void find_indexes(struct search *s)
 {
     DIR *d = opendir(s->directory);
     struct dirent *entry;
+    size_t n = 0;
 
-    while (d && s->count < FOLLOWED_MOST && (entry = readdir(d))) {
+    while (d && n < FOLLOWED_MOST && (entry = readdir(d))) {
         struct str name = str_from_c(entry->d_name);
         struct followed *f;
         uint64_t id;
@@ -510,6 +511,7 @@ static void find_indexes(struct search *s)
         if (!str_find_char(name, '.', &dot) || !str_same(str_from(name, dot), S(".idx")) ||
             !parse_u64(str_upto(name, dot), &id))
             continue;
+        n++;
         f = followed_hold(s, (struct account_id){id});
         followed_due(f, monotonic_ms() + LINGER_MS);
         followed_release(&f);
@@ -535,7 +537,6 @@ static struct followed *take_due(struct search *s, int64_t *next)
         return NULL;
     found->due = 0;
     found->holders++;
-    found->used = now;
     return found;
 }
 

@@ -132,7 +132,7 @@ static struct followed *oldest(struct search *s, bool open)
 
     for (size_t b = 0; b < BUCKETS; b++)
         for (struct followed *f = s->buckets[b]; f; f = f->next)
-            if (!f->holders && f->is_open == open && (!found || f->used < found->used))
+            if (!f->holders && !f->making && f->is_open == open && (!found || f->used < found->used))
                 found = f;
     return found && (too_many || (open && found->used < monotonic_ms() - UNUSED_MS)) ? found : NULL;
 }
@@ -310,6 +310,13 @@ static uint64_t *ask(struct followed *f, struct arena *a, const struct roster *r
     return NULL;
 }
 
+static bool has_too_many(struct search *s)
+{
+    HOLD(&s->lock);
+
+    return s->open > OPEN_MOST || s->count > FOLLOWED_MOST;
+}
+
 const uint64_t *search_candidates(struct search *s, struct arena *a, struct account_id account,
                                   const struct roster *r, unsigned parts, struct str folded)
 {
@@ -331,7 +338,7 @@ const uint64_t *search_candidates(struct search *s, struct arena *a, struct acco
             set_due(f, monotonic_ms());
     }
     followed_release(&f);
-    if (s->open > OPEN_MOST || s->count > FOLLOWED_MOST)
+    if (has_too_many(s))
         search_tidy(s);
     return bits;
 }

@@ -24,11 +24,11 @@ struct followed {
     struct followed *next;
     unsigned holders;
     bool is_open;
-    bool wanted; /* to be made if it is missing */
-    bool again;  /* to be thrown away first */
-    bool making; /* what `posthorn index` waits for */
-    int64_t due; /* monotonic; 0: nothing is known to have changed */
-    int64_t used;
+    bool wanted;  /* to be made if it is missing */
+    bool again;   /* to be thrown away first */
+    bool making;  /* what `posthorn index` waits for */
+    int64_t due;  /* monotonic; 0: nothing is known to have changed */
+    int64_t used; /* by who asks */
     unsigned failures;
     enum err failed;
     char cause[200];
