@@ -47,6 +47,11 @@ static bool can_compress(const struct imap_offer *o)
     return o->signed_on && !o->compressed;
 }
 
+static bool unauthenticate(const struct imap_offer *o)
+{
+    return o->signed_on && o->unauthenticate;
+}
+
 static bool append_limit(const struct imap_offer *o)
 {
     return o->signed_on && o->append_limit;

@@ -12,6 +12,7 @@ struct imap_offer {
     bool scram;             /* the setting of that name */
     bool binding;           /* TLS gives a channel binding: -PLUS */
     bool compressed;        /* COMPRESS is active: not offered twice */
+    bool unauthenticate;    /* the setting of that name */
     uint64_t append_limit;  /* bytes; 0: APPENDLIMIT is left out */
     uint32_t message_limit; /* messages; 0: MESSAGELIMIT is left out */
 };

@@ -12,6 +12,8 @@ enum arg {
     ARG_NUMBER,   /* number64 */
     ARG_INTERVAL, /* nz-number */
     ARG_SET,
+    ARG_UP_TO_UID, /* uniqueid, and the set is all up to it */
+    ARG_FROM_UID,
     ARG_OBJECTID,
     ARG_FILTER,
     ARG_MODSEQ,
@@ -67,6 +69,8 @@ static const struct key_word {
     {"THREADID", IMAP_KEY_THREADID, ARG_OBJECTID, false, 0, IMAP_NEEDS_THREAD},
     {"TO", IMAP_KEY_HEADER, ARG_FIELD, false, 0, IMAP_NEEDS_HEADER},
     {"UID", IMAP_KEY_UID, ARG_SET, false, 0, 0},
+    {"UIDAFTER", IMAP_KEY_UID, ARG_UP_TO_UID, true, 0, 0}, /* RFC 9738 */
+    {"UIDBEFORE", IMAP_KEY_UID, ARG_FROM_UID, true, 0, 0},
     {"UNANSWERED", IMAP_KEY_FLAG, ARG_NONE, true, IMAP_ANSWERED, 0},
     {"UNDELETED", IMAP_KEY_FLAG, ARG_NONE, true, IMAP_DELETED, 0},
     {"UNDRAFT", IMAP_KEY_FLAG, ARG_NONE, true, IMAP_DRAFT, 0},
@@ -210,6 +214,19 @@ static bool take_operand(struct program *g, struct str *in, struct place place,
     return true;
 }
 
+/* 1:uid, or uid:4294967295 */
+static bool take_uid_bound(struct program *g, struct str *in, bool up_to, struct imap_set *out)
+{
+    struct imap_range *range = arena_array(g->p->arena, struct imap_range, 1);
+    uint32_t uid;
+
+    if (!take_imap_nz_number(in, &uid))
+        return false;
+    *range = up_to ? (struct imap_range){1, uid} : (struct imap_range){uid, UINT32_MAX};
+    *out = (struct imap_set){.ranges = range, .count = 1};
+    return true;
+}
+
 static bool take_arg(struct program *g, struct str *in, struct place place, const struct key_word *w,
                      struct imap_key *out)
 {
@@ -235,6 +252,9 @@ static bool take_arg(struct program *g, struct str *in, struct place place, cons
         return true;
     case ARG_SET:
         return take_imap_set(g->p, in, &out->set);
+    case ARG_UP_TO_UID:
+    case ARG_FROM_UID:
+        return take_uid_bound(g, in, w->arg == ARG_UP_TO_UID, &out->set);
     case ARG_OBJECTID:
         return take_objectid(in, &out->text);
     case ARG_FILTER:

@@ -296,7 +296,7 @@ enum err cmd_append(struct imap *i, const struct imap_command *c)
 
     if (!parse_imap_append(imap_parsing(i), c->args, &x->a))
         return reply_misread(i);
-    if (!place_for_target(i, x->a.mailbox, &x->p, &e))
+    if (!place_for_target(i, x->a.mailbox, &x->p, &e) || imap_too_many(i, x->a.count))
         return e;
     x->v = arena_array(i->arena, struct new_message, x->a.count);
     x->uploads = arena_array(i->arena, size_t, x->a.count);

@@ -78,7 +78,7 @@ enum err cmd_copy(struct imap *i, const struct imap_command *c)
     struct place to;
     enum err e;
 
-    if (!prepare(i, c, &uids, &to, &e))
+    if (!prepare(i, c, &uids, &to, &e) || selected_too_many(i, &uids, &e))
         return e;
     e = messages_copy(s->store, &s->cx, i->selected->at, &uids, to.at, flags_allowed(to.rights),
                       &copied, &s->ticket);
@@ -108,6 +108,7 @@ enum err cmd_move(struct imap *i, const struct imap_command *c)
     struct copied copied;
     struct imap_set uids;
     struct place to;
+    uint64_t left_out;
     enum err e;
 
     if (!prepare(i, c, &uids, &to, &e))
@@ -116,6 +117,9 @@ enum err cmd_move(struct imap *i, const struct imap_command *c)
         return reply_no(i, "READ-ONLY", "this mailbox was opened to be read only");
     if (needed & ~i->selected->rights)
         return reply_no(i, "NOPERM", "you may not remove messages here");
+    e = selected_cut(i, &uids, 1, 0, &uids, &left_out);
+    if (e)
+        return e;
     e = messages_move(s->store, &s->cx, i->selected->at, &uids, to.at, flags_allowed(to.rights),
                       &copied, &s->ticket);
     if (!e && copied.count)

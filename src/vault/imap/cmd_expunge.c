@@ -22,6 +22,7 @@ enum err cmd_expunge(struct imap *i, const struct imap_command *c)
 {
     struct removed removed;
     struct imap_set uids;
+    uint64_t left_out;
     enum err e;
 
     if (!read_args(i, c, &uids))
@@ -30,6 +31,11 @@ enum err cmd_expunge(struct imap *i, const struct imap_command *c)
         return reply_no(i, "READ-ONLY", "this mailbox was opened to be read only");
     if (!(i->selected->rights & IMAP_RIGHT_EXPUNGE))
         return reply_no(i, "NOPERM", "you may not remove messages here");
+    if (c->uid) {
+        e = selected_cut(i, &uids, 1, FLAG_DELETED, &uids, &left_out);
+        if (e)
+            return e;
+    }
     e = messages_remove(i->s->store, &i->s->cx, i->selected->at, c->uid ? &uids : NULL, true, &removed,
                         &i->s->ticket);
     if (!e && removed.modseq && imap_has_condstore(i))

@@ -17,8 +17,8 @@
 
 struct fetch {
     struct imap_fetch a;
-    struct imap_set uids;
-    uint64_t seen_modseq; /* of the change that set \Seen; 0: it was not needed */
+    struct imap_set asked_uids, uids; /* as the client said; those that are told of */
+    uint64_t seen_modseq;             /* of the change that set \Seen; 0: it was not needed */
     struct imap_set vanished;
     size_t vanished_told;
     struct roster *roster;
@@ -372,7 +372,7 @@ static enum err begin_run(struct imap *i, struct fetch *f)
     mailbox_flags_tell_new(i, f->roster);
     if (!f->a.vanished)
         return OK;
-    return vanished_since(i, f->roster, &f->uids, f->a.changed_since, 0, &f->vanished);
+    return vanished_since(i, f->roster, &f->asked_uids, f->a.changed_since, 0, &f->vanished);
 }
 
 static enum err fetch_run(struct imap *i, void *state, bool *done)
@@ -470,6 +470,7 @@ static void set_seen(struct imap *i, struct fetch *f)
 enum err cmd_fetch(struct imap *i, const struct imap_command *c)
 {
     struct fetch *f = arena_alloc(i->arena, sizeof(*f));
+    uint64_t left_out;
     enum err e = OK;
 
     if (!parse_imap_fetch(imap_parsing(i), c->args, c->uid, &f->a))
@@ -481,10 +482,17 @@ enum err cmd_fetch(struct imap *i, const struct imap_command *c)
     f->asked = selected_numbers(i, &f->a.set, c->uid);
     if (f->a.items & IMAP_ATT_BIT(IMAP_ATT_MODSEQ)) /* RFC 7162 §3.1 */
         imap_enable(i, IMAP_ENABLE_CONDSTORE);
+    f->asked_uids = f->uids;
     if (f->a.partial.given)
         e = take_partial(i, f);
     if (e)
         return e;
+    if (f->a.partial.given && selected_too_many(i, &f->uids, &e))
+        return e;
+    e = selected_cut(i, &f->uids, 1, 0, &f->uids, &left_out);
+    if (e)
+        return e;
+    f->asked -= left_out < f->asked ? left_out : f->asked;
     if (f->a.sets_seen && i->selected->rights & IMAP_RIGHT_SEEN)
         set_seen(i, f);
     imap_go_on(i, &(struct imap_step){.run = fetch_run, .end = fetch_end_all, .state = f});

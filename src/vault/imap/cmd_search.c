@@ -18,6 +18,7 @@
 
 #include <stdlib.h>
 
+#define SETS_MOST 8     /* of a program, that say which messages are searched at all */
 #define SHORT_MOST 2000 /* messages of whose headers a step of the short lane asks */
 
 /* One mailbox that is searched. */
@@ -43,6 +44,7 @@ struct searching {
     struct str args;              /* the command's */
     struct context *context;      /* whose search this is, done again; NULL: a command's */
     const struct imap_set *among; /* NULL: all */
+    struct imap_set cut;          /* … if it is because they are too many (RFC 9738) */
     struct scope_list places;     /* ESEARCH: those still to be searched */
     size_t place;
 };
@@ -363,6 +365,54 @@ static enum err refused(struct imap *i, struct searching *x, enum err e)
     return give_up(x, e);
 }
 
+static struct imap_set one_range(struct imap *i, uint64_t first, uint64_t last)
+{
+    struct imap_range *r = arena_array(i->arena, struct imap_range, 1);
+
+    *r = (struct imap_range){(uint32_t)first, (uint32_t)last};
+    return (struct imap_set){.ranges = r, .count = first <= last};
+}
+
+/* The messages that are to be searched: in every set that the program begins with. */
+static size_t sets_of(struct imap *i, const struct imap_key *program, struct imap_set *sets)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < program->key_count && n < SETS_MOST; k++) {
+        const struct imap_key *key = &program->keys[k];
+        const struct imap_key *in = key->kind == IMAP_KEY_NOT ? &key->keys[0] : key;
+        const struct imap_range *r = in->set.ranges;
+
+        if (key == in && (key->kind == IMAP_KEY_SEQUENCE || key->kind == IMAP_KEY_UID))
+            n += selected_set(i, &key->set, key->kind == IMAP_KEY_UID, &sets[n]);
+        else if (in->kind == IMAP_KEY_UID && in->set.count == 1 && r->first == 1) /* UIDAFTER */
+            sets[n++] = one_range(i, (uint64_t)r->last + 1, UINT32_MAX);
+        else if (in->kind == IMAP_KEY_UID && in->set.count == 1 &&
+                 r->last == UINT32_MAX) /* UIDBEFORE */
+            sets[n++] = one_range(i, 1, r->first - 1);
+    }
+    return n;
+}
+
+/* RFC 9738 §3.1, §3.3: SEARCH looks at the highest UIDs; an order of a part would be none. False: the NO is said, or *e. */
+static bool keep_limit(struct imap *i, struct searching *x, enum err *e)
+{
+    struct imap_set sets[SETS_MOST], uids;
+    uint64_t left_out;
+
+    *e = selected_cut(i, sets, sets_of(i, &x->search.program, sets), 0, &uids, &left_out);
+    if (*e || !left_out)
+        return !*e;
+    if (x->result.kind != RESULT_SEARCH || x->result.returns.options & IMAP_RETURN_UPDATE) {
+        i->run.lowest = 0;
+        imap_too_many(i, UINT64_MAX);
+        return false;
+    }
+    x->cut = uids;
+    x->among = &x->cut;
+    return true;
+}
+
 static enum err walk_selected(struct imap *i, struct searching *x)
 {
     enum err e = selected_roster(i, &x->roster);
@@ -379,6 +429,8 @@ static enum err walk_selected(struct imap *i, struct searching *x)
 
 static enum err search_selected(struct imap *i, struct searching *x)
 {
+    enum err e;
+
     x->result.returns = x->search.returns;
     x->result.esearch = x->search.returns.given || (x->result.kind == RESULT_SEARCH && imap_is_rev2(i));
     if (x->search.needs & IMAP_NEEDS_SEQUENCE && imap_is_uidonly(i))
@@ -389,6 +441,8 @@ static enum err search_selected(struct imap *i, struct searching *x)
         imap_enable(i, IMAP_ENABLE_CONDSTORE);
         x->result.with_modseq = true;
     }
+    if (!keep_limit(i, x, &e))
+        return refused(i, x, e);
     return walk_selected(i, x);
 }
 

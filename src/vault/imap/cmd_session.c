@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "vault/imap/notify.h"
 #include "vault/imap/place.h"
 #include "vault/imap/selected.h"
@@ -149,6 +150,8 @@ enum err cmd_unauthenticate(struct imap *i, const struct imap_command *c)
 {
     if (!parse_imap_no_args(imap_parsing(i), c->args))
         return reply_misread(i);
+    if (!i->s->store->config()->imap_unauthenticate)
+        return reply_bad(i, "that is switched off here"); /* RFC 8437 §8 */
     selected_end(i);
     notify_end(i);
     i->run.then = SIGNING_OFF;

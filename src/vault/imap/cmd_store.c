@@ -11,6 +11,7 @@
 struct store_told {
     struct imap_store a;
     bool uid;
+    uint64_t left_out;       /* messages beyond the most that one command may work on */
     struct imap_set uids;    /* that were there and met UNCHANGEDSINCE */
     struct imap_set unheard; /* of those: others' changes came before, and are not told yet */
     uint64_t modseq;
@@ -145,7 +146,7 @@ static void write_modified(struct imap *i, const struct imap_set *failed, bool u
 
 static void answer(struct imap *i, const struct store_told *t, const struct flags_result *result)
 {
-    uint64_t there = result->count + imap_set_size(&result->failed);
+    uint64_t there = result->count + imap_set_size(&result->failed) + t->left_out;
 
     if (there < selected_numbers(i, &t->a.set, t->uid))
         reply_no(i, result->failed.count ? NULL : "EXPUNGEISSUED", "some of these messages are gone");
@@ -196,6 +197,7 @@ enum err cmd_store(struct imap *i, const struct imap_command *c)
     struct store_told *t = arena_alloc(i->arena, sizeof(*t));
     struct flags_change change;
     struct imap_set asked;
+    enum err e;
 
     if (!parse_imap_store(imap_parsing(i), c->args, &t->a))
         return reply_misread(i);
@@ -209,5 +211,6 @@ enum err cmd_store(struct imap *i, const struct imap_command *c)
     change = change_of(&t->a);
     if (!cut_to_rights(i, &t->a, &change))
         return reply_no(i, "NOPERM", "you may not change these flags here");
-    return store_flags(i, t, &asked, &change);
+    e = selected_cut(i, &asked, 1, 0, &asked, &t->left_out);
+    return e ? e : store_flags(i, t, &asked, &change);
 }

@@ -81,10 +81,11 @@ struct imap_running {
     struct imap_append_seen seen; /* of an APPEND or REPLACE whose literals are coming */
     struct imap_step step;        /* step.run NULL: none */
     bool finishing; /* the handler is through; what others changed is told, then the tagged reply */
-    enum imap_phase then;    /* after that reply */
-    const char *cond;        /* "OK", "NO", "BAD" */
-    struct str text;         /* empty: "NAME completed" */
-    struct buf code;         /* within the brackets */
+    enum imap_phase then; /* after that reply */
+    const char *cond;     /* "OK", "NO", "BAD" */
+    struct str text;      /* empty: "NAME completed" */
+    struct buf code;      /* within the brackets */
+    uint32_t lowest; /* it was cut short (RFC 9738): messages below this UID were left alone; 0: not */
     int64_t since, told;     /* monotonic: when it began, and when the client last heard of it */
     uint64_t progress, goal; /* for INPROGRESS (RFC 9585); goal 0: not known */
 };

@@ -10,6 +10,8 @@
  *   gone:                               the connection breaks; the next C: signs on once more
  *   timeout:                            the client was silent for too long
  *   damage: 2                           the second message's body cannot be read any more
+ *   limit: 3                            the most messages that one command may work on
+ *   unauthenticate: off                 that setting
  *   power: 0                            the next flush fails */
 #include "vault/imap/testing.h"
 
@@ -95,6 +97,10 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         driven_pass_on(&driven, replies);
     } else if (str_same(word, S("damage"))) {
         damage(n);
+    } else if (str_same(word, S("limit"))) {
+        world_limit((uint32_t)n);
+    } else if (str_same(word, S("unauthenticate"))) {
+        world_unauthenticate(str_same(value, S("on")));
     } else if (str_same(word, S("power"))) {
         memory_engine_fail_next_flush(world.engine);
     } else {

@@ -2,11 +2,13 @@
 
 #include "base/arena.h"
 #include "base/scoped.h"
+#include "config/config.h"
 #include "proto/imap_access.h"
 #include "vault/imap/context.h"
 #include "vault/imap/news.h"
 #include "vault/imap/sync.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 void selected_end(struct imap *i)
@@ -65,6 +67,88 @@ uint64_t selected_numbers(struct imap *i, const struct imap_set *set, bool uid)
         return 0;
     numbers = imap_set_resolve(i->arena, set, known_count(i->selected->known), true);
     return imap_set_size(&numbers);
+}
+
+/* ---- the most that one command may work on (RFC 9738) ---- */
+
+static bool is_in_all(const struct imap_set *sets, size_t n, const struct roster_entry *entry)
+{
+    for (size_t k = 0; k < n; k++)
+        if (!imap_set_has(&sets[k], entry->uid))
+            return false;
+    return true;
+}
+
+/* From this one on, of those that are meant; NULL out: only counted. */
+static uint64_t take_from(struct imap *i, struct roster *r, const struct imap_set *sets, size_t n,
+                          uint64_t flags, uint64_t from, struct imap_set_builder *out)
+{
+    struct numbers numbers = numbers_of(i, r);
+    struct roster_walk w = roster_walk(r, n ? &sets[0] : NULL);
+    const struct roster_entry *entry;
+    uint64_t count = 0;
+
+    while ((entry = roster_next(&w))) {
+        if ((entry->flags & flags) != flags || !is_in_all(sets, n, entry) ||
+            !number_of(&numbers, &w, entry))
+            continue;
+        if (out && count >= from)
+            imap_set_add(out, entry->uid);
+        count++;
+    }
+    return count;
+}
+
+enum err selected_cut(struct imap *i, const struct imap_set *sets, size_t n, uint64_t flags,
+                      struct imap_set *uids, uint64_t *left_out)
+{
+    scoped(roster_drop) struct roster *r = NULL;
+    uint32_t most = i->s->store->config()->limits.imap_messages;
+    struct imap_set_builder left = {0};
+    struct imap_set set;
+    uint64_t count;
+    enum err e;
+
+    *left_out = 0;
+    if (!most)
+        return OK;
+    e = selected_roster(i, &r);
+    if (e)
+        return e;
+    count = take_from(i, r, sets, n, flags, 0, NULL);
+    if (count <= most)
+        return OK;
+    *left_out = count - most;
+    take_from(i, r, sets, n, flags, *left_out, &left);
+    set = imap_set_built(&left);
+    *uids = imap_set_copy(i->arena, &set);
+    imap_set_builder_free(&left);
+    i->run.lowest = uids->ranges[0].first;
+    return OK;
+}
+
+bool imap_too_many(struct imap *i, uint64_t messages)
+{
+    uint32_t most = i->s->store->config()->limits.imap_messages;
+    struct buf code = buf_make(100);
+
+    if (!most || messages <= most)
+        return false;
+    buf_printf(&code, "MESSAGELIMIT %" PRIu32, most);
+    buf_add_char(&code, '\0');
+    reply_no(i, code.p, "that is too much for one command");
+    buf_free(&code);
+    return true;
+}
+
+bool selected_too_many(struct imap *i, const struct imap_set *uids, enum err *e)
+{
+    struct imap_set left;
+    uint64_t left_out;
+
+    *e = selected_cut(i, uids, 1, 0, &left, &left_out);
+    i->run.lowest = 0;
+    return *e || (left_out && imap_too_many(i, UINT64_MAX));
 }
 
 struct numbers numbers_of(const struct imap *i, const struct roster *r)

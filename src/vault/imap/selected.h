@@ -50,6 +50,15 @@ bool selected_set(struct imap *i, const struct imap_set *set, bool uid, struct i
  * been told yet. 0: it names UIDs, or "$", and what is gone is passed over in silence. */
 uint64_t selected_numbers(struct imap *i, const struct imap_set *set, bool uid);
 
+/* RFC 9738: more messages than one command may work on? Of those in every one of the sets, that have these flags and that
+ * the client knows: the highest, as many as there may be, are left in *uids, and the reply will say so. *left_out: how
+ * many are not. 0: *uids is not touched. */
+enum err selected_cut(struct imap *i, const struct imap_set *sets, size_t n, uint64_t flags,
+                      struct imap_set *uids, uint64_t *left_out);
+/* For a command that is done whole or not at all: a NO, if they are too many. True: it is said, or *e. */
+bool selected_too_many(struct imap *i, const struct imap_set *uids, enum err *e);
+bool imap_too_many(struct imap *i, uint64_t messages);
+
 /* Message numbers, as the client counts, for a walk over a picture. */
 struct numbers {
     const struct known *known; /* NULL: the picture's own are the same */

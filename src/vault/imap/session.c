@@ -17,6 +17,7 @@
 #include "vault/imap/sync.h"
 #include "vault/store/reader.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define IDLE_MS (30 * 60 * 1000) /* RFC 9051 §5.4: the least there may be */
@@ -61,9 +62,13 @@ static void close_view(struct imap *i)
 
 void imap_offers(const struct imap *i, struct imap_offer *out)
 {
+    const struct config *config = i->s->store->config();
+
     *out = (struct imap_offer){.signed_on = true,
                                .compressed = i->compressed,
-                               .append_limit = i->s->store->config()->limits.message_size};
+                               .unauthenticate = config->imap_unauthenticate,
+                               .append_limit = config->limits.message_size,
+                               .message_limit = config->limits.imap_messages};
 }
 
 /* ---- opening ---- */
@@ -125,6 +130,25 @@ static void count_mistake(struct imap *i)
 {
     if (++i->mistakes >= i->s->store->config()->limits.errors)
         leave(i, ERR_TOO_MANY_ERRORS);
+}
+
+/* RFC 9738 §3.1: in the tagged reply, or before it, if another code stands there. */
+static void say_limit(struct imap *i)
+{
+    struct imap_running *r = &i->run;
+    struct buf code = buf_make(100);
+
+    if (!r->lowest || r->cond[0] == 'B')
+        return;
+    buf_printf(&code, "MESSAGELIMIT %" PRIu32 " %" PRIu32, i->s->store->config()->limits.imap_messages,
+               r->lowest);
+    if (!r->code.n) {
+        buf_add(&r->code, buf_str(&code));
+    } else {
+        buf_add_char(&code, '\0');
+        imap_say(i, "NO", code.p, "that was too much for one command");
+    }
+    buf_free(&code);
 }
 
 static void say_tagged(struct imap *i)
@@ -192,6 +216,7 @@ static void finish(struct imap *i)
     }
     if (!done || i->phase != RUNNING)
         return;
+    say_limit(i);
     say_tagged(i);
     i->phase = r->then;
     if (r->cond[0] == 'B')

@@ -15,6 +15,7 @@ struct world world;
 
 static struct config config = {.postmaster = {"postmaster@acompany.test", 24},
                                .scram = true,
+                               .imap_unauthenticate = true,
                                .limits = {.errors = 5, .message_size = 50 << 20}};
 
 static const struct config *settings(void)
@@ -40,9 +41,22 @@ static struct account_id make_account(struct str address)
     return id;
 }
 
+void world_limit(uint32_t messages)
+{
+    config.limits.imap_messages = messages;
+}
+
+void world_unauthenticate(bool on)
+{
+    config.imap_unauthenticate = on;
+}
+
 void world_start(void)
 {
     struct ticket ticket;
+
+    world_limit(0);
+    world_unauthenticate(true);
 
     must(engine_open_memory(&world.cx, &(struct engine_options){0}, &world.engine));
     must(store_open(&world.cx, world.engine, settings, &world.store));

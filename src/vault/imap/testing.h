@@ -14,7 +14,9 @@ extern struct world world;
 
 void world_start(void);
 void world_stop(void);
-void world_mail(struct str text); /* comes into fred's INBOX */
+void world_mail(struct str text);    /* comes into fred's INBOX */
+void world_limit(uint32_t messages); /* that one command may work on; 0: any number */
+void world_unauthenticate(bool on);
 void world_big_mail(uint64_t size);
 
 /* A session, driven as attached.c drives it. */
