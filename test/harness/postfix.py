@@ -104,7 +104,10 @@ class Postfix:
 
     def start(self):
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        self._process = subprocess.Popen(["/usr/sbin/postfix", "-c", self.directory / "config", "start-fg"],
+        # "postfix start-fg" would put a shell before the master that keeps signals to itself.
+        subprocess.run(["/usr/sbin/postfix", "-c", self.directory / "config", "check"], check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True, env=environment)
+        self._process = subprocess.Popen(["/usr/lib/postfix/sbin/master", "-s", "-c", self.directory / "config"],
                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                          stderr=subprocess.STDOUT, start_new_session=True, env=environment)
         self.log.follow(self._process.stdout)
