@@ -10,6 +10,8 @@
 #define FORMAT 1
 #define MOST_FILES 1000000
 #define LONGEST_NAME 100
+#define LONGEST_HOSTNAME 255
+#define MOST_BYTES ((uint64_t)INT64_MAX) /* in all */
 
 /* ---- check values ---- */
 
@@ -147,9 +149,19 @@ static bool is_good_name(struct str name)
     if (!take_text(&name, S("store/")) || !name.n || name.n > LONGEST_NAME || name.p[0] == '.')
         return false;
     for (size_t i = 0; i < name.n; i++)
-        if (!is_alpha(name.p[i]) && !is_digit(name.p[i]) && !strchr("._-", name.p[i]))
+        if (!is_alpha(name.p[i]) && !is_digit(name.p[i]) && name.p[i] != '.' && name.p[i] != '_' &&
+            name.p[i] != '-')
             return false;
     return true;
+}
+
+/* It is shown to people: nothing in it may steer a terminal. */
+static bool is_good_hostname(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] > '~')
+            return false;
+    return s.n > 0 && s.n <= LONGEST_HOSTNAME;
 }
 
 static bool is_sum(struct str s)
@@ -160,15 +172,17 @@ static bool is_sum(struct str s)
     return s.n == SHA256_HEX;
 }
 
-static bool take_file(struct str *in, struct backup_set *s)
+/* *room: how many bytes the files from here on may have together. */
+static bool take_file(struct str *in, struct backup_set *s, uint64_t *room)
 {
     struct str line, sum;
     uint64_t size;
 
     if (!take_line(in, S("file"), &line) || !take_until(&line, ' ', &sum) || !is_sum(sum) ||
         !take_u64(&line, &size) || !take_char(&line, ' ') || !is_good_name(line) ||
-        s->count == MOST_FILES)
+        s->count == MOST_FILES || size > *room)
         return false;
+    *room -= size;
     backup_set_add(s, line, size, sum.p);
     return true;
 }
@@ -187,19 +201,20 @@ static bool take_end(struct str text, struct str in)
 enum err backup_set_parse(struct cx *cx, struct str text, struct backup_set *s)
 {
     struct str in = text;
-    uint64_t format;
+    uint64_t format, room = MOST_BYTES;
 
     if (!take_number(&in, S("posthorn-backup"), &format))
         return fail_manifest(cx);
     if (format != FORMAT)
         return fail(cx, ERR_CONFIG, "the backup has format %" PRIu64 ", this program knows %d", format,
                     FORMAT);
-    if (!take_line(&in, S("hostname"), &s->hostname) || !take_number(&in, S("time"), &s->time) ||
+    if (!take_line(&in, S("hostname"), &s->hostname) || !is_good_hostname(s->hostname) ||
+        !take_number(&in, S("time"), &s->time) ||
         !take_number(&in, S("store-format"), &s->store_format))
         return fail_manifest(cx);
     s->hostname = str_copy(s->arena, s->hostname);
     while (str_starts(in, S("file ")))
-        if (!take_file(&in, s))
+        if (!take_file(&in, s, &room))
             return fail_manifest(cx);
     return take_end(text, in) ? OK : fail_manifest(cx);
 }
