@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,14 @@ static enum err check_strangers(struct cx *cx, const struct backup_dir *d)
     return e;
 }
 
+/* One writes, or some read. Where the file system has no locks, it is up to the operator. */
+static enum err lock(struct cx *cx, const struct backup_dir *d, bool to_write)
+{
+    if (flock(d->fd, (to_write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return OK;
+    return fail(cx, ERR_LOCKED, "%s: another backup or restore is using it", d->path);
+}
+
 enum err backup_dir_open(struct cx *cx, const char *path, bool make, struct backup_dir *out)
 {
     struct backup_dir d = {.path = path, .fd = -1, .files = -1};
@@ -67,7 +76,8 @@ enum err backup_dir_open(struct cx *cx, const char *path, bool make, struct back
     d.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d.fd < 0)
         return fail_path(cx, path);
-    if (make)
+    e = lock(cx, &d, make);
+    if (!e && make)
         e = check_strangers(cx, &d);
     if (!e && make && mkdirat(d.fd, FILES, 0700) && errno != EEXIST)
         e = fail_path(cx, path);
@@ -124,6 +134,14 @@ enum err backup_dir_manifest(struct cx *cx, const struct backup_dir *d, struct b
     return e ? fail(cx, e, "%s: %s", d->path, inner.cause) : OK;
 }
 
+/* The directory itself may be new. One who may not read the one above it cannot do more. */
+static bool sync_above(const struct backup_dir *d)
+{
+    scoped(close_fd) int above = openat(d->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return above < 0 || fsync(above) == 0;
+}
+
 enum err backup_dir_commit(struct cx *cx, const struct backup_dir *d, const struct backup_set *s)
 {
     scoped(close_fd) int fd =
@@ -138,7 +156,7 @@ enum err backup_dir_commit(struct cx *cx, const struct backup_dir *d, const stru
         return fail_path(cx, d->path);
     e = write_whole(cx, fd, buf_str(&text), d->path);
     if (!e && (fsync(fd) || fsync(d->files) || renameat(d->fd, NEW_MANIFEST, d->fd, MANIFEST) ||
-               fsync(d->fd)))
+               fsync(d->fd) || !sync_above(d)))
         e = fail_path(cx, d->path);
     if (e)
         unlinkat(d->fd, NEW_MANIFEST, 0);
@@ -154,8 +172,9 @@ static enum err fail_file(struct cx *cx, const struct backup_dir *d, const struc
                 line->sha256, STR_ARG(line->name), why);
 }
 
+/* No further than `most`: a file that grows, or has no end, is not as it was written. */
 static enum err copy_through(struct cx *cx, int from, int to, char *piece, struct sum *sum,
-                             uint64_t *size, struct progress *p)
+                             uint64_t most, uint64_t *size, struct progress *p)
 {
     ssize_t n = 0;
     enum err e = OK;
@@ -164,6 +183,8 @@ static enum err copy_through(struct cx *cx, int from, int to, char *piece, struc
         struct str bytes = {piece, (size_t)n};
 
         *size += bytes.n;
+        if (*size > most)
+            break;
         sum_feed(sum, bytes);
         if (to >= 0)
             e = write_whole(cx, to, bytes, "the data directory");
@@ -187,7 +208,7 @@ enum err backup_dir_read(struct cx *cx, const struct backup_dir *d, const struct
     if (from < 0)
         return fail_file(cx, d, line, errno == ENOENT ? "is missing" : strerror(errno));
     piece = must_alloc(PIECE);
-    e = copy_through(cx, from, to, piece, sum, &size, p);
+    e = copy_through(cx, from, to, piece, sum, line->size, &size, p);
     free(piece);
     if (e == ERR_DAMAGED)
         return fail_file(cx, d, line, "cannot be read");
@@ -220,6 +241,13 @@ static int by_sum(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Whatever else somebody keeps there is not ours to remove. */
+static bool is_our_name(const char *name)
+{
+    return !strcmp(name, INCOMING) ||
+           (strlen(name) == SHA256_HEX && strspn(name, "0123456789abcdef") == SHA256_HEX);
+}
+
 void backup_dir_prune(const struct backup_dir *d, const struct backup_set *s)
 {
     int again = openat(d->files, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -233,7 +261,7 @@ void backup_dir_prune(const struct backup_dir *d, const struct backup_set *s)
     while (dir && (entry = readdir(dir))) {
         const char *name = entry->d_name;
 
-        if (name[0] != '.' && !bsearch(&name, kept, s->count, sizeof(*kept), by_sum))
+        if (is_our_name(name) && !bsearch(&name, kept, s->count, sizeof(*kept), by_sum))
             unlinkat(d->files, name, 0);
     }
     if (dir)

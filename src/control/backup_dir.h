@@ -8,7 +8,8 @@ struct backup_dir {
     int fd, files;
 };
 
-/* make: what is missing is made; ERR_EXISTS if something else is in it. Everything in it is its owner's alone. */
+/* make: what is missing is made; ERR_EXISTS if something else is in it. Everything in it is its owner's alone.
+ * ERR_LOCKED: another program writes it, or reads it and this one would write. */
 enum err backup_dir_open(struct cx *cx, const char *path, bool make, struct backup_dir *out);
 void backup_dir_close(struct backup_dir *d);
 
@@ -25,7 +26,7 @@ enum err backup_dir_create(struct cx *cx, const struct backup_dir *d, int *fd);
 enum err backup_dir_keep(struct cx *cx, const struct backup_dir *d, int fd, const char *sha256);
 /* From now on this is the backup. */
 enum err backup_dir_commit(struct cx *cx, const struct backup_dir *d, const struct backup_set *s);
-/* Removes every file that is not of the set. */
+/* Removes every file of a backup that is not of the set. */
 void backup_dir_prune(const struct backup_dir *d, const struct backup_set *s);
 
 /* All of it; ERR_NO_SPACE. */

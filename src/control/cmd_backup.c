@@ -234,7 +234,7 @@ static enum err take_pem(struct backup *b, const char *name)
     struct cx cx = {.arena = b->op->cx.arena};
     enum err e;
 
-    if (access(path, F_OK))
+    if (access(path, F_OK) && errno == ENOENT)
         return OK;
     e = file_read(&cx, path, LONGEST_PEM, &text);
     if (e && errno == EACCES) { /* an operator who is not root */
@@ -299,6 +299,19 @@ static enum err read_before(struct backup *b)
     return e;
 }
 
+/* After a failure the manifest that is there says what stays, be it the old one or, if only its fsync failed, the new. If
+ * it cannot be read, everything stays: with it somebody may still save something. */
+static void tidy(struct backup *b)
+{
+    struct backup_set there = {.arena = b->op->cx.arena};
+    struct cx cx = {.arena = b->op->cx.arena};
+    bool found;
+
+    if (!backup_dir_manifest(&cx, &b->dir, &there, &found))
+        backup_dir_prune(&b->dir, &there);
+    backup_set_free(&there);
+}
+
 static enum err make(struct backup *b)
 {
     enum err e = begin(b);
@@ -310,7 +323,10 @@ static enum err make(struct backup *b)
         e = take_rest(b);
     if (!e)
         e = backup_dir_commit(&b->op->cx, &b->dir, &b->now);
-    backup_dir_prune(&b->dir, e ? &b->before : &b->now);
+    if (e)
+        tidy(b);
+    else
+        backup_dir_prune(&b->dir, &b->now);
     if (end(b, !e) && !e)
         fputs("posthorn: backup: it is complete, but the server could not note it for \"posthorn "
               "status\"\n",

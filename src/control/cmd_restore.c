@@ -222,6 +222,7 @@ static enum err copy_rest(struct restore *r, int data)
                 {{"tls/key.pem", 11}, "tls/key.pem", 0600},
                 {{"posthorn.conf", 13}, "restored.conf", 0600}};
     struct stat owner = {.st_uid = geteuid(), .st_gid = getegid()};
+    scoped(close_fd) int tls = -1;
     enum err e = OK;
 
     unlinkat(data, "restored.conf", 0);
@@ -231,6 +232,9 @@ static enum err copy_rest(struct restore *r, int data)
         if (line)
             e = copy_to(r, line, data, rows[i].to, &owner, rows[i].mode);
     }
+    tls = openat(data, "tls", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (!e && (tls < 0 || fsync(tls)))
+        e = fail_path(&r->op->cx, data_path(r, "tls"));
     return e;
 }
 

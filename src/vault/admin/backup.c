@@ -74,7 +74,8 @@ static enum err may_begin(struct caller *c)
     struct engine_figures f;
 
     if (v->backup && monotonic_ms() - v->backup_used_ms < UNDER_WAY_MS)
-        return fail(&c->cx, ERR_LOCKED, "another backup is under way");
+        return fail(&c->cx, ERR_LOCKED,
+                    "another backup is under way, or was cut off less than a minute ago");
     engine_figures(v->engine, &f);
     if (f.damaged)
         return fail(&c->cx, ERR_DAMAGED,
@@ -157,7 +158,8 @@ static enum err fail_file(struct caller *c, struct str name)
 static bool is_plain_name(struct str name)
 {
     for (size_t i = 0; i < name.n; i++)
-        if (!is_alpha(name.p[i]) && !is_digit(name.p[i]) && !strchr("._-", name.p[i]))
+        if (!is_alpha(name.p[i]) && !is_digit(name.p[i]) && name.p[i] != '.' && name.p[i] != '_' &&
+            name.p[i] != '-')
             return false;
     return name.n > 0 && name.n <= LONGEST_NAME && name.p[0] != '.';
 }
