@@ -533,7 +533,7 @@ static const struct session_ops *find_protocol(uint32_t protocol)
 }
 
 /* The core may be in the middle of a reply when it is asked for more than this. */
-#define OUT_LIMIT (SESSION_OUT + 1024 * 1024)
+#define OUT_LIMIT (SESSION_OUT + SESSION_LEAP)
 
 static struct attached *make(struct caller *c, const struct attach_request *q,
                              const struct signed_on *who)

@@ -68,8 +68,9 @@ static bool read_bytes(void *ctx, uint64_t at, size_t n, struct buf *out)
     return true;
 }
 
-/* More than any list of mails shows; a message that needs more is told of as far as it goes. */
-#define LONGEST_LOOK (4 * 1024 * 1024)
+/* More than any list of mails shows. A client is sent one of them at a time, whole (SESSION_LEAP): a message that needs
+ * more, which only malice makes, is described as one without a header, or without parts. */
+#define LONGEST_LOOK (1024 * 1024)
 #define LONGEST_PREVIEW 4096 /* RFC 8970 §3.1: 256 characters */
 
 static struct str take(struct cx *cx, struct buf *b)
@@ -96,8 +97,16 @@ static enum err describe(struct pieces *p, const struct mime_part *parts, size_t
         imap_structure_write(&structure, parts, n, &source, true);
     if (!p->failed)
         preview_write(&preview, parts, n, &source);
-    if (structure.full) /* better none, which is made when asked for, than a broken one */
+    if (envelope.full) {
+        buf_clear(&envelope);
+        imap_envelope_write(&envelope, STR_NONE);
+    }
+    if (structure.full) {
         buf_clear(&structure);
+        imap_structure_shorten(&structure, STR_NONE);
+    }
+    if (known.full) /* better none: then the header itself is asked */
+        buf_clear(&known);
     buf_free(&header);
     *facts = take(p->cx, &known);
     looks->parser = LOOKS_PARSER;

@@ -228,6 +228,8 @@ static bool write_item(struct imap *i, struct fetch *f, const struct imap_fetch_
         return true;
     }
     if (bit & FETCH_COLD) {
+        if (i->s->out.n >= SESSION_OUT) /* it may be long: one at a time */
+            return false;
         write_cold_item(i, f, att->att);
         return true;
     }

@@ -4,6 +4,7 @@
  *   mail: Subject: hi\r\n\r\nbody\r\n   such a message comes into fred's INBOX
  *   prefix: Return-Path: <>\r\n         and the next ones begin with this
  *   big: 300000                         one with so many octets of body, in lines of 50
+ *   parts: 16, senders: 30000           one with so many parts of 60 KB of parameters, or with so many addresses
  *   other: a SELECT INBOX\r\n…          another session of fred's, from beginning to end; what it hears is not looked at
  *   tom: a SELECT INBOX\r\n…            a session of tom's, likewise
  *   as: tom                             the session that speaks is tom's from now on
@@ -82,6 +83,10 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         buf_add(&world.prefix, buf_str(&text));
     } else if (str_same(word, S("big"))) {
         world_big_mail(n);
+    } else if (str_same(word, S("parts"))) {
+        world_swollen_mail(n, 0);
+    } else if (str_same(word, S("senders"))) {
+        world_swollen_mail(0, n);
     } else if (str_same(word, S("other"))) {
         other_session(world.fred, buf_str(&text));
     } else if (str_same(word, S("tom"))) {

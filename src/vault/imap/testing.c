@@ -138,6 +138,25 @@ void world_big_mail(uint64_t size)
     buf_free(&b);
 }
 
+void world_swollen_mail(uint64_t parts, uint64_t senders)
+{
+    struct buf b = buf_make(BUF_UNLIMITED);
+
+    buf_add(&b, S("Subject: swollen\r\nContent-Type: multipart/mixed; boundary=b\r\nFrom: c@d"));
+    for (uint64_t k = 0; k < senders; k++)
+        buf_add(&b, S(",a"));
+    buf_add(&b, S("\r\n\r\n"));
+    for (uint64_t k = 0; k < parts; k++) {
+        buf_add(&b, S("--b\r\nContent-Type: text/plain; a=b"));
+        for (unsigned n = 0; n < 400; n++)
+            buf_printf(&b, "; p%u=%0150u", n, n);
+        buf_add(&b, S("\r\n\r\nhi\r\n"));
+    }
+    buf_add(&b, S("--b--\r\n"));
+    world_mail(buf_str(&b));
+    buf_free(&b);
+}
+
 /* ---- a session, driven as attached.c drives it ---- */
 
 void driven_pass_on(struct driven *d, struct buf *replies)
@@ -162,7 +181,7 @@ static void session_open(struct driven *d)
                             .store = world.store,
                             .tag = S("a0"),
                             .who = {.account = d->who, .client = "192.0.2.1"},
-                            .out = buf_make(SESSION_OUT + (1 << 20))};
+                            .out = buf_make(SESSION_OUT + SESSION_LEAP)};
     d->is_open = true;
     d->wish = imap_session.open(&d->s) ? SESSION_CLOSE : SESSION_MORE;
     driven_pass_on(d, &greeting);
