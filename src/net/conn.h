@@ -49,7 +49,7 @@ struct conn_ops {
 #define CONN_INPUT_LIMIT ((size_t)64 * 1024)
 #define CONN_OUTPUT_HIGH ((size_t)64 * 1024) /* conn_is_full() above it */
 #define CONN_OUTPUT_LIMIT                                                                              \
-    ((size_t)3 * 1024 * 1024) /* the connection ends above it: our mistake, not the peer's */
+    ((size_t)6 * 1024 * 1024) /* the connection ends above it: our mistake, not the peer's */
 #define CONN_IDLE_MS ((int64_t)5 * 60 * 1000) /* as it is opened; RFC 5321 §4.5.3.2.7 */
 
 /* A connected socket becomes a connection of the loop, which closes it; any thread. `early` is fed before

@@ -47,7 +47,8 @@ struct session {
 };
 
 #define SESSION_OUT (128 * 1024)
-#define SESSION_LEAP (2 * 1024 * 1024) /* a single thing that is said may go so far beyond it */
+#define SESSION_LEAP                                                                                   \
+    (5 * 1024 * 1024) /* a single thing that is said may go so far beyond it: all annotations at once */
 #define SESSION_TURN_MS 10
 #define SESSION_LOOK_MS (30 * 1000) /* a watch may lose a hint (engine.h) */
 

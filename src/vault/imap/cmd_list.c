@@ -85,6 +85,7 @@ struct listing {
     const struct str *patterns; /* joined with the reference */
     struct entry *v;
     size_t n, room, next;
+    size_t noted;           /* RECURSIVEMATCH: so many have told those above them */
     struct entry **by_name; /* sorted */
     size_t sorted;          /* how many those are */
     const struct str *subscriptions;
@@ -197,19 +198,29 @@ static struct entry *find_entry(const struct listing *l, struct str name)
     return found ? *found : NULL;
 }
 
-/* Names that are subscribed to and lead nowhere, and those above them: \NonExistent (RFC 5258 §3). */
+/* Names that are subscribed to and lead nowhere, and those above them: \NonExistent (RFC 5258 §3). There may be as many
+ * as there are subscriptions, so they are put in order once. */
 static void add_nonexistent(struct imap *i, struct listing *l)
 {
-    sort_by_name(i, l);
-    for (size_t k = 0; k < l->subscription_count; k++) {
-        size_t known = l->n;
+    struct str *names = NULL;
+    size_t n = 0, room = 0;
 
+    sort_by_name(i, l);
+    for (size_t k = 0; k < l->subscription_count; k++)
         for (struct str name = l->subscriptions[k]; name.n && !find_entry(l, name);
-             name = imap_name_parent(name))
-            add_name(i, l, name, false);
-        if (l->n > known)
-            sort_by_name(i, l);
-    }
+             name = imap_name_parent(name)) {
+            if (n == room)
+                names = must_realloc(names, (room = room ? room * 2 : 64) * sizeof(*names));
+            names[n++] = name;
+        }
+    if (!n)
+        return;
+    qsort(names, n, sizeof(*names), compare_strs);
+    for (size_t k = 0; k < n; k++)
+        if (!k || !str_same(names[k], names[k - 1]))
+            add_name(i, l, names[k], false);
+    free(names);
+    sort_by_name(i, l);
 }
 
 /* ---- which of them ---- */
@@ -232,18 +243,22 @@ static bool is_chosen(const struct listing *l, const struct entry *at)
     return at->exists || l->a.select & IMAP_LIST_SUBSCRIBED;
 }
 
-/* RFC 5258 §3.1, RECURSIVEMATCH; and LSUB, where "%" tells of a parent that is not subscribed to itself. */
-static void note_parents(struct listing *l)
+/* RFC 5258 §3.1, RECURSIVEMATCH; and LSUB, where "%" tells of a parent that is not subscribed to itself. False: enough
+ * for one step. */
+static bool note_parents(struct imap *i, struct listing *l)
 {
-    for (size_t k = 0; k < l->n; k++) {
-        struct entry *at = &l->v[k], *parent;
+    for (; l->noted < l->n; l->noted++) {
+        struct entry *at = &l->v[l->noted], *parent;
 
+        if (imap_is_enough(i))
+            return false;
         if (!is_chosen(l, at) || matches(l, at->p.name))
             continue;
         for (struct str name = imap_name_parent(at->p.name); name.n; name = imap_name_parent(name))
             if ((parent = find_entry(l, name)))
                 parent->has_chosen_below = true;
     }
+    return true;
 }
 
 static enum err gather(struct imap *i, struct listing *l)
@@ -265,8 +280,6 @@ static enum err gather(struct imap *i, struct listing *l)
         add_nonexistent(i, l);
     else
         sort_by_name(i, l);
-    if (l->a.select & IMAP_LIST_RECURSIVEMATCH)
-        note_parents(l);
     return OK;
 }
 
@@ -336,6 +349,8 @@ static enum err list_on(struct imap *i, void *state, bool *done)
     struct listing *l = state;
     enum err e = OK;
 
+    if (l->a.select & IMAP_LIST_RECURSIVEMATCH && !note_parents(i, l))
+        return OK;
     for (; l->next < l->n && !e && !imap_is_enough(i); l->next++) {
         const struct entry *at = &l->v[l->next];
 
