@@ -66,6 +66,12 @@ def shared():
 
 
 @pytest.fixture
+def rounds(request):
+    """How often a crash test kills the server."""
+    return 200 if request.config.getoption("--long") else 20
+
+
+@pytest.fixture
 def dns():
     server = Dns()
     yield server

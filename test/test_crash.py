@@ -11,13 +11,10 @@ every other round each commit is written at once (POSTHORN_TEST_WRITE_EACH), so 
 acknowledged is found again.
 """
 
-import queue
 import random
 import re
-import threading
 
-import pytest
-
+from harness.crash import Crash, Doomed
 from harness.imap import signed_on
 from harness.wire import Pop3Wire, SmtpWire, plain
 
@@ -26,54 +23,13 @@ ANN = "ann@other.test"
 SENDERS = 4
 
 
-@pytest.fixture
-def rounds(request):
-    return 200 if request.config.getoption("--long") else 20
-
-
-class Crash(Exception):
-    """The server is gone, as planned."""
-
-
-class Load:
-    """What clients did in one round, and the step at which everything is killed."""
+class Load(Doomed):
+    """What clients of SMTP and POP3 did in one round."""
 
     def __init__(self, server, number):
-        self.server, self.number = server, number
-        self.random = random.Random(number)
-        self.steps_left = self.random.randrange(5, 400)
-        self.lock = threading.Lock()
-        self.dead = threading.Event()
+        super().__init__(server, number)
         self.offered, self.acknowledged = set(), set()
         self.deleting, self.deleted = set(), set()
-        self.failures = queue.Queue()
-
-    def step(self):
-        """Called by every client before it says something: one of these moments is the last."""
-        with self.lock:
-            if self.steps_left == 0:
-                self.dead.set()
-                self.server.kill()
-            self.steps_left -= 1
-        if self.dead.is_set():
-            raise Crash
-
-    def guard(self, client, *arguments):
-        """A client's thread. Only the crash may end it."""
-        try:
-            while True:
-                client(*arguments)
-        except (Crash, OSError, EOFError):
-            pass
-        except Exception as problem:
-            if not self.dead.is_set():
-                self.failures.put(problem)
-        if not self.dead.is_set():
-            self.failures.put(AssertionError("a client ended before the crash"))
-
-    def said(self, answer, wanted):
-        if not answer.startswith(wanted):
-            raise Crash if self.dead.is_set() or answer.startswith("(") else AssertionError(answer)
 
     def send(self, who):
         """One session with several messages: through the queue to Ann, to Tom, to both, to Fred. The queue comes first, for
@@ -130,17 +86,11 @@ class Load:
                 self.step()
                 note_shown(self.server.shown, user, status(client))
 
-    def run(self):
-        clients = [threading.Thread(target=self.guard, args=(self.send, who)) for who in range(SENDERS)]
+    def clients(self):
+        yield from ((self.send, who) for who in range(SENDERS))
         if self.number % 3:
-            clients.append(threading.Thread(target=self.guard, args=(self.collect, FRED, self.server.uid_owner)))
-        clients.append(threading.Thread(target=self.guard, args=(self.watch, self.random.choice([TOM, FRED]))))
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
-        if not self.failures.empty():
-            raise self.failures.get()
+            yield self.collect, FRED, self.server.uid_owner
+        yield self.watch, self.random.choice([TOM, FRED])
 
 
 STATUS = re.compile(rb"UIDNEXT (\d+) UIDVALIDITY (\d+) HIGHESTMODSEQ (\d+)")
