@@ -1,14 +1,16 @@
 """`posthorn backup DIR` and `posthorn restore DIR`."""
 
+import fcntl
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
 
 import pytest
 
-from harness import BUILD
+from harness import BUILD, imap
 from harness.wire import Pop3Wire, SmtpWire
 
 FRED, TOM = "fred@acompany.test", "tom@acompany.test"
@@ -255,3 +257,262 @@ def test_interrupted_by_hand(made, backup):
         assert sorted(path.name for path in backup.rglob("*")) == before
     made.cli("backup", backup)
     assert not (made.data_dir / "store" / "backup").exists()
+
+
+def killed(server, arguments, when):
+    """The command, ended by SIGKILL as soon as when() holds, or done before: True if it was killed. What is to be met lasts
+    for milliseconds, so it is looked for without a pause."""
+    process = subprocess.Popen([str(BUILD / "posthorn"), *map(str, arguments)], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env=server._environment())
+    while process.poll() is None and not when():
+        pass
+    process.kill()
+    return process.wait() == -signal.SIGKILL
+
+
+def cut_off(server, arguments, size):
+    """The command, which the kernel ends in the middle of the first file that is longer than size."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    process = subprocess.run([str(BUILD / "posthorn"), *map(str, arguments)], capture_output=True, text=True,
+                             env=server._environment(), preexec_fn=limit)
+    assert process.returncode == -signal.SIGXFSZ, process.stderr
+
+
+def sizes(backup):
+    """Of the store's files, in the order in which they are copied."""
+    return [int(line.split()[2]) for line in (backup / "manifest").read_text().splitlines() if " store/" in line]
+
+
+def count(directory):
+    try:
+        return len(os.listdir(directory))
+    except FileNotFoundError:
+        return 0
+
+
+def use(server, data_dir):
+    server.data_dir = data_dir
+    server.write_config()
+
+
+def until_unlocked(server, *arguments):
+    """As cli(), once the vault of a command that was killed has ended as well."""
+    results = []
+
+    def accepted():
+        results.append(server.run(*arguments))
+        return not re.search("another (server|program|backup)|running|in use", results[-1].stderr)
+
+    server.wait_until(accepted, "the store is free")
+    assert results[-1].returncode == 0, results[-1].stderr
+
+
+@pytest.mark.parametrize("files", [1, 4, 10])
+def test_a_killed_backup(made, backup, files):
+    """The first is none; a later one leaves the one before whole."""
+    source, first = made.data_dir, backup.parent / "first"
+    if killed(made, ["backup", first], lambda: count(first / "files") >= files):
+        assert (first / "manifest").exists() or "interrupted" in refused_elsewhere(made, first)
+    use(made, source)
+    until_unlocked(made, "backup", first)
+    made.start()
+    deliver(made, range(1000, 1100))
+    made.stop()
+    before, there = (backup / "manifest").read_text(), count(backup / "files")
+    killed(made, ["backup", backup], lambda: count(backup / "files") >= there + files)
+    complete = (backup / "manifest").read_text() != before
+    restore(made, backup)
+    made.start()
+    assert numbers(made) == list(range(20)) + (list(range(1000, 1100)) if complete else [])
+    made.stop()
+    use(made, source)
+    until_unlocked(made, "backup", backup)
+    assert count(backup / "files") <= len((backup / "manifest").read_text().splitlines()), "what was cut off is gone"
+    made.start()
+    assert numbers(made) == [*range(20), *range(1000, 1100)]
+
+
+def refused_elsewhere(server, backup):
+    use(server, server.directory / "elsewhere")
+    said = refused(server, "restore", backup)
+    assert not server.data_dir.exists(), "nothing was changed"
+    return said
+
+
+def tree(directory):
+    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_backup_cut_off(made, backup, which):
+    """Of a running server, in a small file or a large one: the first is none, and the backup before stays whole."""
+    size = sorted({size - 1 for size in sizes(backup) if size})[which]
+    first, source, kept = backup.parent / "first", made.data_dir, tree(backup)
+    made.start()
+    cut_off(made, ["backup", first], size)
+    assert not (first / "manifest").exists() and (first / "files" / "incoming").stat().st_size == size
+    assert "under way, or was cut off" in refused(made, "backup", first)
+    deliver(made, range(1000, 1100))
+    made.restart()
+    assert not (made.data_dir / "store" / "backup").exists()
+    cut_off(made, ["backup", backup], 1)
+    assert kept.items() <= tree(backup).items()
+    made.stop()
+    refused_elsewhere(made, first)
+    restore(made, backup)
+    made.start()
+    assert numbers(made) == list(range(20))
+    made.stop()
+    use(made, source)
+    made.cli("backup", first)
+    made.cli("backup", backup)
+    assert "incoming" not in os.listdir(first / "files") + os.listdir(backup / "files")
+
+
+def test_a_restore_cut_off_in_each_file(made, backup):
+    """It is no server's store until it is whole; the backup is as it was, and the command begins anew."""
+    old, kept = made.data_dir, tree(backup)
+    stood = tree(old)
+    use(made, made.directory / "restored")
+    for size in sorted({size - 1 for size in sizes(backup) if size}):
+        cut_off(made, ["restore", backup], size)
+        assert (made.data_dir / "restoring" / "RESTORING").exists() and not count(made.data_dir / "store")
+        assert "posthorn restore" in refused(made, "serve")
+    made.cli("restore", backup)
+    assert tree(backup) == kept and tree(old) == stood
+    made.start()
+    assert numbers(made) == list(range(20))
+
+
+@pytest.mark.parametrize("place, files", [("restoring", 1), ("restoring", 6), ("store", 1), ("store", 13)])
+def test_a_killed_restore(made, backup, place, files):
+    """Also while the vault renews what was copied."""
+    use(made, made.directory / "restored")
+    killed(made, ["restore", backup], lambda: count(made.data_dir / place) >= files)
+    half = [path for path in (made.data_dir / "restoring", made.data_dir / "store" / "RESTORING") if path.exists()]
+    if half:
+        assert refused(made, "serve")
+    if half or not count(made.data_dir / "store"):
+        until_unlocked(made, "restore", backup)
+    made.start()
+    assert numbers(made) == list(range(20))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("part", [0.5, 0.95, 1.05, 1.3])
+def test_a_restore_onto_a_full_disk(made, backup, tmp_path, part):
+    """Wherever it stops, no server starts on it, and with more room it begins anew."""
+    size = sum(len(data) for data in tree(backup).values())
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=755,size={int(size * part) // 4096 * 4096}", "none", disk], check=True)
+    try:
+        use(made, disk / "data")
+        result = made.run("restore", backup)
+        if part < 1:
+            assert result.returncode == 1 and "No space left" in result.stderr
+        if result.returncode:
+            assert not (made.data_dir / "restoring").exists()
+            store = made.data_dir / "store"
+            assert (store / "RESTORING").exists() or not count(store)
+        subprocess.run(["mount", "-o", "remount,size=100m", disk], check=True)
+        if result.returncode:
+            made.cli("restore", backup)
+        made.start()
+        assert numbers(made) == list(range(20))
+        made.stop()
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_one_at_a_time(made, backup):
+    """Two that write into one directory would take away each other's files."""
+    fd = os.open(backup, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        assert "another backup or restore" in refused(made, "backup", backup)
+        assert "another backup or restore" in refused_elsewhere(made, backup)
+    finally:
+        os.close(fd)
+
+
+def test_what_is_not_ours_stays(made, backup):
+    (backup / "files" / "letters.txt").write_text("somebody's")
+    (backup / "files" / ("0" * 64)).write_text("left over")
+    made.cli("backup", backup)
+    assert (backup / "files" / "letters.txt").exists() and not (backup / "files" / ("0" * 64)).exists()
+
+
+def test_a_failure_beside_a_damaged_manifest(made, backup):
+    """What it names is all that is left to save: a backup that fails takes nothing of it away."""
+    (backup / "manifest").write_text((backup / "manifest").read_text()[:-10])
+    kept = tree(backup / "files")
+    (backup / "manifest.new").mkdir()  # where the new one would be written
+    assert "directory" in refused(made, "backup", backup)
+    assert kept.items() <= tree(backup / "files").items()
+    (backup / "manifest.new").rmdir()
+    made.cli("backup", backup)
+    restore(made, backup)
+
+
+@pytest.mark.parametrize("where", ["manifest", "file", "files"])
+def test_symbolic_links(made, backup, where):
+    """Nothing is read through one: it could lead to what only root may read."""
+    if where == "file":
+        path = backup / "files" / (backup / "manifest").read_text().splitlines()[4].split()[1]
+    else:
+        path = backup / where
+    path.rename(backup.parent / "elsewhere")
+    path.symlink_to(backup.parent / "elsewhere")
+    refused_elsewhere(made, backup)
+
+
+def test_who_may_read(made, backup):
+    assert backup.stat().st_mode & 0o777 == 0o700
+    assert not [path for path in backup.rglob("*") if path.stat().st_mode & 0o077], "keys and letters"
+    old = {path.name: path.stat() for path in (made.data_dir / "store").iterdir()}
+    restore(made, backup)
+    new = {path.name: path.stat() for path in (made.data_dir / "store").iterdir()}
+    assert {(st.st_uid, st.st_gid) for st in new.values()} == {(st.st_uid, st.st_gid) for st in old.values()}
+    assert not [name for name, st in new.items() if st.st_mode & 0o077 and not old.get(name, st).st_mode & 0o077]
+    assert (made.data_dir / "tls" / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert (made.data_dir / "restored.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_clients_that_saw_more(made, backup):
+    """What was seen after the backup, and is gone, is never taken for what came since: neither by QRESYNC (RFC 7162 §3.2.5.1)
+    nor by POP3's UIDL (RFC 1939 §7)."""
+    made.start()
+    deliver(made, range(1000, 1005))
+    with imap.signed_on(made, TOM) as wire:
+        wire.ok("ENABLE QRESYNC")
+        wire.ok("SELECT INBOX")
+        wire.ok(r"STORE 1:* +FLAGS (\Flagged)")
+        wire.ok(r"STORE 25 +FLAGS (\Deleted)")
+        wire.ok("EXPUNGE")
+        validity, modseq = known(wire.ok("SELECT INBOX"))
+    seen = set(uids(made))
+    made.stop()
+    restore(made, backup)
+    made.start()
+    deliver(made, range(2000, 2010))
+    assert seen.isdisjoint(uids(made)) and numbers(made) == [*range(20), *range(2000, 2010)]
+    with imap.signed_on(made, TOM) as wire:
+        wire.ok("ENABLE QRESYNC")
+        lines = wire.ok(f"SELECT INBOX (QRESYNC ({validity} {modseq} 1:25))")
+        new_validity, new_modseq = known(lines)
+        assert new_validity > validity and new_modseq > modseq
+        assert not [line for line in lines if b"VANISHED" in line or b"FETCH" in line], "nothing of another UIDVALIDITY"
+        assert b"* 30 EXISTS" in lines
+        assert not [line for line in wire.ok("FETCH 1:* (FLAGS)") if b"Flagged" in line], "as it was when it was saved"
+        fetched = wire.ok(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq})")
+        assert len([line for line in fetched if b"FETCH" in line]) == 10
+
+
+def known(lines):
+    """UIDVALIDITY and HIGHESTMODSEQ."""
+    text = b" ".join(lines)
+    return tuple(int(re.search(rb"\[" + word + rb" (\d+)\]", text).group(1)) for word in (b"UIDVALIDITY", b"HIGHESTMODSEQ"))
