@@ -1,5 +1,6 @@
 /* Whoever is through with its messages takes the next few, so that all are through at about the same time. Few enough that
  * a turn ends when it should, and so many that each thread's reader has something to go along. */
+#include "vault/accept/looks.h"
 #include "vault/imap/hunt.h"
 
 #include "base/arena.h"
@@ -77,6 +78,7 @@ static void *help(void *arg)
     if (!v)
         return NULL; /* the store is down; the others will hear of it */
     stored = reader_open(v, s->h->account, true);
+    reader_mends(stored, LOOKS_PARSER, looks_of_stored);
     asker = asker_make(stored, NULL);
     take_part(s, &asker);
     asker_free(&asker);

@@ -11,6 +11,7 @@
  *   gone:                               the connection breaks; the next C: signs on once more
  *   timeout:                            the client was silent for too long
  *   damage: 2                           the second message's body cannot be read any more
+ *   damage-looks: 2                     … nor what is kept of how it looks, but its body can
  *   limit: 3                            the most messages that one command may work on
  *   unauthenticate: off                 that setting
  *   power: 0                            the next flush fails */
@@ -50,7 +51,7 @@ static void other_session(struct account_id who, struct str said)
     buf_free(&replies);
 }
 
-static void damage(uint64_t number)
+static void damage(uint64_t number, bool looks)
 {
     struct buf key = buf_make(100);
     struct view *v = view_open(world.engine);
@@ -59,8 +60,12 @@ static void damage(uint64_t number)
 
     assert_int_equal(mailbox_list(v, &world.cx, world.fred, INBOX, 0, &list, &n, &damaged), OK);
     assert_true(number >= 1 && number <= n);
-    piece_key_pack(&key, &(struct piece_key){.body = list[number - 1].body.v});
-    memory_engine_damage(world.engine, piece_part(NO_ACCOUNT), buf_str(&key));
+    if (looks)
+        cold_key_pack(&key, &(struct cold_key){.body = list[number - 1].body.v});
+    else
+        piece_key_pack(&key, &(struct piece_key){.body = list[number - 1].body.v});
+    memory_engine_damage(world.engine, looks ? cold_part(world.fred) : piece_part(NO_ACCOUNT),
+                         buf_str(&key));
     free(list);
     view_close(&v);
     buf_free(&key);
@@ -100,8 +105,8 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         imap_session.last_words(&driven.s, ERR_TIMEOUT);
         driven.wish = SESSION_CLOSE;
         driven_pass_on(&driven, replies);
-    } else if (str_same(word, S("damage"))) {
-        damage(n);
+    } else if (str_same(word, S("damage")) || str_same(word, S("damage-looks"))) {
+        damage(n, str_same(word, S("damage-looks")));
     } else if (str_same(word, S("limit"))) {
         world_limit((uint32_t)n);
     } else if (str_same(word, S("unauthenticate"))) {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "vault/accept/looks.h"
 #include "vault/imap/context.h"
 #include "vault/imap/news.h"
 #include "vault/imap/notify.h"
@@ -46,8 +47,10 @@ enum err imap_stored(struct imap *i, struct account_id account, uint64_t message
         return e;
     if (i->stored && (i->stored_of.v != account.v || i->stored_much != much))
         reader_close(&i->stored);
-    if (!i->stored)
+    if (!i->stored) {
         i->stored = reader_open(v, account, much);
+        reader_mends(i->stored, LOOKS_PARSER, looks_of_stored);
+    }
     i->stored_of = account;
     i->stored_much = much;
     *out = i->stored;

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 
 struct message_reader {
+    struct view *view;
     struct account_id account;
+    uint32_t parser;
+    enum err (*make)(struct view *v, struct cx *cx, struct body_id id, uint64_t size,
+                     struct cold_row *looks, struct str *facts); /* NULL: nothing is mended */
     struct trail *cold, *facts, *pieces;
     struct buf key; /* of the row that is asked for */
 };
@@ -16,7 +20,8 @@ struct message_reader *reader_open(struct view *v, struct account_id account, bo
 {
     struct message_reader *r = must_alloc(sizeof(*r));
 
-    *r = (struct message_reader){.account = account,
+    *r = (struct message_reader){.view = v,
+                                 .account = account,
                                  .cold = trail_open(v, cold_part(account), much),
                                  .facts = trail_open(v, facts_part(account), much),
                                  .pieces = trail_open(v, piece_part(account), much),
@@ -36,8 +41,44 @@ void reader_close(struct message_reader **r)
     *r = NULL;
 }
 
-enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id body, struct cold_row *row,
-                     bool *found)
+void reader_mends(struct message_reader *r, uint32_t parser,
+                  enum err (*make)(struct view *v, struct cx *cx, struct body_id id, uint64_t size,
+                                   struct cold_row *looks, struct str *facts))
+{
+    r->parser = parser;
+    r->make = make;
+}
+
+/* had: *row is there, and what does not come from the body stays. */
+static enum err make_anew(struct message_reader *r, struct cx *cx, struct body_id body, bool had,
+                          struct cold_row *row)
+{
+    struct body_row kept = {.size = row->body_size};
+    struct cold_row looks;
+    struct str facts;
+    bool found = true;
+    enum err e = OK;
+
+    if (!had)
+        e = body_row_view(r->view, cx, NO_ACCOUNT, &(struct body_key){.body = body.v}, &kept, &found);
+    if (!e && !found)
+        e = fail(cx, ERR_DAMAGED, "a message's looks cannot be read, nor its size");
+    if (!e)
+        e = r->make(r->view, cx, body, kept.size, &looks, &facts);
+    if (e)
+        return e;
+    looks.body_size = kept.size;
+    looks.prefix = had ? row->prefix : STR_NONE;
+    looks.thread = had ? row->thread : body.v;
+    looks.received = had ? row->received : 0;
+    looks.first_mailbox = row->first_mailbox;
+    looks.first_uid = row->first_uid;
+    *row = looks;
+    return OK;
+}
+
+static enum err read_cold(struct message_reader *r, struct cx *cx, struct body_id body,
+                          struct cold_row *row, bool *found)
 {
     struct str value;
     enum err e;
@@ -50,6 +91,24 @@ enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id bod
     return cold_unpack(cx->arena, value, row)
                ? OK
                : fail(cx, ERR_DAMAGED, "a message's looks cannot be unpacked");
+}
+
+enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id body, struct cold_row *row,
+                     bool *found)
+{
+    struct cold_row was = {0};
+    enum err e = read_cold(r, cx, body, &was, found);
+    bool had = !e && *found;
+
+    if (r->make && (e == ERR_DAMAGED || (had && was.parser < r->parser))) {
+        if (!had)
+            was = (struct cold_row){0};
+        e = make_anew(r, cx, body, had, &was);
+        *found = !e;
+    }
+    if (!e && *found)
+        *row = was;
+    return e;
 }
 
 enum err reader_facts(struct message_reader *r, struct cx *cx, struct body_id body,

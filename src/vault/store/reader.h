@@ -13,6 +13,11 @@ struct message_reader;
 /* much: so many messages that to keep what is read of them in the store's cache would do no good (view_scan_much()). */
 struct message_reader *reader_open(struct view *v, struct account_id account, bool much);
 void reader_close(struct message_reader **r); /* NULL is fine */
+/* A cold row that cannot be read, or is an older parser's, is from now on made anew from the body: by looks_of_stored()
+ * (vault/accept/looks.h), for those who may link it. The prefix of one that cannot be read is lost. */
+void reader_mends(struct message_reader *r, uint32_t parser,
+                  enum err (*make)(struct view *v, struct cx *cx, struct body_id id, uint64_t size,
+                                   struct cold_row *looks, struct str *facts));
 
 /* What a row points to lives in cx->arena, or until the reader is asked for one of its kind that is of another body. */
 enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id body, struct cold_row *row,
