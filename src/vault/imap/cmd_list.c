@@ -23,6 +23,8 @@ void status_write(struct imap *i, const struct place *p, uint32_t items)
     struct buf *out = &i->s->out;
     const char *before = "";
 
+    if (f->damaged)
+        return;
     buf_add(out, S("* STATUS "));
     imap_mailbox_write(out, p->name, imap_is_utf8(i));
     buf_add(out, S(" ("));
@@ -67,6 +69,9 @@ enum err cmd_status(struct imap *i, const struct imap_command *c)
         return e;
     if (a.items & IMAP_STATUS_HIGHESTMODSEQ) /* RFC 7162 §3.1: a command that enables it */
         imap_enable(i, IMAP_ENABLE_CONDSTORE);
+    if (p.folder.damaged)
+        return fail(&i->s->cx, ERR_DAMAGED, "the counts of mailbox %" PRIu64 " cannot be read",
+                    p.at.mailbox.v);
     status_write(i, &p, a.items);
     return OK;
 }

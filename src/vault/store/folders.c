@@ -81,6 +81,18 @@ static enum err txn_has_below(struct edit *e, struct mailbox_id id, bool *has)
     return err ? err : has_names_below(scan, e->cx, has);
 }
 
+/* *found false also when they cannot be read: the mailbox is there without. */
+static enum err read_counts(struct view *v, struct cx *cx, struct account_id account,
+                            struct mailbox_id id, struct counts_row *counts, bool *found)
+{
+    enum err e = counts_row_view(v, cx, account, &(struct counts_key){.mailbox = id.v}, counts, found);
+
+    if (e != ERR_DAMAGED)
+        return e;
+    *found = false;
+    return OK;
+}
+
 /* All but name and subscribed. */
 static enum err read_folder(struct view *v, struct cx *cx, struct account_id account,
                             struct mailbox_id id, struct mailbox_row *row, struct folder *out)
@@ -93,7 +105,7 @@ static enum err read_folder(struct view *v, struct cx *cx, struct account_id acc
     if (!e && !found)
         return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64, account.v, id.v);
     if (!e && !row->no_select)
-        e = counts_row_view(v, cx, account, &(struct counts_key){.mailbox = id.v}, &counts, &counted);
+        e = read_counts(v, cx, account, id, &counts, &counted);
     if (!e)
         e = view_has_below(v, cx, account, id, &has_below);
     if (e)
@@ -121,7 +133,7 @@ enum err folder_find(struct view *v, struct cx *cx, struct account_id account, s
     struct mailbox_row row;
     struct folder f;
     struct str rest = name, level;
-    bool found = name.n > 0 && name.n <= IMAP_NAME_MAX;
+    bool found = name.n > 0 && name.n <= IMAP_NAME_MAX && name.p[name.n - 1] != IMAP_DELIMITER;
     enum err e = OK;
 
     while (found && !e && take_imap_name_level(&rest, &level))
@@ -508,23 +520,125 @@ static enum err make(struct edit *e, struct mailbox_id parent, struct str level,
     return inherit_rights(e, parent, *id);
 }
 
-/* A name above others becomes a mailbox again. */
-static enum err revive(struct edit *e, struct mailbox_id id, uint32_t roles)
+/* The annotations that go give their room back. */
+static enum err count_annotations(struct edit *e, struct mailbox_id id)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    enum err err;
+
+    annotation_key_pack(&from, &(struct annotation_key){.mailbox = id.v});
+    annotation_key_pack(&to, &(struct annotation_key){.mailbox = id.v + 1});
+    err =
+        txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
+    while (!err && scan_next(scan, &key, &value)) {
+        struct annotation_key ak;
+        struct annotation_row row;
+        uint64_t size;
+
+        if (!annotation_key_unpack(key, &ak) || !annotation_unpack(e->cx->arena, value, &row))
+            continue;
+        size = annotation_size(ak.entry, row.value);
+        e->state.metadata -= size < e->state.metadata ? size : e->state.metadata;
+    }
+    return err ? err : scan_error(scan, e->cx);
+}
+
+/* Rights and annotations of a mailbox. */
+static enum err delete_attributes(struct edit *e, struct mailbox_id id)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    enum err err = count_annotations(e, id);
+
+    if (err)
+        return err;
+    acl_key_pack(&from, &(struct acl_key){.mailbox = id.v});
+    acl_key_pack(&to, &(struct acl_key){.mailbox = id.v + 1});
+    txn_delete_range(e->t, acl_part(e->account), buf_str(&from), buf_str(&to));
+    buf_clear(&from);
+    buf_clear(&to);
+    annotation_key_pack(&from, &(struct annotation_key){.mailbox = id.v});
+    annotation_key_pack(&to, &(struct annotation_key){.mailbox = id.v + 1});
+    txn_delete_range(e->t, annotation_part(e->account), buf_str(&from), buf_str(&to));
+    return OK;
+}
+
+static enum err unmake(struct edit *e, struct mailbox_id id, const struct mailbox_row *row)
+{
+    name_row_delete(e->t, e->account, &(struct name_key){.parent = row->parent.v, .name = row->name});
+    mailbox_row_delete(e->t, e->account, &(struct mailbox_key){.mailbox = id.v});
+    e->state.mailboxes -= e->state.mailboxes > 0;
+    edit_note(e, CHANGE_MAILBOX, id, STR_NONE);
+    return delete_attributes(e, id);
+}
+
+struct child {
+    struct mailbox_id id;
+    struct str name;
+    struct child *next;
+};
+
+static enum err children_of(struct edit *e, struct mailbox_id parent, struct child **list)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    enum err err;
+
+    *list = NULL;
+    keys_below(parent, &from, &to);
+    err = txn_scan(e->t, e->cx, name_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
+    while (!err && scan_next(scan, &key, &value)) {
+        struct child *child = arena_alloc(e->cx->arena, sizeof(*child));
+        struct name_key k;
+        struct name_row row;
+
+        if (!name_key_unpack(key, &k) || !name_unpack(e->cx->arena, value, &row))
+            continue;
+        *child = (struct child){row.mailbox, str_copy(e->cx->arena, k.name), *list};
+        *list = child;
+    }
+    return err ? err : scan_error(scan, e->cx);
+}
+
+static enum err adopt(struct edit *e, struct mailbox_id from, struct mailbox_id to,
+                      const struct child *list)
+{
+    enum err err = OK;
+
+    for (const struct child *c = list; c && !err; c = c->next) {
+        struct mailbox_row row;
+
+        name_row_delete(e->t, e->account, &(struct name_key){.parent = from.v, .name = c->name});
+        name_row_put(e->t, e->account, &(struct name_key){.parent = to.v, .name = c->name},
+                     &(struct name_row){.mailbox = c->id});
+        err = get_row(e, c->id, &row);
+        if (err)
+            break;
+        row.parent = to;
+        put_row(e, c->id, &row);
+    }
+    return err;
+}
+
+/* A name above others becomes a mailbox again: a new one, which takes the place of the name alone. Under the old id it
+ * would be the mailbox that was deleted, with another UIDVALIDITY, which RFC 8474 §4 forbids. */
+static enum err revive(struct edit *e, struct mailbox_id old, uint32_t roles, struct mailbox_id *id)
 {
     struct mailbox_row row;
-    enum err err = get_row(e, id, &row);
+    struct child *children;
+    enum err err = get_row(e, old, &row);
 
     if (!err && !row.no_select)
         return fail(e->cx, ERR_EXISTS, "account %" PRIu64 " has a mailbox of this name", e->account.v);
     if (!err)
-        err = next_uid_validity(e, &row.uid_validity);
-    if (err)
-        return err;
-    row.no_select = false;
-    row.roles = roles;
-    put_no_counts(e, id);
-    put_row(e, id, &row);
-    return OK;
+        err = children_of(e, old, &children);
+    if (!err)
+        err = unmake(e, old, &row);
+    if (!err)
+        err = make(e, row.parent, row.name, roles, id);
+    return err ? err : adopt(e, old, *id, children);
 }
 
 /* Down the tree by all levels of a name but the last; what is missing is made. *parent, *leaf: where the last belongs. */
@@ -564,8 +678,7 @@ static enum err create(struct edit *e, struct str name, uint32_t roles, struct m
         return err;
     if (!found)
         return make(e, parent, leaf, roles, id);
-    *id = at.mailbox;
-    return revive(e, at.mailbox, roles);
+    return revive(e, at.mailbox, roles, id);
 }
 
 enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct str name,
@@ -602,55 +715,6 @@ static enum err delete_messages(struct edit *e, struct mailbox_id id)
     return err;
 }
 
-/* Rights and annotations of a mailbox. */
-static void delete_attributes(struct edit *e, struct mailbox_id id)
-{
-    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
-
-    acl_key_pack(&from, &(struct acl_key){.mailbox = id.v});
-    acl_key_pack(&to, &(struct acl_key){.mailbox = id.v + 1});
-    txn_delete_range(e->t, acl_part(e->account), buf_str(&from), buf_str(&to));
-    buf_clear(&from);
-    buf_clear(&to);
-    annotation_key_pack(&from, &(struct annotation_key){.mailbox = id.v});
-    annotation_key_pack(&to, &(struct annotation_key){.mailbox = id.v + 1});
-    txn_delete_range(e->t, annotation_part(e->account), buf_str(&from), buf_str(&to));
-}
-
-/* The annotations that go give their room back. */
-static enum err count_annotations(struct edit *e, struct mailbox_id id)
-{
-    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
-    scoped(scan_close) struct scan *scan = NULL;
-    struct str key, value;
-    enum err err;
-
-    annotation_key_pack(&from, &(struct annotation_key){.mailbox = id.v});
-    annotation_key_pack(&to, &(struct annotation_key){.mailbox = id.v + 1});
-    err =
-        txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
-    while (!err && scan_next(scan, &key, &value)) {
-        struct annotation_key ak;
-        struct annotation_row row;
-        uint64_t size;
-
-        if (!annotation_key_unpack(key, &ak) || !annotation_unpack(e->cx->arena, value, &row))
-            continue;
-        size = annotation_size(ak.entry, row.value);
-        e->state.metadata -= size < e->state.metadata ? size : e->state.metadata;
-    }
-    return err ? err : scan_error(scan, e->cx);
-}
-
-static void unmake(struct edit *e, struct mailbox_id id, const struct mailbox_row *row)
-{
-    name_row_delete(e->t, e->account, &(struct name_key){.parent = row->parent.v, .name = row->name});
-    mailbox_row_delete(e->t, e->account, &(struct mailbox_key){.mailbox = id.v});
-    delete_attributes(e, id);
-    e->state.mailboxes -= e->state.mailboxes > 0;
-    edit_note(e, CHANGE_MAILBOX, id, STR_NONE);
-}
-
 /* Names above that were only kept for what was below them. */
 static enum err prune(struct edit *e, struct mailbox_id id)
 {
@@ -664,7 +728,7 @@ static enum err prune(struct edit *e, struct mailbox_id id)
             err = get_row(e, id, &row);
         if (err || has_below || !row.no_select)
             return err;
-        unmake(e, id, &row);
+        err = unmake(e, id, &row);
         id = row.parent;
     }
     return err;
@@ -682,15 +746,14 @@ static enum err delete_folder(struct edit *e, struct mailbox_id id)
         return fail(e->cx, ERR_EXISTS, "mailbox %" PRIu64 " has others below it", id.v);
     if (!err && !row.no_select)
         err = delete_messages(e, id);
+    if (!err && !has_below) {
+        err = unmake(e, id, &row);
+        return err ? err : prune(e, row.parent);
+    }
     if (!err)
-        err = count_annotations(e, id);
+        err = delete_attributes(e, id);
     if (err)
         return err;
-    if (!has_below) {
-        unmake(e, id, &row);
-        return prune(e, row.parent);
-    }
-    delete_attributes(e, id);
     row.no_select = true;
     row.roles = 0;
     row.keywords_count = 0;

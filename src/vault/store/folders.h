@@ -35,7 +35,7 @@ struct folder {
     uint64_t modseq; /* HIGHESTMODSEQ */
     uint32_t exists, unseen, deleted, recent;
     uint64_t bytes, deleted_bytes;
-    bool damaged; /* what it is or its counts cannot be read: counts are 0 */
+    bool damaged; /* its counts cannot be read: they are 0, uid_next and modseq too */
 };
 
 /* ---- reading ---- */
@@ -46,7 +46,7 @@ enum err folder_find(struct view *v, struct cx *cx, struct account_id account, s
 enum err folder_of(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id id,
                    struct folder *out);
 /* All of them with their counts, in one pass, in the order of a tree: INBOX first, then by name, each before what is
- * below it. */
+ * below it. One that cannot be read is left out, and what is below it stands at the top. */
 enum err folder_list(struct view *v, struct cx *cx, struct account_id account, struct folder **list,
                      size_t *n);
 /* The names that are subscribed to, ascending, whether a mailbox of the name exists or not (RFC 9051 §6.3.7). */
@@ -55,8 +55,8 @@ enum err folder_subscriptions(struct view *v, struct cx *cx, struct account_id a
 
 /* ---- changing ---- */
 
-/* Mailboxes above that do not exist are made as well (RFC 9051 §6.3.4). A \Noselect one becomes a mailbox again, under a
- * new UIDVALIDITY. ERR_EXISTS; ERR_LIMIT. Rights (acl.h) are taken over from the one above. */
+/* Mailboxes above that do not exist are made as well (RFC 9051 §6.3.4). In place of a \Noselect one comes a new mailbox,
+ * with an id and a UIDVALIDITY of its own, above what was below. ERR_EXISTS; ERR_LIMIT. Rights (acl.h) are taken over from the one above. */
 enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct str name,
                        uint32_t roles, struct mailbox_id *id, struct ticket *ticket);
 /* Its messages go. One with others below it stays as a \Noselect name, until the last of them goes; such a name with
@@ -70,7 +70,7 @@ enum err folder_rename(struct store *s, struct cx *cx, struct account_id account
                        struct str name, struct ticket *ticket);
 enum err folder_set_roles(struct store *s, struct cx *cx, struct account_id account,
                           struct mailbox_id id, uint32_t roles, struct ticket *ticket);
-/* By name, which need not exist. Again is fine. */
+/* By name, which need not exist. Again is fine. ERR_LIMIT: the name is empty or too long, or there are too many. */
 enum err folder_subscribe(struct store *s, struct cx *cx, struct account_id account, struct str name,
                           bool yes, struct ticket *ticket);
 
