@@ -103,16 +103,18 @@ static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id
                     mailbox.v);
     if (!err)
         err = acl_row_txn(e->t, e->cx, e->account, &key, &row, &found);
-    if (!err && !found)
+    if (err)
+        return err;
+    old = row;
+    *field = changed(*field, how, rights);
+    if (row.rights == old.rights && row.negative == old.negative)
+        return OK;
+    if (!found)
         err = count_entries(e, mailbox, &n);
     if (err)
         return err;
     if (n >= MOST_ACL)
         return fail(e->cx, ERR_LIMIT, "mailbox %" PRIu64 ": %zu rights", mailbox.v, n);
-    old = row;
-    *field = changed(*field, how, rights);
-    if (row.rights == old.rights && row.negative == old.negative)
-        return OK;
     if (row.rights || row.negative)
         acl_row_put(e->t, e->account, &key, &row);
     else
