@@ -96,32 +96,59 @@ static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id
     struct annotation_key key = {
         .mailbox = mailbox.v, .who = is_private(m->entry) ? who.v : SHARED_BY_ALL, .entry = m->entry};
     struct annotation_row old = {0};
-    uint64_t before, after;
+    uint64_t before;
     bool found;
-    size_t n = 0;
-    enum err err = annotation_row_txn(e->t, e->cx, e->account, &key, &old, &found);
+    enum err err;
 
-    if (!err && !found && m->value.p)
-        err = count_entries(e, mailbox, key.who, &n);
-    if (err || (!found && !m->value.p))
-        return err;
-    if (n >= METADATA_ENTRIES_MAX)
-        return fail(e->cx, ERR_LIMIT, "mailbox %" PRIu64 ": %zu annotations", mailbox.v, n);
     if (m->value.n > METADATA_VALUE_MAX)
         return fail(e->cx, ERR_TOO_BIG, "an annotation of %zu bytes", m->value.n);
+    err = annotation_row_txn(e->t, e->cx, e->account, &key, &old, &found);
+    if (err || (!found && !m->value.p))
+        return err;
     before = found ? annotation_size(m->entry, old.value) : 0;
-    after = m->value.p ? annotation_size(m->entry, m->value) : 0;
     e->state.metadata -= before < e->state.metadata ? before : e->state.metadata;
-    e->state.metadata += after;
-    if (e->state.metadata > METADATA_BYTES_MAX && after > before)
-        return fail(e->cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " bytes of annotations",
-                    e->account.v, e->state.metadata);
+    e->state.metadata += m->value.p ? annotation_size(m->entry, m->value) : 0;
     if (m->value.p)
         annotation_row_put(e->t, e->account, &key, &(struct annotation_row){.value = m->value});
     else
         annotation_row_delete(e->t, e->account, &key);
     edit_note(e, CHANGE_METADATA, mailbox, m->entry);
     return OK;
+}
+
+/* What remains counts, in whatever order it was said: one that makes room may stand behind the one that needs it. What was
+ * beyond a limit before may stay, and become less. */
+static enum err check_limits(struct edit *e, struct mailbox_id mailbox, const uint64_t who[2],
+                             const size_t had[2], uint64_t bytes_before)
+{
+    if (e->state.metadata > METADATA_BYTES_MAX && e->state.metadata > bytes_before)
+        return fail(e->cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " bytes of annotations",
+                    e->account.v, e->state.metadata);
+    for (size_t i = 0; i < 2; i++) {
+        size_t n;
+        enum err err = count_entries(e, mailbox, who[i], &n);
+
+        if (err)
+            return err;
+        if (n > METADATA_ENTRIES_MAX && n > had[i])
+            return fail(e->cx, ERR_LIMIT, "mailbox %" PRIu64 ": %zu annotations", mailbox.v, n);
+    }
+    return OK;
+}
+
+static enum err set_all(struct edit *e, struct mailbox_id mailbox, struct account_id who,
+                        const struct metadata *v, size_t n)
+{
+    const uint64_t whose[2] = {who.v, SHARED_BY_ALL};
+    uint64_t bytes = e->state.metadata;
+    size_t had[2];
+    enum err err = count_entries(e, mailbox, whose[0], &had[0]);
+
+    if (!err)
+        err = count_entries(e, mailbox, whose[1], &had[1]);
+    for (size_t i = 0; i < n && !err; i++)
+        err = set(e, mailbox, who, &v[i]);
+    return err ? err : check_limits(e, mailbox, whose, had, bytes);
 }
 
 static enum err has_mailbox(struct edit *e, struct mailbox_id mailbox)
@@ -149,8 +176,8 @@ enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
 
     if (!e)
         e = has_mailbox(&edit, mailbox);
-    for (size_t i = 0; i < n && !e; i++)
-        e = set(&edit, mailbox, who, &v[i]);
+    if (!e)
+        e = set_all(&edit, mailbox, who, v, n);
     if (!e)
         e = edit_end(&edit);
     return e ? e : txn_commit(&t, cx, ticket);

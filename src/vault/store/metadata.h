@@ -25,7 +25,8 @@ static inline uint64_t annotation_size(struct str entry, struct str value)
 enum err metadata_list(struct view *v, struct cx *cx, struct account_id account,
                        struct mailbox_id mailbox, struct account_id who, struct metadata **list,
                        size_t *n);
-/* All of them or none, in one transaction. ERR_TOO_BIG: a value; ERR_LIMIT: too many; ERR_OVER_QUOTA; ERR_NOT_FOUND. */
+/* All of them or none, in one transaction; the limits are for what remains then, in whatever order it is said.
+ * ERR_TOO_BIG: a value; ERR_LIMIT: too many; ERR_OVER_QUOTA; ERR_NOT_FOUND. */
 enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
                       struct mailbox_id mailbox, struct account_id who, const struct metadata *v,
                       size_t n, struct ticket *ticket);
