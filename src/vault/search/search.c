@@ -82,6 +82,7 @@ enum err followed_open(struct followed *f, struct cx *cx, bool make)
     index_path(f->s, f->account, path);
     if (f->x || (!make && access(path, F_OK)))
         return OK;
+    mkdir(f->s->directory, 0700); /* if there is none and that fails, so does the index, and says so */
     e = index_open(cx, path, f->s->identity, &f->x);
     if (e)
         return e;
@@ -214,7 +215,6 @@ struct search *search_open(struct store *store, const char *directory)
     s->directory = directory;
     s->identity = identity_of(store);
     s->wakes = INT64_MAX;
-    mkdir(directory, 0700); /* if that fails, so does every index, and says so */
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -16,7 +16,7 @@
 
 struct search;
 
-/* Starts the thread. directory: of the indexes, made if missing. Close it before the store. */
+/* Starts the thread. directory: of the indexes, made with the first; the string stays where it is. Close it before the store. */
 struct search *search_open(struct store *store, const char *directory);
 void search_close(struct search **s); /* NULL is fine */
 
