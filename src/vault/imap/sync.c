@@ -57,7 +57,8 @@ static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
     y->roster = r;
     y->may_expunge = may_expunge;
     y->part = !may_expunge ? CHANGES : i->selected->contexts ? GOING : REMOVALS;
-    y->compare = known_compare(i->selected->known, r);
+    y->compare = may_expunge ? known_compare_removed(i->selected->known, r)
+                             : known_compare(i->selected->known, r);
     flag_text_begin(&y->flags, r);
     mailbox_flags_tell_new(i, r);
     return y;
@@ -88,11 +89,10 @@ static bool find_going(struct imap *i, struct sync *y)
     while (!imap_is_enough(i)) {
         if (!known_news(&y->compare, &news)) {
             y->part = CONTEXTS;
-            y->compare = known_compare(i->selected->known, y->roster);
+            y->compare = known_compare_removed(i->selected->known, y->roster);
             return true;
         }
-        if (news.kind == KNOWN_REMOVED)
-            imap_set_add(&y->going, news.uid);
+        imap_set_add(&y->going, news.uid);
     }
     return false;
 }
@@ -119,8 +119,6 @@ static bool tell_removals(struct imap *i, struct sync *y)
             y->compare = known_compare(i->selected->known, y->roster);
             return true;
         }
-        if (news.kind != KNOWN_REMOVED)
-            continue;
         if (says_vanished(i))
             imap_set_add(&y->vanished, news.uid);
         else

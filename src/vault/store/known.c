@@ -158,6 +158,11 @@ struct known_compare known_compare(const struct known *k, const struct roster *r
     return (struct known_compare){.known = k, .roster = r};
 }
 
+struct known_compare known_compare_removed(const struct known *k, const struct roster *r)
+{
+    return (struct known_compare){.known = k, .roster = r, .only_removed = true};
+}
+
 /* To the next block of which there is something to tell. */
 static bool find_block_with_news(struct known_compare *c)
 {
@@ -167,8 +172,10 @@ static bool find_block_with_news(struct known_compare *c)
         c->bits_known = known ? known->bits : 0;
         c->bits_there = there ? there->bits : 0;
         c->removed = c->bits_known & ~c->bits_there;
-        c->added = c->bits_there & ~c->bits_known;
-        c->changed = there ? changed_bits(c, c->bits_known & c->bits_there) : 0;
+        if (!c->only_removed) {
+            c->added = c->bits_there & ~c->bits_known;
+            c->changed = there ? changed_bits(c, c->bits_known & c->bits_there) : 0;
+        }
         c->block = known ? known->number : there->number;
         if (c->removed | c->added | c->changed)
             return true;

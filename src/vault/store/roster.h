@@ -109,12 +109,15 @@ struct known_news {
 struct known_compare {
     const struct known *known; /* private */
     const struct roster *roster;
+    bool only_removed;
     size_t known_block, roster_block;
     uint64_t removed, changed, added, bits_known, bits_there; /* of the block at hand, not yet told */
     uint32_t block;
 };
 struct known_compare known_compare(const struct known *k, const struct roster *r);
-bool known_news(struct known_compare *c, struct known_news *news); /* false: that was all */
+struct known_compare known_compare_removed(const struct known *k,
+                                           const struct roster *r); /* KNOWN_REMOVED alone */
+bool known_news(struct known_compare *c, struct known_news *news);  /* false: that was all */
 /* Is there nothing to tell? Quicker than comparing. */
 bool known_is_current(const struct known *k, const struct roster *r);
 
