@@ -10,6 +10,7 @@
 #include "vault/store/changes.h"
 #include "vault/store/collect.h"
 #include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/messages.h"
 #include "vault/store/metadata.h"
 

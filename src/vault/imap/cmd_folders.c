@@ -5,6 +5,7 @@
 #include "vault/imap/response.h"
 #include "vault/imap/selected.h"
 #include "vault/store/acl.h"
+#include "vault/store/folders_edit.h"
 
 #include <stdlib.h>
 #include <uninorm.h>

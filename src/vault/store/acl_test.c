@@ -5,6 +5,7 @@
 #include "vault/store/changes.h"
 #include "vault/store/directory.h"
 #include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/testing.h"
 
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 #include "base/scoped.h"
 #include "config/config.h"
 #include "mail/idna.h"
-#include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/store_impl.h"
 
 #include <inttypes.h>

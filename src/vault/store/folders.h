@@ -1,11 +1,10 @@
-/* vault/store/folders.h: the mailboxes of an account: names, what each is, and what is in it, in numbers.
+/* vault/store/folders.h: the mailboxes of an account: names, what each is, and what is in it, in numbers. (To change them:
+ * folders_edit.h.)
  *
- * Full names are UTF-8 in their inner form (proto/imap_name.h): levels divided by "/", INBOX in capitals; whether a name
- * may be made is for the caller to check (imap_name_check), existence and limits are checked here. A mailbox's id never
- * changes and is never given again: MAILBOXID (RFC 8474).
+ * Full names are UTF-8 in their inner form (proto/imap_name.h): levels divided by "/", INBOX in capitals. A mailbox's id
+ * never changes and is never given again: MAILBOXID (RFC 8474).
  *
- * Reading goes through a view; changes are one transaction each and give its ticket. Each takes a modseq, and is seen in
- * the change log as CHANGE_MAILBOX (or _SUBSCRIPTION). Results live in cx->arena. Safe from any thread. */
+ * Reading goes through a view: what is durable. Results live in cx->arena. Safe from any thread. */
 #pragma once
 #include "vault/store/store.h"
 
@@ -38,8 +37,6 @@ struct folder {
     bool damaged; /* its counts cannot be read: they are 0, uid_next and modseq too */
 };
 
-/* ---- reading ---- */
-
 /* ERR_NOT_FOUND: there is none of this name. A \Noselect one is found. */
 enum err folder_find(struct view *v, struct cx *cx, struct account_id account, struct str name,
                      struct folder *out);
@@ -52,30 +49,3 @@ enum err folder_list(struct view *v, struct cx *cx, struct account_id account, s
 /* The names that are subscribed to, ascending, whether a mailbox of the name exists or not (RFC 9051 §6.3.7). */
 enum err folder_subscriptions(struct view *v, struct cx *cx, struct account_id account,
                               struct str **names, size_t *n);
-
-/* ---- changing ---- */
-
-/* Mailboxes above that do not exist are made as well (RFC 9051 §6.3.4). In place of a \Noselect one comes a new mailbox,
- * with an id and a UIDVALIDITY of its own, above what was below. ERR_EXISTS; ERR_LIMIT. Rights (acl.h) are taken over from the one above. */
-enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct str name,
-                       uint32_t roles, struct mailbox_id *id, struct ticket *ticket);
-/* Its messages go. One with others below it stays as a \Noselect name, until the last of them goes; such a name with
- * others below it is ERR_EXISTS (HASCHILDREN). INBOX: ERR_DENIED. */
-enum err folder_delete(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id id,
-                       struct ticket *ticket);
-/* What is below goes along; ids, UIDs and UIDVALIDITY stay. Mailboxes above the new name are made. INBOX: its messages
- * are moved into a new mailbox of that name, what is below it stays (RFC 9051 §6.3.6). ERR_EXISTS; ERR_BAD_VALUE: into
- * itself; ERR_LIMIT: a name below would be too long. */
-enum err folder_rename(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id id,
-                       struct str name, struct ticket *ticket);
-enum err folder_set_roles(struct store *s, struct cx *cx, struct account_id account,
-                          struct mailbox_id id, uint32_t roles, struct ticket *ticket);
-/* By name, which need not exist. Again is fine. ERR_LIMIT: the name is empty or too long, or there are too many. */
-enum err folder_subscribe(struct store *s, struct cx *cx, struct account_id account, struct str name,
-                          bool yes, struct ticket *ticket);
-
-/* ---- for making accounts ---- */
-
-/* The state and the first mailboxes of a new account (INBOX, and Archive, Drafts, Junk, Sent, Trash with their roles, all
- * subscribed), in the transaction that makes it. */
-void folders_begin(struct txn *t, struct account_id account, uint32_t uid_validity);

@@ -2,6 +2,7 @@
  * tree is looked at as text, one word a mailbox. */
 #include "vault/store/changes.h"
 #include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/testing.h"
 
 #include "proto/imap_name.h"
@@ -727,13 +728,13 @@ static void test_most_mailboxes(void **state)
 
 static void test_most_subscriptions(void **state)
 {
-    enum { MOST = 2 * MOST_MAILBOXES };
     struct txn *txn = txn_begin(engine, &(struct part){PART_ACCOUNT, TOM.v}, 1);
     struct ticket t;
     char name[20];
 
     (void)state;
-    for (int i = 6; i < MOST - 1; i++) { /* one by one they would take long: each counts the others */
+    for (int i = 6; i < MOST_SUBSCRIPTIONS - 1;
+         i++) { /* one by one they would take long: each counts the others */
         snprintf(name, sizeof(name), "s%d", i);
         subscription_row_put(txn, TOM, &(struct subscription_key){.name = str_from_c(name)},
                              &(struct subscription_row){0});

@@ -2,7 +2,7 @@
 #include "vault/store/metadata.h"
 
 #include "vault/store/changes.h"
-#include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/testing.h"
 
 #include <inttypes.h>

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "vault/store/changes.h"
 #include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/renew.h"
 
 static struct folder inbox_of(struct account_id account)

@@ -3,7 +3,7 @@
  *   store_bench [messages=100000] [dir=…]
  *
  * On RocksDB, each step until it is durable; the time of each round in milliseconds. */
-#include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/messages.h"
 #include "vault/store/reader.h"
 #include "vault/store/roster_impl.h"

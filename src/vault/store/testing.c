@@ -1,6 +1,6 @@
 #include "vault/store/testing.h"
 
-#include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/roster.h"
 
 #include <stdlib.h>
