@@ -1,5 +1,6 @@
-/* IMAP up to the sign-on, fed anything. The first bytes choose the settings and how the rest is cut; the stand-in for
- * the vault asserts what must hold whatever a stranger says. */
+/* A protocol up to the sign-on (the build says which: PROTOCOL is imap_core or pop3_core), fed anything. The first bytes
+ * choose the settings and how the rest is cut; the stand-in for the vault asserts what must hold whatever a stranger
+ * says. */
 #include "gate/signon/core.h"
 
 #include "base/log.h"
@@ -8,30 +9,40 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const struct core_ops *const protocol = &PROTOCOL;
 static const struct bindings bindings = {.exporter_size = 32};
 
-/* Every line is a response, tagged or not, or a "+"; none is empty, and none says more than it should. */
+/* IMAP says nothing but responses, tagged or not, and "+": each has a first word. */
+static bool may_be_said(struct str line)
+{
+    size_t at;
+
+    if (line.n < 2 || line.n > 511 || line.p[line.n - 1] != '\r')
+        return false;
+    return protocol != &imap_core || (str_find_char(line, ' ', &at) && at);
+}
+
 static void take_out(struct buf *out)
 {
     struct str replies = buf_str(out), line;
-    size_t at;
 
     while (take_until(&replies, '\n', &line))
-        if (line.n < 3 || line.n > 511 || line.p[line.n - 1] != '\r' ||
-            !str_find_char(line, ' ', &at) || !at)
+        if (!may_be_said(line))
             __builtin_trap();
     if (replies.n || out->full)
         __builtin_trap();
     buf_clear(out);
 }
 
-/* Each tag is one that attach takes (vault/attached.c). */
+/* IMAP's tag is one that attach takes (vault/attached.c). */
 static void look_at_tag(struct core *c)
 {
     struct str tag;
     uint32_t modes;
 
-    imap_core.describe(c, &modes, &tag);
+    protocol->describe(c, &modes, &tag);
+    if (protocol != &imap_core)
+        return;
     if (tag.n == 0 || tag.n > 256 || modes)
         __builtin_trap();
     for (size_t i = 0; i < tag.n; i++)
@@ -46,7 +57,7 @@ static void feed_all(struct core *c, struct str in, size_t step, struct buf *out
 
         in = str_from(in, some.n);
         while (some.n && c->want == CORE_INPUT) {
-            imap_core.feed(c, &some);
+            protocol->feed(c, &some);
             take_out(out);
         }
         if (c->want == CORE_TLS)
@@ -73,8 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settings.has_certificate = data[0] & 2;
     settings.scram = data[0] & 4;
     standin_step_answers(data[0] & 8 ? ERR_STORE : OK);
-    c = imap_core.make(&settings, S("192.0.2.1"), &out);
-    imap_core.greet(c);
+    c = protocol->make(&settings, S("192.0.2.1"), &out);
+    protocol->greet(c);
     take_out(&out);
     feed_all(c, str_from(in, 2), data[1] ? data[1] : 65536, &out);
     core_free(c);
