@@ -135,87 +135,137 @@ void run_smtp(const struct options *o, struct report *report)
     free(want);
 }
 
-/* The two POP3 commands: sessions that each begin anew until there is no more work. */
+/* Sessions that each begin anew until there is no more work: POP3's two commands, IMAP's script, or IMAP's sign-on and
+ * log-out over and over. */
 
-struct pop3_load {
+struct load {
     const struct options *o;
     struct report *report;
-    enum pop3_job job;
-    uint64_t taken, total; /* sessions begun, and to be */
-    uint64_t open;
-    double finished, messages, octets;
+    const struct load_ops *ops;
+    uint64_t taken, total, open; /* sessions begun, and to be, and those that run */
+    double finished;
     struct sample took; /* from the connect to the end of the sign-on or of the download */
-    uint64_t failures;
+    enum pop3_job job;
+    double messages, octets;    /* of POP3 */
+    struct imap_script *script; /* of IMAP */
 };
 
-struct pop3_worker {
-    struct pop3 pop3;
+struct worker {
+    union { /* first: a session is its worker */
+        struct pop3 pop3;
+        struct imap imap;
+    };
     int64_t began_us;
 };
 
-static void take_work(struct pop3_worker *w)
-{
-    struct pop3_load *l = w->pop3.owner;
+struct load_ops {
+    void (*init)(struct load *l, struct worker *w);
+    void (*start)(struct load *l, struct worker *w, uint64_t account);
+    void (*free)(struct worker *w);
+};
 
-    if (l->taken == l->total || l->failures) {
+static void take_work(struct load *l, struct worker *w)
+{
+    if (l->taken == l->total || l->report->failure[0]) {
         l->open--;
         return;
     }
     w->began_us = monotonic_us();
-    pop3_start(&w->pop3, &l->o->to, l->job, l->taken++ % l->o->accounts);
+    l->ops->start(l, w, l->taken++ % l->o->accounts);
 }
 
-static void note_done(struct pop3 *p)
+static void note_done(struct load *l, struct worker *w, const char *failure, int64_t until_us)
 {
-    struct pop3_worker *w = (struct pop3_worker *)p; /* its first member */
-    struct pop3_load *l = p->owner;
-
-    if (p->failure[0]) {
-        l->failures++;
-        report_fail(l->report, "%s", p->failure);
+    if (failure[0]) {
+        report_fail(l->report, "%s", failure);
     } else {
         l->finished++;
-        l->messages += (double)p->fetched;
-        l->octets += (double)p->fetched_octets;
-        sample_add(&l->took, (l->job == POP3_FETCH ? p->fetched_us : p->signed_on_us) - w->began_us);
+        sample_add(&l->took, until_us - w->began_us);
     }
-    take_work(w);
+    take_work(l, w);
 }
 
-static void pop3_load_run(struct pop3_load *l)
+static void load_run(struct load *l)
 {
-    struct pop3_worker *all = must_alloc(l->o->sessions * sizeof *all);
+    struct worker *all = must_alloc(l->o->sessions * sizeof *all);
     int64_t deadline = monotonic_ms() + (int64_t)l->o->time_limit_ms;
 
     l->open = l->o->sessions;
     for (uint64_t i = 0; i < l->o->sessions; i++) {
-        pop3_init(&all[i].pop3, l->o);
-        all[i].pop3.tls = true;
-        all[i].pop3.done = note_done;
-        all[i].pop3.owner = l;
-        take_work(&all[i]);
+        l->ops->init(l, &all[i]);
+        take_work(l, &all[i]);
     }
     while (l->open && monotonic_ms() < deadline)
         wires_serve(deadline - monotonic_ms());
     if (l->open)
         report_fail(l->report, "not done in time");
     for (uint64_t i = 0; i < l->o->sessions; i++)
-        pop3_free(&all[i].pop3);
+        l->ops->free(&all[i]);
     free(all);
 }
 
-static uint64_t pop3_total(const struct options *o)
+static uint64_t load_total(const struct options *o)
 {
     return o->count ? o->count : o->sessions;
 }
 
+static void run_signons(struct load *l)
+{
+    static const char *const names[] = {"sign_on_p50_ms", "sign_on_p99_ms", "sign_on_max_ms"};
+    struct measure m = {0};
+
+    measure_begin(l->o, &m);
+    load_run(l);
+    measure_end(l->o, &m);
+    report_add(l->report, "sign_ons_per_s", l->finished / measure_seconds(&m));
+    report_add(l->report, "sign_ons", l->finished);
+    report_sample(&l->took, names, l->report);
+    report_costs(l->o, &m, l->finished, l->report);
+    sample_free(&l->took);
+}
+
+/* ---- POP3 ---- */
+
+static void pop3_done(struct pop3 *p)
+{
+    struct load *l = p->owner;
+
+    if (!p->failure[0]) {
+        l->messages += (double)p->fetched;
+        l->octets += (double)p->fetched_octets;
+    }
+    note_done(l, (struct worker *)p, p->failure,
+              l->job == POP3_FETCH ? p->fetched_us : p->signed_on_us);
+}
+
+static void init_pop3(struct load *l, struct worker *w)
+{
+    pop3_init(&w->pop3, l->o);
+    w->pop3.tls = true;
+    w->pop3.done = pop3_done;
+    w->pop3.owner = l;
+}
+
+static void start_pop3(struct load *l, struct worker *w, uint64_t account)
+{
+    pop3_start(&w->pop3, &l->o->to, l->job, account);
+}
+
+static void free_pop3(struct worker *w)
+{
+    pop3_free(&w->pop3);
+}
+
+static const struct load_ops pop3_ops = {init_pop3, start_pop3, free_pop3};
+
 void run_pop3(const struct options *o, struct report *report)
 {
-    struct pop3_load l = {.o = o, .report = report, .job = POP3_FETCH, .total = pop3_total(o)};
+    struct load l = {
+        .o = o, .report = report, .ops = &pop3_ops, .job = POP3_FETCH, .total = load_total(o)};
     struct measure m = {0};
 
     measure_begin(o, &m);
-    pop3_load_run(&l);
+    load_run(&l);
     measure_end(o, &m);
     report_add(report, "messages_per_s", l.messages / measure_seconds(&m));
     report_add(report, "mb_per_s", l.octets / 1048576 / measure_seconds(&m));
@@ -227,83 +277,36 @@ void run_pop3(const struct options *o, struct report *report)
 
 void run_signon(const struct options *o, struct report *report)
 {
-    static const char *const names[] = {"sign_on_p50_ms", "sign_on_p99_ms", "sign_on_max_ms"};
-    struct pop3_load l = {.o = o, .report = report, .job = POP3_SIGN_ON, .total = pop3_total(o)};
-    struct measure m = {0};
-
-    measure_begin(o, &m);
-    pop3_load_run(&l);
-    measure_end(o, &m);
-    report_add(report, "sign_ons_per_s", l.finished / measure_seconds(&m));
-    report_add(report, "sign_ons", l.finished);
-    report_sample(&l.took, names, report);
-    report_costs(o, &m, l.finished, report);
-    sample_free(&l.took);
+    run_signons(&(struct load){
+        .o = o, .report = report, .ops = &pop3_ops, .job = POP3_SIGN_ON, .total = load_total(o)});
 }
 
-/* IMAP: sessions that do the script, or, without one, sign on and log out over and over. */
+/* ---- IMAP ---- */
 
-struct imap_load {
-    const struct options *o;
-    struct report *report;
-    struct imap_script *script;
-    uint64_t taken, total, open;
-    double finished;
-    struct sample took; /* from the connect to the end of the sign-on */
-};
-
-struct imap_worker {
-    struct imap imap;
-    int64_t began_us;
-};
-
-static void take_imap_work(struct imap_worker *w)
+static void imap_done(struct imap *m)
 {
-    struct imap_load *l = w->imap.owner;
-
-    if (l->taken == l->total || l->report->failure[0]) {
-        l->open--;
-        return;
-    }
-    w->began_us = monotonic_us();
-    imap_start(&w->imap, &l->o->to, l->taken++ % l->o->accounts);
+    note_done(m->owner, (struct worker *)m, m->failure, m->signed_on_us);
 }
 
-static void note_imap_done(struct imap *m)
+static void init_imap(struct load *l, struct worker *w)
 {
-    struct imap_worker *w = (struct imap_worker *)m; /* its first member */
-    struct imap_load *l = m->owner;
-
-    if (m->failure[0]) {
-        report_fail(l->report, "%s", m->failure);
-    } else {
-        l->finished++;
-        sample_add(&l->took, m->signed_on_us - w->began_us);
-    }
-    take_imap_work(w);
+    imap_init(&w->imap, l->o);
+    w->imap.script = l->script;
+    w->imap.done = imap_done;
+    w->imap.owner = l;
 }
 
-static void imap_load_run(struct imap_load *l)
+static void start_imap(struct load *l, struct worker *w, uint64_t account)
 {
-    struct imap_worker *all = must_alloc(l->o->sessions * sizeof *all);
-    int64_t deadline = monotonic_ms() + (int64_t)l->o->time_limit_ms;
-
-    l->open = l->o->sessions;
-    for (uint64_t i = 0; i < l->o->sessions; i++) {
-        imap_init(&all[i].imap, l->o);
-        all[i].imap.script = l->script;
-        all[i].imap.done = note_imap_done;
-        all[i].imap.owner = l;
-        take_imap_work(&all[i]);
-    }
-    while (l->open && monotonic_ms() < deadline)
-        wires_serve(deadline - monotonic_ms());
-    if (l->open)
-        report_fail(l->report, "not done in time");
-    for (uint64_t i = 0; i < l->o->sessions; i++)
-        imap_free(&all[i].imap);
-    free(all);
+    imap_start(&w->imap, &l->o->to, account);
 }
+
+static void free_imap(struct worker *w)
+{
+    imap_free(&w->imap);
+}
+
+static const struct load_ops imap_ops = {init_imap, start_imap, free_imap};
 
 static void report_step(struct imap_step *s, struct report *r)
 {
@@ -337,7 +340,8 @@ void run_imap(const struct options *o, struct report *report)
 {
     static struct imap_script script; /* the report points to the names of its figures */
     struct buf text = buf_make(BUF_UNLIMITED);
-    struct imap_load l = {.o = o, .report = report, .script = &script, .total = o->sessions};
+    struct load l = {
+        .o = o, .report = report, .ops = &imap_ops, .script = &script, .total = o->sessions};
     struct measure m = {0};
     uint64_t wrong;
 
@@ -347,7 +351,7 @@ void run_imap(const struct options *o, struct report *report)
         report_fail(report, "%s: line %d cannot be understood", o->script, (int)wrong);
     if (!report->failure[0]) {
         measure_begin(o, &m);
-        imap_load_run(&l);
+        load_run(&l);
         measure_end(o, &m);
         for (size_t i = 0; i < l.script->n; i++)
             report_step(&l.script->steps[i], report);
@@ -360,20 +364,10 @@ void run_imap(const struct options *o, struct report *report)
 
 void run_imap_signon(const struct options *o, struct report *report)
 {
-    static const char *const names[] = {"sign_on_p50_ms", "sign_on_p99_ms", "sign_on_max_ms"};
     struct imap_script none = {0};
-    struct imap_load l = {
-        .o = o, .report = report, .script = &none, .total = o->count ? o->count : o->sessions};
-    struct measure m = {0};
 
-    measure_begin(o, &m);
-    imap_load_run(&l);
-    measure_end(o, &m);
-    report_add(report, "sign_ons_per_s", l.finished / measure_seconds(&m));
-    report_add(report, "sign_ons", l.finished);
-    report_sample(&l.took, names, report);
-    report_costs(o, &m, l.finished, report);
-    sample_free(&l.took);
+    run_signons(&(struct load){
+        .o = o, .report = report, .ops = &imap_ops, .script = &none, .total = load_total(o)});
 }
 
 /* Sessions that are opened one after the other, some at a time, and then do nothing. */
