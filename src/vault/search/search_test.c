@@ -6,6 +6,7 @@
 #include "mail/mime.h"
 #include "vault/accept/looks.h"
 #include "vault/store/body.h"
+#include "vault/store/collect.h"
 #include "vault/store/testing.h"
 
 #include <fcntl.h>
@@ -20,9 +21,11 @@ static struct search *s;
 
 /* ---- mail ---- */
 
-static void mail(struct str prefix, struct str text)
+/* To Tom; and to Fred, with another prefix, if there is one. */
+static void mail_to(struct str prefix, struct str freds, struct str text)
 {
-    struct txn *t = txn_begin(engine, &(struct part){PART_ACCOUNT, TOM.v}, 1);
+    struct txn *t =
+        txn_begin(engine, (struct part[]){{PART_ACCOUNT, TOM.v}, {PART_ACCOUNT, FRED.v}}, 2);
     struct new_body b = {.id = {fresh_id()}, .size = text.n, .last = text};
     struct mime m = mime_make();
     struct cold_row looks = {0};
@@ -50,8 +53,16 @@ static void mail(struct str prefix, struct str text)
     must(looks_of_new(t, &cx, b.id, b.ahead, b.last, parts, m.count, &looks, &facts));
     body_put(t, &b);
     must(email_add(t, &cx, TOM, INBOX, &n, &placed));
+    n.prefix = freds;
+    if (freds.n)
+        must(email_add(t, &cx, FRED, INBOX, &n, &placed));
     durable(txn_commit(&t, &cx, &ticket), ticket);
     mime_free(&m);
+}
+
+static void mail(struct str prefix, struct str text)
+{
+    mail_to(prefix, STR_NONE, text);
 }
 
 static void mail_three(void)
@@ -185,6 +196,31 @@ static void what_is_not_reached_is_a_candidate(void **state)
     expect(INDEX_BODY, "elephant", "3 4"); /* numbers, not UIDs */
 }
 
+/* Tom's last email of a body goes, and with it what he called it. Then it comes back from Fred, with Fred's lines. */
+static void the_same_body_with_another_prefix(void **state)
+{
+    struct imap_set first = SET({1, 1});
+    struct collected collected;
+    struct removed removed;
+    struct copied copied;
+    struct ticket ticket;
+
+    (void)state;
+    mail_to(S("Delivered-To: tom\r\n"), S("Delivered-To: wilma\r\n"),
+            S("Subject: x\r\n\r\nelephant\r\n"));
+    make_index();
+    durable(messages_remove(store, &cx, IN(TOM, INBOX), &first, false, &removed, &ticket), ticket);
+    must(collect(store, &cx, INT64_MAX, &collected));
+    durable(messages_copy(store, &cx, IN(FRED, INBOX), &first, IN(TOM, INBOX), UINT64_MAX, &copied,
+                          &ticket),
+            ticket);
+    expect(INDEX_HEADER, "wilma", "1");
+    while (strcmp(candidates(INDEX_BODY, "unicorn"), "") != 0) /* until it has followed */
+        sched_yield();
+    expect(INDEX_HEADER, "wilma", "1");
+    expect(INDEX_BODY, "elephant", "1");
+}
+
 static void stays_over_a_restart(void **state)
 {
     (void)state;
@@ -277,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_what_is_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_reached_is_a_candidate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_same_body_with_another_prefix, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stays_over_a_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_another_store_it_is_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_is_mended, set_up, tear_down),
