@@ -258,6 +258,16 @@ static void compare_name(struct imap *i, struct place *now, size_t count, const 
         say_list(i, is, STR_NONE);
 }
 
+/* Did a mailbox take the place of a bare name? The name never went then. */
+static bool is_replaced(const struct imap *i, const struct place *was, const struct place *now,
+                        size_t count)
+{
+    for (size_t k = 0; was->folder.no_select && k < count; k++)
+        if (str_same(now[k].name, was->name))
+            return wants_name(i, &now[k]);
+    return false;
+}
+
 static void compare_names(struct imap *i, struct place *now, size_t count)
 {
     const struct notify *n = i->notify;
@@ -269,7 +279,7 @@ static void compare_names(struct imap *i, struct place *now, size_t count)
         if (order < 0) {
             const struct place *was = &n->names[a++];
 
-            if (wants_name(i, was))
+            if (wants_name(i, was) && !is_replaced(i, was, now, count))
                 say_nonexistent(i, was->name);
             say_parent(i, now, count, (struct mailbox_ref){was->at.account, was->folder.parent});
         } else if (order > 0) {

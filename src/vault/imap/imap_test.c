@@ -12,6 +12,7 @@
  *   timeout:                            the client was silent for too long
  *   damage: 2                           the second message's body cannot be read any more
  *   damage-looks: 2                     … nor what is kept of how it looks, but its body can
+ *   damage-counts: 2                    what is in fred's mailbox of this id, in numbers, cannot be read any more
  *   limit: 3                            the most messages that one command may work on
  *   unauthenticate: off                 that setting
  *   power: 0                            the next flush fails */
@@ -73,6 +74,16 @@ static void damage(uint64_t number, bool looks)
     world_mail(S("Subject: flushes\r\n\r\n")); /* later views see the damage */
 }
 
+static void damage_counts(uint64_t mailbox)
+{
+    struct buf key = buf_make(32);
+
+    counts_key_pack(&key, &(struct counts_key){.mailbox = mailbox});
+    memory_engine_damage(world.engine, counts_part(world.fred), buf_str(&key));
+    buf_free(&key);
+    world_mail(S("Subject: flushes\r\n\r\n"));
+}
+
 static bool own_word(struct str word, struct str value, struct buf *replies)
 {
     struct buf text = buf_make(BUF_UNLIMITED);
@@ -107,6 +118,8 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         driven_pass_on(&driven, replies);
     } else if (str_same(word, S("damage")) || str_same(word, S("damage-looks"))) {
         damage(n, str_same(word, S("damage-looks")));
+    } else if (str_same(word, S("damage-counts"))) {
+        damage_counts(n);
     } else if (str_same(word, S("limit"))) {
         world_limit((uint32_t)n);
     } else if (str_same(word, S("unauthenticate"))) {
