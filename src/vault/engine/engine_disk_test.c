@@ -291,7 +291,13 @@ static void test_drops_old_trace(void **state)
     txn_delete_range(t, trace, STR_NONE, S("p00004998"));
     assert_int_equal(txn_commit(&t, &w->cx, &ticket), OK);
     assert_int_equal(engine_wait(w->e, &w->cx, ticket), OK);
-    engine_figures(w->e, &dropped);
+    /* While RocksDB writes another file it removes none, and it tells nobody when it does. */
+    for (int look = 0; look < 1000; look++) {
+        engine_figures(w->e, &dropped);
+        if (dropped.disk_used + 4 * MIB < full.disk_used)
+            break;
+        usleep(10000);
+    }
     assert_true(dropped.disk_used + 4 * MIB < full.disk_used);
     scoped(view_close) struct view *v = view_open(w->e);
     struct str key, value;
