@@ -183,9 +183,11 @@ def test_sigkill_under_load(make_posthorn, dns, relay_port, fake_smtp, rounds):
     assert for_ann and set(server.shown) == {TOM, FRED}, "the load reached the queue, and IMAP showed numbers"
 
 
-def test_this_test_would_notice(make_posthorn):
+def test_this_test_would_notice(make_posthorn, dns, relay_port):
     """Without the wait for the flush, what was acknowledged dies with the process: the examination must say so."""
-    server = make_posthorn(limits='connections-per-address = 1000').with_people()
+    dns.serve("other MX 10 mx.other\nmx.other A 127.0.0.11")  # what goes to Ann waits, and no bounce comes to Fred
+    server = make_posthorn(dns=dns.address, relay_port=relay_port,
+                           limits='connections-per-address = 1000').with_people()
     server.uid_owner, server.shown = {}, {}
     for number in range(20):
         server.environment = {"POSTHORN_TEST_SKIP_FLUSH": "1"}

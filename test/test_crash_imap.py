@@ -4,13 +4,14 @@ Writers APPEND, COPY, MOVE, STORE and UID EXPUNGE in mailboxes that they share, 
 every process is killed at a random step. After each round a writer's messages are exactly what its tagged OKs said; the
 command that was under way has happened whole or not at all. So MOVE neither loses nor doubles, and what APPENDUID and
 COPYUID told stays true. Watchers keep what a client of QRESYNC keeps (RFC 7162 §3.2.5): after the restart, SELECT with
-the modseq they knew must bring each kept picture exactly to the true state. Nobody was ever shown a UID, or a modseq,
-that now stands for something else.
+the modseq they knew must bring each kept picture exactly to the true state. Nobody was ever shown a UID, an EMAILID or a
+modseq that now stands for something else, and every message reads as it was appended.
 
 In every other round each commit is written at once (see test_crash.py on what that finds).
 """
 
 import collections
+import hashlib
 import random
 import re
 
@@ -36,6 +37,10 @@ def uid_set(uids):
     return ",".join(map(str, sorted(uids)))
 
 
+def digest(octets):
+    return hashlib.sha256(octets).digest()
+
+
 def item(line, pattern):
     found = re.search(pattern, line, re.S)
     return found and found.group(1)
@@ -45,12 +50,24 @@ class Shown:
     """Everything that any client was ever shown. It may never turn out to be otherwise."""
 
     def __init__(self):
-        self.names, self.flags = {}, {}
+        self.names, self.flags, self.email_ids = {}, {}, {}
         self.uid_validity, self.highest = {}, collections.defaultdict(int)
+        self.uid_next = collections.defaultdict(int)
         self.gone = set()
+        self.contents, self.read = {}, set()  # a hash for each name; where it was read again
 
     def name(self, mailbox, uid, name):
+        self.uid_next[mailbox] = max(self.uid_next[mailbox], uid + 1)
         assert self.names.setdefault((mailbox, uid), name) == name, "a UID was given twice"
+
+    def email_id(self, name, email_id):
+        """All copies have it, and no other message (RFC 8474 §5.1)."""
+        assert self.email_ids.setdefault(name, email_id) == email_id, "an EMAILID has changed"
+        assert self.email_ids.setdefault(email_id, name) == name, "an EMAILID was given twice"
+
+    def content(self, mailbox, uid, name, octets):
+        assert self.contents[name] == digest(octets), f"{name} was damaged"
+        self.read.add((mailbox, uid))
 
     def state(self, mailbox, uid, flags, modseq):
         assert self.flags.setdefault((mailbox, uid, modseq), flags) == flags, "a modseq was given twice"
@@ -67,9 +84,13 @@ class Picture:
     def select(self, client):
         """Brings it to the present: all anew at first, and then by what has changed since. The command and its answer."""
         since = f" (QRESYNC ({self.uid_validity} {self.modseq}))" if self.modseq else ""
+        uid_next_shown = self.shown.uid_next[self.mailbox]
         lines = client.ok(f"SELECT {self.mailbox}{since}")
         text = b"\n".join(lines)
-        self.uid_validity, modseq = (int(item(text, rb"\[%s (\d+)\]" % code)) for code in (b"UIDVALIDITY", b"HIGHESTMODSEQ"))
+        self.uid_validity, uid_next, modseq = (int(item(text, rb"\[%s (\d+)\]" % code))
+                                               for code in (b"UIDVALIDITY", b"UIDNEXT", b"HIGHESTMODSEQ"))
+        assert uid_next >= uid_next_shown, "UIDNEXT was shown, and now it is lower"
+        self.shown.uid_next[self.mailbox] = max(uid_next, self.shown.uid_next[self.mailbox])
         assert self.shown.uid_validity.setdefault(self.mailbox, self.uid_validity) == self.uid_validity
         assert modseq >= self.shown.highest[self.mailbox], "HIGHESTMODSEQ was shown, and now it is lower"
         if since:
@@ -154,6 +175,7 @@ class Writer:
         names = [self.new_name() for _ in range(self.random.choice([1, 1, 3]))]
         size = self.random.choice([10, 1_000, 100_000])
         letters = [f"Subject: {name}\r\n\r\n".encode() + (b"x" * 70 + b"\r\n") * (size // 72) for name in names]
+        self.shown.contents.update((name, digest(letter)) for name, letter in zip(names, letters))
         listed = b" ".join(sorted(flags)).decode()
         self.do(client, f"APPEND {mailbox}" + f" ({listed}) {{}}" * len(names), *letters,
                 added=[(mailbox, name, flags) for name in names])
@@ -242,7 +264,7 @@ class Load(Doomed):
 def read_truth(client, shown, mailbox):
     """{UID: (name, flags, modseq)} of the selected mailbox."""
     truth = {}
-    for line in client.ok("UID FETCH 1:* (FLAGS MODSEQ BODY.PEEK[HEADER.FIELDS (SUBJECT)])"):
+    for line in client.ok("UID FETCH 1:* (FLAGS MODSEQ EMAILID BODY.PEEK[HEADER.FIELDS (SUBJECT)])"):
         if b" FETCH (" not in line:
             continue
         uid, modseq = int(item(line, rb"UID (\d+)")), int(item(line, rb"MODSEQ \((\d+)\)"))
@@ -250,9 +272,21 @@ def read_truth(client, shown, mailbox):
         flags = frozenset(item(line, rb"FLAGS \(([^)]*)\)").split()) - {rb"\Recent"}
         shown.name(mailbox, uid, name)
         shown.state(mailbox, uid, flags, modseq)
+        shown.email_id(name, item(line, rb"EMAILID \((\S+)\)"))
         assert (mailbox, uid) not in shown.gone, "what was shown as vanished came back"
         truth[uid] = name, flags, modseq
+    read_contents(client, shown, mailbox, truth)
     return truth
+
+
+def read_contents(client, shown, mailbox, truth):
+    """Of the messages that were not read before."""
+    new = [uid for uid in truth if (mailbox, uid) not in shown.read]
+    for line in client.ok(f"UID FETCH {uid_set(new)} (BODY.PEEK[])") if new else []:
+        if b" FETCH (" in line[:30]:
+            uid = int(item(line, rb"UID (\d+)"))
+            shown.content(mailbox, uid, truth[uid][0], item(line, rb"BODY\[\] \{\d+\}\r\n(.*)\)$"))
+    assert all((mailbox, uid) in shown.read for uid in new), "a message was not read"
 
 
 def examine(server, shown, writers, pictures):
@@ -295,6 +329,9 @@ def test_sigkill_under_imap(make_posthorn, rounds):
         server.start()
         examine(server, shown, writers, pictures + (sleepers if number % SLEEP_ROUNDS == 0 else []))
         server.stop()
+    shown.read.clear()
+    server.start()
+    examine(server, shown, writers, pictures)
     done = sum((writer.counts for writer in writers), collections.Counter())
     assert {"APPEND", "COPY", "MOVE", "STORE", "EXPUNGE"} <= set(done) and shown.gone, done
     assert done["under way, done"] + done["under way, not done"] >= rounds, done
