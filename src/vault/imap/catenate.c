@@ -160,7 +160,7 @@ static void bad_url(struct imap *i, struct str url)
     reply_no(i, NULL, "this URL leads to no message here");
 }
 
-struct upload *catenate(struct imap *i, const struct imap_append_message *m, struct upload *literals,
+struct upload *catenate(struct imap *i, const struct imap_append_message *m, struct upload **literals,
                         size_t count, enum err *e)
 {
     struct joining j = {
@@ -177,7 +177,7 @@ struct upload *catenate(struct imap *i, const struct imap_append_message *m, str
         if (part->is_url)
             fine = add_url(&j, part->url, e);
         else if (part->data.index < count)
-            *e = add_literal(&j, &literals[part->data.index]);
+            *e = add_literal(&j, literals[part->data.index]);
         if (!fine && (!*e || *e == ERR_NOT_FOUND || *e == ERR_DENIED || *e == ERR_GONE)) {
             *e = OK;
             bad_url(i, part->url);

@@ -7,5 +7,5 @@
 struct imap;
 
 /* In i->arena, ended; to be forgotten by the caller. NULL: *e, or the reply is set (BADURL, TOOBIG). */
-struct upload *catenate(struct imap *i, const struct imap_append_message *m, struct upload *literals,
+struct upload *catenate(struct imap *i, const struct imap_append_message *m, struct upload **literals,
                         size_t count, enum err *e);

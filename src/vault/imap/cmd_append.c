@@ -9,6 +9,7 @@
 #include "base/scoped.h"
 #include "config/config.h"
 #include "vault/imap/catenate.h"
+#include "vault/imap/looking.h"
 #include "vault/imap/place.h"
 #include "vault/imap/selected.h"
 #include "vault/store/changes.h"
@@ -21,8 +22,9 @@
 #define LOOKS_MOST ((size_t)64 * 1024 * 1024) /* of what they look like */
 
 struct imap_uploads {
-    struct upload *v; /* one a literal, in order */
+    struct upload **v; /* one a literal, in order */
     size_t n, room;
+    struct looking *looking; /* at those that are not the command's first; NULL: there are none yet */
     size_t kept;
     uint32_t message; /* which message the last one belongs to */
     uint64_t size;    /* of that message, so far announced */
@@ -78,18 +80,21 @@ static struct upload *add_upload(struct imap *i)
         all = i->uploads = must_alloc(sizeof(*all));
     if (all->n == all->room) {
         all->room = all->room ? all->room * 2 : 4;
-        all->v = must_realloc(all->v, all->room * sizeof(*all->v));
+        all->v = must_realloc(all->v, all->room * sizeof(struct upload *));
     }
-    return &all->v[all->n];
+    return all->v[all->n] = must_alloc(sizeof(struct upload));
 }
 
 static const char *begin(struct imap *i, const struct imap_append_seen *seen,
                          const struct imap_literal *l)
 {
-    struct upload *u = add_upload(i);
-    struct imap_uploads *all = i->uploads;
+    struct imap_uploads *all;
+    struct upload *u;
     enum err e = OK;
 
+    if (!i->uploads)
+        i->uploads = must_alloc(sizeof(*i->uploads));
+    all = i->uploads;
     if (!all->n || seen->message != all->message)
         all->size = 0;
     all->message = seen->message;
@@ -98,14 +103,19 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
     all->size += l->size;
     if (!all->n)
         e = may_come(i, seen, l->size);
-    if (!e)
-        e = upload_begin(u, i->s->store, &i->s->cx, l->size, !seen->catenate);
     if (e) {
         imap_log_failure(i, e);
         return answer_to(e);
     }
-    all->n++;
-    return NULL;
+    u = add_upload(i);
+    e = upload_begin(u, i->s->store, &i->s->cx, l->size, !seen->catenate);
+    if (!e) {
+        all->n++;
+        return NULL;
+    }
+    free(u);
+    imap_log_failure(i, e);
+    return answer_to(e);
 }
 
 static const char *data(struct imap *i, struct str piece)
@@ -116,20 +126,34 @@ static const char *data(struct imap *i, struct str piece)
     if (str_find_char(piece, '\0', &at)) /* RFC 3516 §4.3: what is kept must be fit for every client */
         return i->reader.literal.is_literal8 ? "NO [UNKNOWN-CTE] the message holds a NUL byte"
                                              : "NO [CANNOT] the message holds a NUL byte";
-    e = upload_feed(&i->uploads->v[i->uploads->n - 1], &i->s->cx, piece);
+    e = upload_feed(i->uploads->v[i->uploads->n - 1], &i->s->cx, piece);
     if (!e)
         return NULL;
     imap_log_failure(i, e);
     return answer_to(e);
 }
 
+/* A letter beside others, all of which is in memory, need not be looked at right now. */
+static bool can_wait(const struct imap_uploads *all, const struct upload *u)
+{
+    return all->n > 1 && u->is_message && !u->ahead && all->kept + u->last.n <= KEPT_MOST;
+}
+
 static const char *end(struct imap *i)
 {
     struct imap_uploads *all = i->uploads;
-    struct upload *u = &all->v[all->n - 1];
+    struct upload *u = all->v[all->n - 1];
     struct cx cx = {.arena = i->arena};
-    enum err e = upload_end(u, &cx);
+    enum err e;
 
+    if (can_wait(all, u)) {
+        if (!all->looking)
+            all->looking = looking_new(LOOKS_MOST);
+        all->kept += u->last.n;
+        looking_add(all->looking, u);
+        return NULL;
+    }
+    e = upload_end(u, &cx);
     if (!e && arena_size(i->arena) > LOOKS_MOST)
         return "NO [LIMIT] too many messages in one command";
     if (!e && all->kept + u->last.n > KEPT_MOST)
@@ -147,8 +171,11 @@ static void forget(struct imap *i)
 
     if (!all)
         return;
-    for (size_t k = 0; k < all->n; k++)
-        upload_forget(&all->v[k], &i->s->cx);
+    looking_free(&all->looking);
+    for (size_t k = 0; k < all->n; k++) {
+        upload_forget(all->v[k], &i->s->cx);
+        free(all->v[k]);
+    }
     free(all->v);
     free(all);
     i->uploads = NULL;
@@ -182,11 +209,11 @@ static struct upload *whole_message(struct imap *i, const struct imap_append_mes
     *e = OK;
     if (m->catenate)
         return catenate(i, m, all ? all->v : NULL, all ? all->n : 0, e);
-    if (!all || m->parts[0].data.index >= all->n || !all->v[m->parts[0].data.index].is_message) {
+    if (!all || m->parts[0].data.index >= all->n || !all->v[m->parts[0].data.index]->is_message) {
         *e = fail(&i->s->cx, ERR_BUG, "a literal went astray");
         return NULL;
     }
-    return &all->v[m->parts[0].data.index];
+    return all->v[m->parts[0].data.index];
 }
 
 /* What came in `joined` is to be forgotten like the literals, whatever becomes of it. */
@@ -200,7 +227,7 @@ static struct upload *keep_joined(struct imap *i, struct upload *joined)
 }
 
 static bool make_message(struct imap *i, const struct imap_append_message *m, uint32_t rights,
-                         struct new_message *out, size_t *upload, enum err *e)
+                         struct new_message *out, struct upload **upload, enum err *e)
 {
     struct upload *u = whole_message(i, m, e);
 
@@ -208,26 +235,30 @@ static bool make_message(struct imap *i, const struct imap_append_message *m, ui
         return false;
     if (m->catenate)
         u = keep_joined(i, u);
-    *upload = (size_t)(u - i->uploads->v);
+    *upload = u;
     out->flags = allowed_flags(&m->flags, rights);
     out->internal_date = m->has_date ? m->date_ms : now_ms();
     return true;
 }
 
-/* The uploads may have moved while others were joined, so what points into them is set last. */
-static void point_to(struct imap *i, struct new_message *v, const size_t *uploads, size_t n)
+/* All have to be looked at by now, so what points into them is set last. */
+static enum err point_to(struct imap *i, struct new_message *v, struct upload **uploads, size_t n)
 {
-    for (size_t k = 0; k < n; k++) {
-        v[k].body = upload_body(&i->uploads->v[uploads[k]]);
-        v[k].looks = &i->uploads->v[uploads[k]].looks;
-        v[k].facts = i->uploads->v[uploads[k]].facts;
+    struct cx cx = {.arena = i->arena};
+    enum err e = i->uploads->looking ? looking_end(i->uploads->looking, &cx) : OK;
+
+    for (size_t k = 0; k < n && !e; k++) {
+        v[k].body = upload_body(uploads[k]);
+        v[k].looks = &uploads[k]->looks;
+        v[k].facts = uploads[k]->facts;
     }
+    return e;
 }
 
-static void mark_taken(struct imap *i, const size_t *uploads, size_t n)
+static void mark_taken(struct upload **uploads, size_t n)
 {
     for (size_t k = 0; k < n; k++)
-        i->uploads->v[uploads[k]].taken = true;
+        uploads[k]->taken = true;
 }
 
 static void say_uid(struct buf *code, const struct added *a, size_t n)
@@ -241,22 +272,24 @@ struct appending {
     struct imap_append a;
     size_t next;
     struct new_message *v;
-    size_t *uploads;
+    struct upload **uploads;
     struct place p;
 };
 
 static enum err take_all(struct imap *i, struct appending *x)
 {
     struct added added;
-    enum err e;
+    enum err e = point_to(i, x->v, x->uploads, x->a.count);
 
-    point_to(i, x->v, x->uploads, x->a.count);
-    e = messages_append(i->s->store, &i->s->cx, x->p.at, x->v, x->a.count, &added, &i->s->ticket);
+    if (e == ERR_TOO_BIG)
+        return reply_no(i, "LIMIT", "too many messages in one command");
+    if (!e)
+        e = messages_append(i->s->store, &i->s->cx, x->p.at, x->v, x->a.count, &added, &i->s->ticket);
     if (e == ERR_NOT_FOUND)
         return reply_no(i, "TRYCREATE", "there is no such mailbox");
     if (e)
         return e;
-    mark_taken(i, x->uploads, x->a.count);
+    mark_taken(x->uploads, x->a.count);
     selected_note_own(i, x->p.at, added.first_uid, added.first_uid + (uint32_t)x->a.count - 1);
     if (x->p.rights & IMAP_RIGHT_READ) /* RFC 4315 §3: who may not look need not know */
         say_uid(reply_code(i), &added, x->a.count);
@@ -299,7 +332,7 @@ enum err cmd_append(struct imap *i, const struct imap_command *c)
     if (!place_for_target(i, x->a.mailbox, &x->p, &e) || imap_too_many(i, x->a.count))
         return e;
     x->v = arena_array(i->arena, struct new_message, x->a.count);
-    x->uploads = arena_array(i->arena, size_t, x->a.count);
+    x->uploads = arena_array(i->arena, struct upload *, x->a.count);
     if (is_joined(&x->a)) {
         imap_go_on(i, &(struct imap_step){.run = append_on, .state = x, .is_long = true});
         return OK;
@@ -340,20 +373,21 @@ static enum err replace_on(struct imap *i, void *state, bool *done)
     struct buf code = buf_make(200);
     struct new_message m = {0};
     struct added added;
-    size_t upload;
+    struct upload *upload;
     enum err e;
 
     *done = true;
     if (!make_message(i, &x->a.message, x->p.rights, &m, &upload, &e))
         return e;
-    point_to(i, &m, &upload, 1);
-    e = messages_replace(i->s->store, &i->s->cx, i->selected->at, x->uid, x->p.at, &m, &added,
-                         &i->s->ticket);
+    e = point_to(i, &m, &upload, 1);
+    if (!e)
+        e = messages_replace(i->s->store, &i->s->cx, i->selected->at, x->uid, x->p.at, &m, &added,
+                             &i->s->ticket);
     if (e == ERR_GONE)
         return reply_no(i, "EXPUNGEISSUED", "the message that was to be replaced has gone");
     if (e)
         return e;
-    mark_taken(i, &upload, 1);
+    mark_taken(&upload, 1);
     selected_note_own(i, x->p.at, added.first_uid, added.first_uid);
     say_uid(&code, &added, 1);
     buf_add_char(&code, '\0');

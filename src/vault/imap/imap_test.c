@@ -209,11 +209,85 @@ static void test_reading_by_threads(void **state)
     buf_free(&found);
 }
 
+#define LETTERS 300 /* in one command: a second thread looks at them while more come */
+
+/* Every tenth is so long that not all of the command stays in memory. */
+static void add_letters(struct buf *command, int n)
+{
+    buf_add(command, S("a2 APPEND INBOX"));
+    for (int k = 1; k <= n; k++) {
+        int lines = k % 10 ? 3 : 20000;
+
+        buf_printf(command, " {%d+}\r\nSubject: number %4d\r\nFrom: a%04d@b.test\r\n\r\n",
+                   22 + 20 + 2 + 9 * lines, k, k);
+        while (lines--)
+            buf_add(command, S("hay, hay\n"));
+    }
+}
+
+static void test_appending_by_threads(void **state)
+{
+    struct buf command = buf_make(BUF_UNLIMITED), replies = buf_make(BUF_UNLIMITED),
+               wanted = buf_make(200);
+
+    (void)state;
+    begin();
+    say(S("a1 SELECT INBOX\r\n"), &replies);
+    add_letters(&command, LETTERS / 2); /* and then one that is refused, so that none is taken */
+    buf_add(&command, S(" {3+}\r\na\0b\r\na3 NOOP\r\n"));
+    say(buf_str(&command), &replies);
+    expect_in(&replies, S("a2 NO "));
+    buf_clear(&command);
+    add_letters(&command, LETTERS);
+    buf_add(&command, S("\r\na4 FETCH 1:* (ENVELOPE BODYSTRUCTURE)\r\n"));
+    say(buf_str(&command), &replies);
+    expect_in(&replies, S("a2 OK "));
+    for (int k = 1; k <= LETTERS; k++) {
+        int lines = k % 10 ? 3 : 20000;
+
+        buf_clear(&wanted);
+        buf_printf(&wanted, "* %d FETCH (ENVELOPE (NIL \"number %4d\" ((NIL NIL \"a%04d\" \"b.test\"))",
+                   k, k, k);
+        expect_in(&replies, buf_str(&wanted));
+        buf_clear(&wanted);
+        buf_printf(&wanted, "\"7bit\" %d %d ", 9 * lines, lines);
+        expect_in(&replies, buf_str(&wanted));
+    }
+    end();
+    buf_free(&command);
+    buf_free(&replies);
+    buf_free(&wanted);
+}
+
+/* What a client that goes away in the middle leaves behind is taken back, whoever is looking at it. */
+static void test_going_while_appending(void **state)
+{
+    struct buf command = buf_make(BUF_UNLIMITED), replies = buf_make(BUF_UNLIMITED);
+    struct str said;
+
+    (void)state;
+    begin();
+    say(S("a1 NOOP\r\n"), &replies);
+    add_letters(&command, LETTERS);
+    said = buf_str(&command);
+    while (said.n)
+        driven_feed(&driven, &said, &replies);
+    driven_close(&driven);
+    driven = (struct driven){.who = world.fred};
+    say(S("a1 STATUS INBOX (MESSAGES)\r\n"), &replies);
+    expect_in(&replies, S("(MESSAGES 0)"));
+    end();
+    buf_free(&command);
+    buf_free(&replies);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conversations),
         cmocka_unit_test(test_reading_by_threads),
+        cmocka_unit_test(test_appending_by_threads),
+        cmocka_unit_test(test_going_while_appending),
     };
 
     if (argc > 1)
