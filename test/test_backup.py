@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from harness import BUILD, imap
+from harness.processes import kill_group
 from harness.wire import Pop3Wire, SmtpWire
 
 FRED, TOM = "fred@acompany.test", "tom@acompany.test"
@@ -260,13 +261,18 @@ def test_interrupted_by_hand(made, backup):
 
 
 def killed(server, arguments, when):
-    """The command, ended by SIGKILL as soon as when() holds, or done before: True if it was killed. What is to be met lasts
-    for milliseconds, so it is looked for without a pause."""
+    """The command and its vault, ended by SIGKILL as soon as when() holds, or done before; returns when both are gone. What is
+    to be met lasts for milliseconds, so it is looked for without a pause."""
     process = subprocess.Popen([str(BUILD / "posthorn"), *map(str, arguments)], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, env=server._environment())
+                               stderr=subprocess.DEVNULL, env=server._environment(), start_new_session=True)
     while process.poll() is None and not when():
         pass
-    process.kill()
+    kill_group(process)
+    try:
+        with open(server.data_dir / "store" / "LOCK", "r+b") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)  # the kernel gives it once the vault has ended
+    except FileNotFoundError:
+        pass
     return process.wait() == -signal.SIGKILL
 
 
@@ -298,18 +304,6 @@ def use(server, data_dir):
     server.write_config()
 
 
-def until_unlocked(server, *arguments):
-    """As cli(), once the vault of a command that was killed has ended as well."""
-    results = []
-
-    def accepted():
-        results.append(server.run(*arguments))
-        return not re.search("another (server|program|backup)|running|in use", results[-1].stderr)
-
-    server.wait_until(accepted, "the store is free")
-    assert results[-1].returncode == 0, results[-1].stderr
-
-
 @pytest.mark.parametrize("files", [1, 4, 10])
 def test_a_killed_backup(made, backup, files):
     """The first is none; a later one leaves the one before whole."""
@@ -317,7 +311,7 @@ def test_a_killed_backup(made, backup, files):
     if killed(made, ["backup", first], lambda: count(first / "files") >= files):
         assert (first / "manifest").exists() or "interrupted" in refused_elsewhere(made, first)
     use(made, source)
-    until_unlocked(made, "backup", first)
+    made.cli("backup", first)
     made.start()
     deliver(made, range(1000, 1100))
     made.stop()
@@ -329,7 +323,7 @@ def test_a_killed_backup(made, backup, files):
     assert numbers(made) == list(range(20)) + (list(range(1000, 1100)) if complete else [])
     made.stop()
     use(made, source)
-    until_unlocked(made, "backup", backup)
+    made.cli("backup", backup)
     assert count(backup / "files") <= len((backup / "manifest").read_text().splitlines()), "what was cut off is gone"
     made.start()
     assert numbers(made) == [*range(20), *range(1000, 1100)]
@@ -396,7 +390,7 @@ def test_a_killed_restore(made, backup, place, files):
     if half:
         assert refused(made, "serve")
     if half or not count(made.data_dir / "store"):
-        until_unlocked(made, "restore", backup)
+        made.cli("restore", backup)
     made.start()
     assert numbers(made) == list(range(20))
 
