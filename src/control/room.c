@@ -135,6 +135,7 @@ bool room_tell(struct room_process *r, enum call call, struct str request, const
 
     buf_add(&out, request);
     frame_end(&out, begun);
+    frame_carries(&out, begun, fd_count);
     return r->leash >= 0 && !out.full && frame_send(r->leash, buf_str(&out), fds, fd_count);
 }
 

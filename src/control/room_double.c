@@ -74,8 +74,8 @@ int main(int argc, char **argv)
 {
     struct arena *arena = arena_new(0);
     struct buf in = buf_make(FRAME_LIMIT);
-    int fds[FRAME_FDS];
-    size_t count = 0;
+    int fds[FRAME_FDS], own[FRAME_FDS];
+    size_t count = 0, own_count;
     bool bad = false, more = true;
 
     setvbuf(stderr, NULL, _IOLBF, 1000);
@@ -85,8 +85,8 @@ int main(int argc, char **argv)
         struct str payload;
 
         while (more && frame_parse(buf_str(&in), &f, &payload, &bad)) {
-            more = hear(arena, &f, payload, fds, count);
-            count = 0;
+            own_count = frame_take_fds(&f, fds, &count, own);
+            more = hear(arena, &f, payload, own, own_count);
             buf_take(&in, frame_size(&f));
         }
     }

@@ -97,6 +97,7 @@ static struct rpc_channel *channel_make(struct rpc_client *c)
     if (c->gone || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return NULL;
     frame_end(&hello, frame_begin(&hello, CALL_none, 0, 0));
+    frame_carries(&hello, 0, 1);
     sent = frame_send(c->first, buf_str(&hello), &pair[1], 1);
     buf_free(&hello);
     close(pair[1]);
@@ -201,6 +202,7 @@ enum err rpc_end(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch, co
         channel_give_back(c, ch, true);
         return fail(cx, ERR_BUG, "%s: a request beyond %u bytes", name, FRAME_LIMIT);
     }
+    frame_carries(&ch->out, ch->begun, fd_count);
     if (wait_begins)
         wait_begins();
     ok = exchange(ch, fds, fd_count, &f, &payload);
@@ -260,6 +262,7 @@ bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uin
 
     buf_add(&out, request);
     frame_end(&out, begun);
+    frame_carries(&out, begun, fd_count);
     {
         HOLD(&c->open_lock);
         struct rpc_channel *ch = open_channel(c);

@@ -1,5 +1,7 @@
 #include "rpc/frame.h"
 
+#include "base/err.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -7,11 +9,12 @@
 
 #define LEAST_READ (64 * 1024)
 
+_Static_assert(FRAME_FDS <= UINT8_MAX && ERR_COUNT <= UINT8_MAX, "what a header says of them");
 _Static_assert(sizeof(struct frame) == FRAME_HEADER, "a frame's header has no holes");
 
 size_t frame_begin(struct buf *out, uint16_t call, uint16_t error, uint64_t id)
 {
-    struct frame f = {.call = call, .error = error, .id = id};
+    struct frame f = {.call = call, .error = (uint8_t)error, .id = id};
     size_t at = out->n;
 
     buf_add(out, (struct str){(const char *)&f, sizeof(f)});
@@ -26,6 +29,27 @@ void frame_end(struct buf *out, size_t begun)
         return;
     size = (uint32_t)(out->n - begun - FRAME_HEADER);
     memcpy(out->p + begun, &size, sizeof(size));
+}
+
+void frame_carries(struct buf *out, size_t begun, size_t fds)
+{
+    struct frame f;
+
+    if (out->full)
+        return;
+    memcpy(&f, out->p + begun, sizeof(f));
+    f.fds = (uint8_t)fds;
+    memcpy(out->p + begun, &f, sizeof(f));
+}
+
+size_t frame_take_fds(const struct frame *f, int *fds, size_t *fd_count, int *own)
+{
+    size_t n = f->fds < *fd_count ? f->fds : *fd_count;
+
+    memcpy(own, fds, n * sizeof(*fds));
+    *fd_count -= n;
+    memmove(fds, fds + n, *fd_count * sizeof(*fds));
+    return n;
 }
 
 bool frame_parse(struct str in, struct frame *f, struct str *payload, bool *bad)

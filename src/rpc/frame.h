@@ -13,14 +13,19 @@
 struct frame {
     uint32_t size; /* of the payload */
     uint16_t call; /* enum call */
-    uint16_t
+    uint8_t
         error; /* in a reply: enum err; the payload is then the cause in words, for the command line only */
+    uint8_t
+        fds; /* that come with it. Those of one read may be a later frame's: the kernel hands out what
+                      came before a frame with descriptors together with it */
     uint64_t id; /* chosen by the caller; the reply repeats it */
 };
 
 /* Begins a frame in *out (which must be empty or at a frame's end); append the payload; then end it. */
 size_t frame_begin(struct buf *out, uint16_t call, uint16_t error, uint64_t id);
 void frame_end(struct buf *out, size_t begun);
+void frame_carries(struct buf *out, size_t begun,
+                   size_t fds); /* descriptors; before the end or after it */
 
 /* A whole frame at the front of *in? False: not yet, or *bad: it can never become one. payload points into in;
  * take frame_size(f) bytes when done with it. */
@@ -29,6 +34,10 @@ static inline size_t frame_size(const struct frame *f)
 {
     return FRAME_HEADER + f->size;
 }
+
+/* Moves those that came with f to `own` (of FRAME_FDS), from the front of fds[*fd_count]; gives how many there were, which
+ * may be fewer than it says: whoever sent it lies. */
+size_t frame_take_fds(const struct frame *f, int *fds, size_t *fd_count, int *own);
 
 /* Sending with descriptors, and receiving. frame_send waits until all is written (the socket may be non-blocking:
  * it polls). False: the other side has gone. */

@@ -340,16 +340,16 @@ static bool start_channel(struct channels *all, struct cx *cx, int fd, struct li
 }
 
 /* A frame that is nothing but a descriptor: one more channel of the same life. */
-static bool add_sibling(struct channel *ch)
+static bool add_sibling(struct channel *ch, int *fds, size_t *fd_count)
 {
     struct cx cx = {0};
-    bool ok = ch->is_first && ch->fd_count == 1 && atomic_load(&ch->life->channels) < MOST_CHANNELS;
+    bool ok = ch->is_first && *fd_count == 1 && atomic_load(&ch->life->channels) < MOST_CHANNELS;
 
     if (ok) {
-        ch->fd_count = 0;
-        ok = start_channel(ch->all, &cx, ch->fds[0], ch->life, false);
+        *fd_count = 0;
+        ok = start_channel(ch->all, &cx, fds[0], ch->life, false);
     }
-    close_fds(ch->fds, &ch->fd_count);
+    close_fds(fds, fd_count);
     return ok;
 }
 
@@ -362,25 +362,30 @@ static bool may_run(const struct channel *ch, const struct frame *f)
 /* All whole frames that have come. False: the channel is broken, or somebody's who talks nonsense. */
 static bool take_frames(struct channel *ch)
 {
+    int fds[FRAME_FDS];
     struct frame f;
     struct str payload;
     bool bad;
 
     while (frame_parse(buf_str(&ch->in), &f, &payload, &bad)) {
+        size_t n = frame_take_fds(&f, ch->fds, &ch->fd_count, fds);
+
         if (f.call == CALL_none) {
-            if (!add_sibling(ch))
+            if (!add_sibling(ch, fds, &n))
                 return false;
         } else if (!may_run(ch, &f)) {
             log_line(LOG_ERROR, "call-refused", "call=%s room=%d", call_name(f.call), ch->life->room);
             answer(ch, f.call, f.id, ERR_BAD_CALL, S("not for this room"));
-            close_fds(ch->fds, &ch->fd_count);
+            close_fds(fds, &n);
         } else if (call_lane(f.call) == LONG) {
-            send_to_long_lane(ch, &f, payload, ch->fds, &ch->fd_count);
+            send_to_long_lane(ch, &f, payload, fds, &n);
         } else {
-            run_call(ch, SHORT, &f, payload, ch->fds, &ch->fd_count);
+            run_call(ch, SHORT, &f, payload, fds, &n);
         }
         buf_take(&ch->in, frame_size(&f));
     }
+    if (!ch->in.n)
+        close_fds(ch->fds, &ch->fd_count); /* nobody's */
     if (!ch->in.n && ch->in.cap > KEPT_INPUT)
         buf_free(&ch->in);
     return !bad;
