@@ -546,9 +546,12 @@ static bool wait_for_due(struct search *s, struct followed **f)
     int64_t next;
     HOLD(&s->lock);
 
-    *f = s->ending ? NULL : take_due(s, &next);
-    if (s->ending || *f)
-        return !s->ending;
+    *f = NULL;
+    if (s->ending)
+        return false;
+    *f = take_due(s, &next);
+    if (*f)
+        return true;
     s->wakes = next;
     pthread_cond_timedwait(
         &s->due, &s->lock,
