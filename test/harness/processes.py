@@ -22,12 +22,30 @@ def wait_exit(process, deadline_s=DEADLINE_S):
 
 
 def kill_group(process):
-    """SIGKILL to the process and everything it started (it leads a session of its own)."""
+    """SIGKILL to the process and everything it started (it leads a session of its own); returns when all have ended. The
+    ends of their pipes would tell it too early: what else they have open, a socket that listens or a lock, is closed later."""
+    ends = pidfds_of_group(process.pid)
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     process.wait()
+    for fd in ends:
+        ready, _, _ = select.select([fd], [], [], DEADLINE_S)
+        os.close(fd)
+        assert ready, f"something that {process.args[0]} started does not end"
+
+
+def pidfds_of_group(group):
+    fds = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as stat:
+                if int(stat.read().rpartition(")")[2].split()[2]) == group:
+                    fds.append(os.pidfd_open(int(name)))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return fds
 
 
 class ReadySocket:
