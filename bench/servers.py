@@ -330,6 +330,71 @@ class DovecotImap(Server):
         wait_listening(self.ports["imap"], process)
         return self
 
+
+CYRUS_CONF = """\
+configdirectory: {directory}/conf
+proc_path: {directory}/proc
+mboxname_lockpath: {directory}/lock
+defaultpartition: default
+partition-default: {directory}/spool
+virtdomains: userid
+unixhierarchysep: yes
+altnamespace: yes
+allowplaintext: yes
+sasl_pwcheck_method: auxprop
+sasl_auxprop_plugin: sasldb
+sasl_sasldb_path: {directory}/sasldb2
+sasl_mech_list: PLAIN
+autocreate_users: anyone
+autocreate_quota: 0
+autocreate_post: 0
+duplicatesuppression: 0
+search_engine: none
+"""
+CYRUS_SERVICES = """\
+START {{
+  recover cmd="{programs}/ctl_cyrusdb -C {directory}/imapd.conf -r"
+}}
+SERVICES {{
+  imap cmd="{programs}/imapd -C {directory}/imapd.conf -U 1000" listen="127.0.0.1:{imap}" prefork=4
+}}
+EVENTS {{
+}}
+"""
+
+
+class CyrusImap(Server):
+    """Debian's Cyrus from its unpacked packages (README.md): installed, it would drive Dovecot's away."""
+
+    name = "cyrus"
+    protocols = ("imap",)
+
+    def __init__(self, parent, root):
+        super().__init__(parent)
+        root = Path(root).resolve()
+        programs = root / "usr/lib/cyrus/bin"
+        values = dict(directory=self.directory, domain=DOMAIN, programs=programs, **self.ports)
+        for name in ("conf", "spool", "proc", "lock"):
+            (self.directory / name).mkdir()
+        (self.directory / "imapd.conf").write_text(CYRUS_CONF.format(**values))
+        (self.directory / "cyrus.conf").write_text(CYRUS_SERVICES.format(**values))
+        self.environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CYRUS_USER": "mail",
+                            "LD_LIBRARY_PATH": str(root / "usr/lib" / f"{os.uname().machine}-linux-gnu")}
+        self.master = programs / "master"
+        for address in addresses():
+            name, _, domain = address.partition("@")
+            subprocess.run([root / "usr/sbin/saslpasswd2", "-p", "-c", "-f", self.directory / "sasldb2", "-u", domain, name],
+                           input=PASSWORD, text=True, check=True, env=self.environment, capture_output=True)
+        for path in self.directory.iterdir():
+            shutil.chown(path, "mail", "mail")
+
+    def start(self):
+        process = self.spawn(self.master, "-C", self.directory / "imapd.conf", "-M", self.directory / "cyrus.conf",
+                             "-p", self.directory / "conf/master.pid", "-D", log="cyrus.out", env=self.environment)
+        wait_listening(self.ports["imap"], process)
+        return self
+
+
 class PostfixDovecot(Server):
     """Debian's Postfix hands to Debian's Dovecot by LMTP, which keeps mdbox. It needs root, and touches nothing of
     the machine's own Postfix and Dovecot."""
