@@ -48,85 +48,90 @@ static struct imap_section parse(struct str s, uint32_t numbers[10])
     return out;
 }
 
+static const struct place {
+    const char *message, *section, *out; /* NULL: NIL */
+} places[] = {
+    {PLAIN, "", PREFIX PLAIN},
+    {PLAIN, "HEADER", PREFIX "Subject: plain\r\n\r\n"},
+    {PLAIN, "TEXT", "body\r\n"},
+    {PLAIN, "1", "body\r\n"},
+    {PLAIN, "1.MIME", PREFIX "Subject: plain\r\n\r\n"},
+    {PLAIN, "MIME", NULL},
+    {PLAIN, "2", NULL},
+    {PLAIN, "0", NULL},
+    {PLAIN, "1.1", NULL},
+    {PLAIN, "1.HEADER", NULL},
+    {PLAIN, "1.TEXT", NULL},
+    {"", "", PREFIX},
+    {"", "HEADER", PREFIX},
+    {"", "TEXT", ""},
+    {"\r\nx", "HEADER", PREFIX "\r\n"},
+    {"Subject: no body", "HEADER", PREFIX "Subject: no body"},
+    {INSIDE, "1", "Subject: inside\r\n\r\ntext\r\n"},
+    {INSIDE, "1.HEADER", "Subject: inside\r\n\r\n"},
+    {INSIDE, "1.TEXT", "text\r\n"},
+    {INSIDE, "1.1", "text\r\n"},
+    {INSIDE, "1.1.MIME", "Subject: inside\r\n\r\n"},
+    {INSIDE, "1.1.HEADER", NULL},
+    {INSIDE, "1.1.1", NULL},
+    {INSIDE, "HEADER", PREFIX "Content-Type: message/rfc822\r\n\r\n"},
+    {COMPLEX, "1", "one"},
+    {COMPLEX, "1.MIME", "\r\n"},
+    {COMPLEX, "1.HEADER", NULL},
+    {COMPLEX, "2", "two"},
+    {COMPLEX, "2.MIME", "Content-Type: application/octet-stream\r\n\r\n"},
+    {COMPLEX, "3.MIME", "Content-Type: message/rfc822\r\n\r\n"},
+    {COMPLEX, "3.HEADER", "Subject: three\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"},
+    {COMPLEX, "3.TEXT",
+     "--b\r\n\r\n3.1\r\n--b\r\nContent-Type: application/octet-stream\r\n\r\n3.2\r\n--b--\r\n"},
+    {COMPLEX, "3.1", "3.1"},
+    {COMPLEX, "3.2", "3.2"},
+    {COMPLEX, "3.3", NULL},
+    {COMPLEX, "4.MIME", "Content-Type: multipart/mixed; boundary=c\r\n\r\n"},
+    {COMPLEX, "4.HEADER", NULL},
+    {COMPLEX, "4.1", "4.1"},
+    {COMPLEX, "4.1.MIME", "Content-Type: image/gif\r\n\r\n"},
+    {COMPLEX, "4.2.HEADER", "Subject: four\r\nContent-Type: multipart/mixed; boundary=d\r\n\r\n"},
+    {COMPLEX, "4.2.1", "4.2.1"},
+    {COMPLEX, "4.2.2.MIME", "Content-Type: multipart/alternative; boundary=e\r\n\r\n"},
+    {COMPLEX, "4.2.2",
+     "--e\r\n\r\n4.2.2.1\r\n--e\r\nContent-Type: text/richtext\r\n\r\n4.2.2.2\r\n--e--\r\n"},
+    {COMPLEX, "4.2.2.1", "4.2.2.1"},
+    {COMPLEX, "4.2.2.2", "4.2.2.2"},
+    {COMPLEX, "4.2.2.3", NULL},
+    {COMPLEX, "5", NULL},
+};
+
+static void find_row(size_t i, struct mime *m, struct buf *message)
+{
+    const struct place *row = &places[i];
+    struct section_range r;
+    uint32_t numbers[10];
+    struct imap_section s = parse(str_from_c(row->section), numbers);
+    bool found;
+
+    mime_feed(m, str_from_c(row->message));
+    mime_end(m);
+    buf_add_c(message, PREFIX);
+    buf_add_c(message, row->message);
+    found = section_find(&s, m->parts, m->count, sizeof(PREFIX) - 1, &r);
+    if (found != (row->out != NULL))
+        fail_msg("row %zu, %s: %s", i, row->section, found ? "there" : "NIL");
+    if (found && !str_same(str_upto(str_from(buf_str(message), r.at), r.n), str_from_c(row->out)))
+        fail_msg("row %zu, %s: got %zu+%zu \"%.*s\"", i, row->section, (size_t)r.at, (size_t)r.n,
+                 (int)r.n, message->p + r.at);
+    mime_reset(m);
+    buf_clear(message);
+}
+
 static void test_places(void **state)
 {
-    static const struct {
-        const char *message, *section, *out; /* NULL: NIL */
-    } rows[] = {
-        {PLAIN, "", PREFIX PLAIN},
-        {PLAIN, "HEADER", PREFIX "Subject: plain\r\n\r\n"},
-        {PLAIN, "TEXT", "body\r\n"},
-        {PLAIN, "1", "body\r\n"},
-        {PLAIN, "1.MIME", PREFIX "Subject: plain\r\n\r\n"},
-        {PLAIN, "MIME", NULL},
-        {PLAIN, "2", NULL},
-        {PLAIN, "0", NULL},
-        {PLAIN, "1.1", NULL},
-        {PLAIN, "1.HEADER", NULL},
-        {PLAIN, "1.TEXT", NULL},
-        {"", "", PREFIX},
-        {"", "HEADER", PREFIX},
-        {"", "TEXT", ""},
-        {"\r\nx", "HEADER", PREFIX "\r\n"},
-        {"Subject: no body", "HEADER", PREFIX "Subject: no body"},
-        {INSIDE, "1", "Subject: inside\r\n\r\ntext\r\n"},
-        {INSIDE, "1.HEADER", "Subject: inside\r\n\r\n"},
-        {INSIDE, "1.TEXT", "text\r\n"},
-        {INSIDE, "1.1", "text\r\n"},
-        {INSIDE, "1.1.MIME", "Subject: inside\r\n\r\n"},
-        {INSIDE, "1.1.HEADER", NULL},
-        {INSIDE, "1.1.1", NULL},
-        {INSIDE, "HEADER", PREFIX "Content-Type: message/rfc822\r\n\r\n"},
-        {COMPLEX, "1", "one"},
-        {COMPLEX, "1.MIME", "\r\n"},
-        {COMPLEX, "1.HEADER", NULL},
-        {COMPLEX, "2", "two"},
-        {COMPLEX, "2.MIME", "Content-Type: application/octet-stream\r\n\r\n"},
-        {COMPLEX, "3.MIME", "Content-Type: message/rfc822\r\n\r\n"},
-        {COMPLEX, "3.HEADER", "Subject: three\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"},
-        {COMPLEX, "3.TEXT",
-         "--b\r\n\r\n3.1\r\n--b\r\nContent-Type: application/octet-stream\r\n\r\n3.2\r\n--b--\r\n"},
-        {COMPLEX, "3.1", "3.1"},
-        {COMPLEX, "3.2", "3.2"},
-        {COMPLEX, "3.3", NULL},
-        {COMPLEX, "4.MIME", "Content-Type: multipart/mixed; boundary=c\r\n\r\n"},
-        {COMPLEX, "4.HEADER", NULL},
-        {COMPLEX, "4.1", "4.1"},
-        {COMPLEX, "4.1.MIME", "Content-Type: image/gif\r\n\r\n"},
-        {COMPLEX, "4.2.HEADER", "Subject: four\r\nContent-Type: multipart/mixed; boundary=d\r\n\r\n"},
-        {COMPLEX, "4.2.1", "4.2.1"},
-        {COMPLEX, "4.2.2.MIME", "Content-Type: multipart/alternative; boundary=e\r\n\r\n"},
-        {COMPLEX, "4.2.2",
-         "--e\r\n\r\n4.2.2.1\r\n--e\r\nContent-Type: text/richtext\r\n\r\n4.2.2.2\r\n--e--\r\n"},
-        {COMPLEX, "4.2.2.1", "4.2.2.1"},
-        {COMPLEX, "4.2.2.2", "4.2.2.2"},
-        {COMPLEX, "4.2.2.3", NULL},
-        {COMPLEX, "5", NULL},
-    };
     struct buf message = buf_make(10000);
     struct mime m = mime_make();
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct section_range r;
-        uint32_t numbers[10];
-        struct imap_section s = parse(str_from_c(rows[i].section), numbers);
-        bool found;
-
-        mime_feed(&m, str_from_c(rows[i].message));
-        mime_end(&m);
-        buf_add_c(&message, PREFIX);
-        buf_add_c(&message, rows[i].message);
-        found = section_find(&s, m.parts, m.count, sizeof(PREFIX) - 1, &r);
-        if (found != (rows[i].out != NULL))
-            fail_msg("row %zu, %s: %s", i, rows[i].section, found ? "there" : "NIL");
-        if (found &&
-            !str_same(str_upto(str_from(buf_str(&message), r.at), r.n), str_from_c(rows[i].out)))
-            fail_msg("row %zu, %s: got %zu+%zu \"%.*s\"", i, rows[i].section, (size_t)r.at, (size_t)r.n,
-                     (int)r.n, message.p + r.at);
-        mime_reset(&m);
-        buf_clear(&message);
-    }
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+        find_row(i, &m, &message);
     mime_free(&m);
     buf_free(&message);
 }

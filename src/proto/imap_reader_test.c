@@ -115,101 +115,108 @@ static void trace(struct str in, size_t cut, const char *plan, struct buf *out)
     imap_reader_free(&r);
 }
 
+static const struct command {
+    struct str in;
+    const char *plan, *out, *why;
+} commands[] = {
+#define ROW(in, plan, out, why)                                                                        \
+    {                                                                                                  \
+        {in, sizeof(in) - 1}, plan, out, why                                                           \
+    }
+    ROW("a1 NOOP\r\na2 LOGOUT\r\n", "", "c:a1 NOOP|c:a2 LOGOUT|", "lines"),
+    ROW("\r\n", "", "c:|", "an empty line is a command that no parser takes"),
+    ROW("A001 LOGIN {11+}\r\nFRED FOOBAR {7+}\r\nfat man\r\n", "ii",
+        "l:A001 LOGIN (11+)|l:A001 LOGIN {11}\r\nFRED FOOBAR (7+)|"
+        "c:A001 LOGIN {11}\r\nFRED FOOBAR {7}\r\nfat man|",
+        "RFC 7888 §3"),
+    ROW("A001 LOGIN {11}\r\nFRED FOOBAR {7}\r\nfat man\r\n", "ii",
+        "l:A001 LOGIN (11)|+|l:A001 LOGIN {11}\r\nFRED FOOBAR (7)|+|"
+        "c:A001 LOGIN {11}\r\nFRED FOOBAR {7}\r\nfat man|",
+        "RFC 3501 §7.5"),
+    ROW("a X {0}\r\n {000}\r\n\r\n", "ii", "l:a X (0)|+|l:a X {0}\r\n (0)|+|c:a X {0}\r\n {0}\r\n|",
+        "literals of nothing"),
+    ROW("a X {3}\r\n\r\n\r\r\n", "i", "l:a X (3)|+|c:a X {3}\r\n\r\n\r|", "line ends inside one"),
+    ROW("a X {1}\r\n\r\nb\r\n", "i",
+        "l:a X (1)|+|x:a:BAD a line ends in CRLF, and holds neither alone|",
+        "a CR of a literal ends no line"),
+    ROW("a APPEND x ~{5}\r\na\0b\r\n {2+}\r\nxy\r\n", "bb",
+        "l:a APPEND x (~5)|+|d0:a@b\r\n|e0|l:a APPEND x <~0:5> (2+)|d1:xy|e1|c:a APPEND x <~0:5> "
+        "<1:2>|",
+        "MULTIAPPEND, past the text"),
+    ROW("a APPEND x {0}\r\n\r\nb NOOP\r\n", "b", "l:a APPEND x (0)|+|e0|c:a APPEND x <0:0>|c:b NOOP|",
+        "a message of nothing"),
+    ROW("a APPEND {1+}\r\nx {2+}\r\nhi\r\n", "ib",
+        "l:a APPEND (1+)|l:a APPEND {1}\r\nx (2+)|d0:hi|e0|c:a APPEND {1}\r\nx <0:2>|", "both kinds"),
+    ROW("a APPEND x {5}\r\nb NOOP\r\n", "r", "l:a APPEND x (5)|x:a:NO no|c:b NOOP|",
+        "the client did not send it"),
+    ROW("a APPEND x {5+}\r\nhello {2+}\r\nhi\r\nb NOOP\r\n", "r",
+        "l:a APPEND x (5+)|x:a:NO no|c:b NOOP|", "… but here it did"),
+    ROW("a APPEND x {5+}\r\nhello {2}\r\nb NOOP\r\n", "r", "l:a APPEND x (5+)|x:a:NO no|c:b NOOP|",
+        "… and then it waits for a plus"),
+    ROW("a APPEND x {5}\r\nhello\r\nb NOOP\r\n", "R", "l:a APPEND x (5)|+|x:a:NO no|c:b NOOP|",
+        "refused on the way"),
+    ROW("a X {10+}\r\n0123456789 {11+}\r\n0123456789a\r\nb NOOP\r\n", "ii",
+        "l:a X (10+)|l:a X {10}\r\n0123456789 (11+)|"
+        "x:a:BAD [TOOBIG] the literal is larger than this server takes here|c:b NOOP|",
+        "inline literals have a limit together"),
+    ROW("a X {0+}\r\n {0+}\r\n {0+}\r\n {1+}\r\nx\r\nb NOOP\r\n", "",
+        "l:a X (0+)|l:a X {0}\r\n (0+)|l:a X {0}\r\n {0}\r\n (0+)|"
+        "x:a:BAD too many literals in one command|c:b NOOP|",
+        "and a number"),
+    ROW("a APPEND x "
+        "{101+}\r\n0123456789012345678901234567890123456789012345678901234567890123456789"
+        "0123456789012345678901234567890\r\nb NOOP\r\n",
+        "", "x:a:BAD [TOOBIG] the literal is larger than this server takes|c:b NOOP|",
+        "RFC 7888 §5: LITERAL-"),
+    ROW("a APPEND x {201+}\r\nx", "", "bye", "longer than one reads for nothing"),
+    ROW("a APPEND x {99999999999999999999999+}\r\nx", "", "bye", "no number"),
+    ROW("a APPEND x {99999999999999999999999}\r\nb NOOP\r\n", "",
+        "x:a:BAD [TOOBIG] the literal is larger than this server takes|c:b NOOP|", "… but it waits"),
+    ROW("tag 0123456789012345678901234567890123456789\r\nb NOOP\r\n", "",
+        "x:tag:BAD the command is too long|c:b NOOP|", "a line"),
+    ROW("tag 0123456789012345678901234567890123456789 {5+}\r\nx\r\n{}\r\nb NOOP\r\n", "",
+        "x:tag:BAD the command is too long|c:b NOOP|", "RFC 7888 §3: its literal belongs to it"),
+    ROW("tag 0123456789012345678901234567890123456789 {5}\r\nb NOOP\r\n", "",
+        "x:tag:BAD the command is too long|c:b NOOP|", "and one that waits"),
+    ROW("tag 0123456789 {1+}\r\nx0123456789012345678901234567890123456789\r\nb NOOP\r\n", "i",
+        "l:tag 0123456789 (1+)|x:tag:BAD the command is too long|c:b NOOP|", "lines together"),
+    ROW("0123456789012345678901234567890123456789xx\r\nb NOOP\r\n", "",
+        "x::BAD the command is too long|c:b NOOP|", "no tag was seen"),
+    ROW("0123456789012345678901234567890123456789 x\r\nb NOOP\r\n", "",
+        "x:0123456789012345678901234567890123456789:BAD the command is too long|c:b NOOP|",
+        "a long tag"),
+    ROW("a NO\0OP\r\nb NOOP\r\n", "", "x:a:BAD a command holds no NUL|c:b NOOP|", "NUL"),
+    ROW("a NOOP\nb DELETE x\r\nc NOOP\r\n", "",
+        "x:a:BAD a line ends in CRLF, and holds neither alone|c:c NOOP|", "bare LF hides a command"),
+    ROW("a NOOP\rb\r\nc NOOP\r\n", "", "x:a:BAD a line ends in CRLF, and holds neither alone|c:c NOOP|",
+        "bare CR"),
+    ROW("a N\rP {3+}\r\nx\r\n\r\nc NOOP\r\n", "",
+        "x:a:BAD a line ends in CRLF, and holds neither alone|c:c NOOP|", "with a literal behind it"),
+    ROW("a X {}\r\na X {+}\r\na X 5}\r\na X \"{5}\"\r\n", "",
+        "c:a X {}|c:a X {+}|c:a X 5}|c:a X \"{5}\"|", "no announcements"),
+#undef ROW
+};
+
+/* However the bytes are cut. */
+static void read_row(size_t i, struct buf *out)
+{
+    const struct command *row = &commands[i];
+
+    for (size_t cut = 1; cut <= row->in.n; cut++) {
+        buf_clear(out);
+        trace(row->in, cut, row->plan, out);
+        if (!str_same(buf_str(out), str_from_c(row->out)))
+            fail_msg("row %zu (%s), cut %zu: got %.*s", i, row->why, cut, STR_ARG(buf_str(out)));
+    }
+}
+
 static void test_commands(void **state)
 {
-    static const struct {
-        struct str in;
-        const char *plan, *out, *why;
-    } rows[] = {
-#define ROW(in, plan, out, why) {{in, sizeof(in) - 1}, plan, out, why}
-        ROW("a1 NOOP\r\na2 LOGOUT\r\n", "", "c:a1 NOOP|c:a2 LOGOUT|", "lines"),
-        ROW("\r\n", "", "c:|", "an empty line is a command that no parser takes"),
-        ROW("A001 LOGIN {11+}\r\nFRED FOOBAR {7+}\r\nfat man\r\n", "ii",
-            "l:A001 LOGIN (11+)|l:A001 LOGIN {11}\r\nFRED FOOBAR (7+)|"
-            "c:A001 LOGIN {11}\r\nFRED FOOBAR {7}\r\nfat man|",
-            "RFC 7888 §3"),
-        ROW("A001 LOGIN {11}\r\nFRED FOOBAR {7}\r\nfat man\r\n", "ii",
-            "l:A001 LOGIN (11)|+|l:A001 LOGIN {11}\r\nFRED FOOBAR (7)|+|"
-            "c:A001 LOGIN {11}\r\nFRED FOOBAR {7}\r\nfat man|",
-            "RFC 3501 §7.5"),
-        ROW("a X {0}\r\n {000}\r\n\r\n", "ii", "l:a X (0)|+|l:a X {0}\r\n (0)|+|c:a X {0}\r\n {0}\r\n|",
-            "literals of nothing"),
-        ROW("a X {3}\r\n\r\n\r\r\n", "i", "l:a X (3)|+|c:a X {3}\r\n\r\n\r|", "line ends inside one"),
-        ROW("a X {1}\r\n\r\nb\r\n", "i",
-            "l:a X (1)|+|x:a:BAD a line ends in CRLF, and holds neither alone|",
-            "a CR of a literal ends no line"),
-        ROW("a APPEND x ~{5}\r\na\0b\r\n {2+}\r\nxy\r\n", "bb",
-            "l:a APPEND x (~5)|+|d0:a@b\r\n|e0|l:a APPEND x <~0:5> (2+)|d1:xy|e1|c:a APPEND x <~0:5> "
-            "<1:2>|",
-            "MULTIAPPEND, past the text"),
-        ROW("a APPEND x {0}\r\n\r\nb NOOP\r\n", "b",
-            "l:a APPEND x (0)|+|e0|c:a APPEND x <0:0>|c:b NOOP|", "a message of nothing"),
-        ROW("a APPEND {1+}\r\nx {2+}\r\nhi\r\n", "ib",
-            "l:a APPEND (1+)|l:a APPEND {1}\r\nx (2+)|d0:hi|e0|c:a APPEND {1}\r\nx <0:2>|",
-            "both kinds"),
-        ROW("a APPEND x {5}\r\nb NOOP\r\n", "r", "l:a APPEND x (5)|x:a:NO no|c:b NOOP|",
-            "the client did not send it"),
-        ROW("a APPEND x {5+}\r\nhello {2+}\r\nhi\r\nb NOOP\r\n", "r",
-            "l:a APPEND x (5+)|x:a:NO no|c:b NOOP|", "… but here it did"),
-        ROW("a APPEND x {5+}\r\nhello {2}\r\nb NOOP\r\n", "r", "l:a APPEND x (5+)|x:a:NO no|c:b NOOP|",
-            "… and then it waits for a plus"),
-        ROW("a APPEND x {5}\r\nhello\r\nb NOOP\r\n", "R", "l:a APPEND x (5)|+|x:a:NO no|c:b NOOP|",
-            "refused on the way"),
-        ROW("a X {10+}\r\n0123456789 {11+}\r\n0123456789a\r\nb NOOP\r\n", "ii",
-            "l:a X (10+)|l:a X {10}\r\n0123456789 (11+)|"
-            "x:a:BAD [TOOBIG] the literal is larger than this server takes here|c:b NOOP|",
-            "inline literals have a limit together"),
-        ROW("a X {0+}\r\n {0+}\r\n {0+}\r\n {1+}\r\nx\r\nb NOOP\r\n", "",
-            "l:a X (0+)|l:a X {0}\r\n (0+)|l:a X {0}\r\n {0}\r\n (0+)|"
-            "x:a:BAD too many literals in one command|c:b NOOP|",
-            "and a number"),
-        ROW("a APPEND x "
-            "{101+}\r\n0123456789012345678901234567890123456789012345678901234567890123456789"
-            "0123456789012345678901234567890\r\nb NOOP\r\n",
-            "", "x:a:BAD [TOOBIG] the literal is larger than this server takes|c:b NOOP|",
-            "RFC 7888 §5: LITERAL-"),
-        ROW("a APPEND x {201+}\r\nx", "", "bye", "longer than one reads for nothing"),
-        ROW("a APPEND x {99999999999999999999999+}\r\nx", "", "bye", "no number"),
-        ROW("a APPEND x {99999999999999999999999}\r\nb NOOP\r\n", "",
-            "x:a:BAD [TOOBIG] the literal is larger than this server takes|c:b NOOP|",
-            "… but it waits"),
-        ROW("tag 0123456789012345678901234567890123456789\r\nb NOOP\r\n", "",
-            "x:tag:BAD the command is too long|c:b NOOP|", "a line"),
-        ROW("tag 0123456789012345678901234567890123456789 {5+}\r\nx\r\n{}\r\nb NOOP\r\n", "",
-            "x:tag:BAD the command is too long|c:b NOOP|", "RFC 7888 §3: its literal belongs to it"),
-        ROW("tag 0123456789012345678901234567890123456789 {5}\r\nb NOOP\r\n", "",
-            "x:tag:BAD the command is too long|c:b NOOP|", "and one that waits"),
-        ROW("tag 0123456789 {1+}\r\nx0123456789012345678901234567890123456789\r\nb NOOP\r\n", "i",
-            "l:tag 0123456789 (1+)|x:tag:BAD the command is too long|c:b NOOP|", "lines together"),
-        ROW("0123456789012345678901234567890123456789xx\r\nb NOOP\r\n", "",
-            "x::BAD the command is too long|c:b NOOP|", "no tag was seen"),
-        ROW("0123456789012345678901234567890123456789 x\r\nb NOOP\r\n", "",
-            "x:0123456789012345678901234567890123456789:BAD the command is too long|c:b NOOP|",
-            "a long tag"),
-        ROW("a NO\0OP\r\nb NOOP\r\n", "", "x:a:BAD a command holds no NUL|c:b NOOP|", "NUL"),
-        ROW("a NOOP\nb DELETE x\r\nc NOOP\r\n", "",
-            "x:a:BAD a line ends in CRLF, and holds neither alone|c:c NOOP|",
-            "bare LF hides a command"),
-        ROW("a NOOP\rb\r\nc NOOP\r\n", "",
-            "x:a:BAD a line ends in CRLF, and holds neither alone|c:c NOOP|", "bare CR"),
-        ROW("a N\rP {3+}\r\nx\r\n\r\nc NOOP\r\n", "",
-            "x:a:BAD a line ends in CRLF, and holds neither alone|c:c NOOP|",
-            "with a literal behind it"),
-        ROW("a X {}\r\na X {+}\r\na X 5}\r\na X \"{5}\"\r\n", "",
-            "c:a X {}|c:a X {+}|c:a X 5}|c:a X \"{5}\"|", "no announcements"),
-#undef ROW
-    };
     struct buf out = buf_make(BUF_UNLIMITED);
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-        for (size_t cut = 1; cut <= rows[i].in.n; cut++) {
-            buf_clear(&out);
-            trace(rows[i].in, cut, rows[i].plan, &out);
-            if (!str_same(buf_str(&out), str_from_c(rows[i].out)))
-                fail_msg("row %zu (%s), cut %zu: got %.*s", i, rows[i].why, cut,
-                         STR_ARG(buf_str(&out)));
-        }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+        read_row(i, &out);
     buf_free(&out);
 }
 

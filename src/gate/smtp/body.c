@@ -16,6 +16,7 @@
 #include "mail/received.h"
 #include "mail/submission.h"
 #include "proto/dots.h"
+#include "rpc/parts.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -296,18 +297,6 @@ static void body_finish(struct smtp *s)
         body_check(s, b);
 }
 
-static struct body_part *part_tree(struct smtp *s, const struct mime *m)
-{
-    struct body_part *parts = arena_array(s->cx.arena, struct body_part, m->count);
-
-    for (size_t i = 0; i < m->count; i++) {
-        const struct mime_part *p = &m->parts[i];
-
-        parts[i] = (struct body_part){p->parent, p->start, p->body, p->end, p->lines, p->kind};
-    }
-    return parts;
-}
-
 static enum err deliver(struct smtp *s, struct deliver_reply *r)
 {
     const struct envelope *e = s->envelope;
@@ -328,7 +317,7 @@ static enum err deliver(struct smtp *s, struct deliver_reply *r)
     mime_end(&b->mime);
     q.params.eightbit |= b->has_8bit;
     q.params.utf8_header = b->mime.utf8_header || (b->mime.is_cut && b->has_8bit);
-    q.parts = part_tree(s, &b->mime);
+    q.parts = body_parts_of(s->cx.arena, b->mime.parts, b->mime.count);
     q.parts_count = b->mime.count;
     s->cx.cause[0] = '\0';
     return vault_deliver(&s->cx, &q, r);

@@ -6,6 +6,7 @@
 #include "mail/facts.h"
 #include "mail/imap_structure.h"
 #include "mail/preview.h"
+#include "rpc/parts.h"
 
 #include <inttypes.h>
 
@@ -114,14 +115,7 @@ static enum err describe(struct pieces *p, const struct mime_part *parts, size_t
     looks->bodystructure = take(p->cx, &structure);
     looks->preview = take(p->cx, &preview);
     looks->parts_count = n;
-    looks->parts = arena_array(p->cx->arena, struct body_part, n);
-    for (size_t i = 0; i < n; i++)
-        looks->parts[i] = (struct body_part){.parent = parts[i].parent,
-                                             .start = parts[i].start,
-                                             .body = parts[i].body,
-                                             .end = parts[i].end,
-                                             .lines = parts[i].lines,
-                                             .kind = parts[i].kind};
+    looks->parts = body_parts_of(p->cx->arena, parts, n);
     return p->failed;
 }
 

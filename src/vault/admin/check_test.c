@@ -317,120 +317,124 @@ BREAKS(password_of_nobody)
     credential_row_put(w->t, NO_ACCOUNT, AT(credential, .account = 77), &row);
 }
 
+static const struct named_row {
+    void (*breaks)(struct world *w);
+    const char *said;
+} disagreements[] = {
+    {exists_wrong, "tom@acompany.test: mailbox INBOX counts 3 messages"},
+    {unseen_wrong, "tom@acompany.test: mailbox INBOX counts 2 messages, 0 unseen"},
+    {bytes_wrong, "tom@acompany.test: mailbox INBOX counts 2 messages"},
+    {uid_next_low, "mailbox INBOX would give UID 3 next, and has 3"},
+    {box_modseq_low, "mailbox INBOX is at modseq 1, an email in it at 4"},
+    {box_modseq_high, "the account is at modseq 5, mailbox INBOX at 99"},
+    {no_validity, "mailbox INBOX has UIDVALIDITY 0"},
+    {validity_high, "the account has given up to"},
+    {facts_of_nothing, "tom@acompany.test: there are facts of message"},
+    {no_inbox, "the account has no INBOX"},
+    {no_inbox, "UID 2 is in mailbox 1, which does not exist"},
+    {no_inbox, "there are counts of mailbox 1, which does not exist"},
+    {next_mailbox_low, "the account would give the id 1 next, and has mailbox 1"},
+    {next_email_low, "the account would give the id 3 next, and has email 3"},
+    {emails_wrong, "the account counts 7 emails"},
+    {used_wrong, "the account counts 2 emails of 65 bytes; there are 2 of 66"},
+    {modseq_low, "the account is at modseq 2, its change log at 5"},
+    {floor_high, "the change log begins above 99"},
+    {version_wrong, "the account's format is 9"},
+    {no_state, "the account has no counters"},
+    {no_state, "account 2 has no mailboxes"},
+    {log_gap, "the change log should have 4 entries above 1, and has 3"},
+    {log_nonsense, "change 3 makes no sense"},
+    {log_uid_high, "change 3 tells of UID 40"},
+    {message_missing, "for email 2, which is in no mailbox, and nobody will collect it"},
+    {message_size, "mailbox 1 UID 2 says 34 bytes, message"},
+    {message_modseq, "mailbox INBOX is at modseq 5, an email in it at 90"},
+    {email_twice, "email 2 is in mailbox 1 as UID 2, and in mailbox 1 as UID 4"},
+    {message_nowhere, "UID 2 is in mailbox 9, which does not exist"},
+    {message_nowhere, "there are counts of mailbox 9, which does not exist"},
+    {looks_missing, "mailbox 1 UID 2: the looks of its message"},
+    {looks_missing, "is kept for account 2, email 2, which does not exist"},
+    {looks_size, ": 17 bytes, message"},
+    {part_outside, ": its part 0 lies outside of it"},
+    {looks_of_nothing, ": its looks are kept, and no email refers to it"},
+    {message_other_body, "email 2 does not refer to its message"},
+    {message_other_body, "for email 2, which is in no mailbox"},
+    {deleted_wrong, "mailbox INBOX counts 0 messages of 7 bytes as deleted; there are 0 of 0"},
+    {no_counts, "mailbox Drafts has no counts"},
+    {name_only_with_counts, "mailbox Drafts is a name only, and has counts"},
+    {name_missing, "mailbox Drafts is not found by its name"},
+    {name_of_nothing, "the name Other leads to mailbox 77, which has another or none"},
+    {name_of_another, "the name Drafts leads to mailbox 1, which has another or none"},
+    {parent_missing, "mailbox Drafts is below mailbox 77, which does not exist"},
+    {mailboxes_wrong, "the account counts 7 mailboxes, 0 bytes of annotations; there are 6, 0"},
+    {annotation_of_nothing, "there is an annotation of mailbox 77, which does not exist"},
+    {annotation_not_counted, "0 bytes of annotations; there are 6, 16"},
+    {rights_on_nothing, "there are rights on mailbox 77, which does not exist"},
+    {block_nonsense, "messages of a mailbox cannot be unpacked"},
+    {tail_nonsense, "the counts of a mailbox cannot be unpacked"},
+    {body_missing, "its message"},
+    {body_missing, "is kept for account 2, email 2, and is missing"},
+    {body_size, "has 16 bytes, of 15 in all"},
+    {body_pieces_wrong, "2 pieces for 16 bytes"},
+    {piece_missing, "has no piece 0"},
+    {piece_changed, "tom@acompany.test: message"},
+    {piece_changed, "email 2: the bytes do not have the check value they were stored with"},
+    {piece_too_many, "piece 1 belongs to nothing"},
+    {piece_of_nothing, "piece 0 belongs to nothing"},
+    {body_for_nobody, "is kept for nobody"},
+    {reference_missing, "email 2 does not refer to its message"},
+    {reference_for_nobody, "is kept for email 77, which is in no mailbox"},
+    {reference_to_another, "is kept for email 3, which is in no mailbox"},
+    {reference_to_nothing, "is kept for queue entry 1, and is missing"},
+    {mark_on_the_living, "is to be collected, and email 2 still needs it"},
+    {mark_without_reference, "is to be collected for account 2, email 77, which does not refer"},
+    {held_and_due, "is held, and the schedule thinks otherwise"},
+    {due_elsewhen, "stands in the schedule twice, or at the wrong time"},
+    {due_missing, "is waiting, and the schedule thinks otherwise"},
+    {entry_missing, "the schedule knows an entry"},
+    {entry_missing, "is kept for queue entry 1, which does not exist"},
+    {entry_for_nobody, "waits for nobody"},
+    {entry_size, ": 17 bytes, message"},
+    {entry_reference, "does not refer to its message"},
+    {no_format, "the store does not say that it has format 2"},
+    {sequence_low, "the next account would get the id 2, and this one has 2"},
+    {route_missing, "tom@acompany.test: its address does not lead to it"},
+    {route_to_another, "leads to account 1, whose address is fred@acompany.test"},
+    {route_to_nobody, "leads to account 77, which does not exist"},
+    {account_missing, "account 2: its mail is here, and the directory does not know it"},
+    {account_missing, "there is a password for account 2, which does not exist"},
+    {account_part_missing, "account 2 has no mailboxes"},
+    {domain_missing, "sales@acompany.test: the domain of this address is not one of ours"},
+    {password_of_nobody, "there is a password for account 77"},
+};
+
+static void check_row(size_t i)
+{
+    const struct named_row *row = &disagreements[i];
+    struct world *w;
+    struct str said;
+    struct ticket ticket;
+    size_t at;
+
+    world_open((void **)&w);
+    said = check_text(w);
+    if (said.n)
+        fail_msg("a store in order: %.*s", STR_ARG(said));
+    w->t = txn_begin(
+        w->vault.engine,
+        (struct part[]){{PART_DIRECTORY, 0}, {PART_ACCOUNT, w->fred.v}, {PART_ACCOUNT, w->tom.v}}, 3);
+    row->breaks(w);
+    durable(w, txn_commit(&w->t, &w->c.cx, &ticket), ticket);
+    said = check_text(w);
+    if (!str_find(said, str_from_c(row->said), &at))
+        fail_msg("row %zu: \"%s\" is not among\n%.*s", i, row->said, STR_ARG(said));
+    world_close((void **)&w);
+}
+
 static void test_each_disagreement_is_named(void **state)
 {
-    static const struct {
-        void (*breaks)(struct world *w);
-        const char *said;
-    } rows[] = {
-        {exists_wrong, "tom@acompany.test: mailbox INBOX counts 3 messages"},
-        {unseen_wrong, "tom@acompany.test: mailbox INBOX counts 2 messages, 0 unseen"},
-        {bytes_wrong, "tom@acompany.test: mailbox INBOX counts 2 messages"},
-        {uid_next_low, "mailbox INBOX would give UID 3 next, and has 3"},
-        {box_modseq_low, "mailbox INBOX is at modseq 1, an email in it at 4"},
-        {box_modseq_high, "the account is at modseq 5, mailbox INBOX at 99"},
-        {no_validity, "mailbox INBOX has UIDVALIDITY 0"},
-        {validity_high, "the account has given up to"},
-        {facts_of_nothing, "tom@acompany.test: there are facts of message"},
-        {no_inbox, "the account has no INBOX"},
-        {no_inbox, "UID 2 is in mailbox 1, which does not exist"},
-        {no_inbox, "there are counts of mailbox 1, which does not exist"},
-        {next_mailbox_low, "the account would give the id 1 next, and has mailbox 1"},
-        {next_email_low, "the account would give the id 3 next, and has email 3"},
-        {emails_wrong, "the account counts 7 emails"},
-        {used_wrong, "the account counts 2 emails of 65 bytes; there are 2 of 66"},
-        {modseq_low, "the account is at modseq 2, its change log at 5"},
-        {floor_high, "the change log begins above 99"},
-        {version_wrong, "the account's format is 9"},
-        {no_state, "the account has no counters"},
-        {no_state, "account 2 has no mailboxes"},
-        {log_gap, "the change log should have 4 entries above 1, and has 3"},
-        {log_nonsense, "change 3 makes no sense"},
-        {log_uid_high, "change 3 tells of UID 40"},
-        {message_missing, "for email 2, which is in no mailbox, and nobody will collect it"},
-        {message_size, "mailbox 1 UID 2 says 34 bytes, message"},
-        {message_modseq, "mailbox INBOX is at modseq 5, an email in it at 90"},
-        {email_twice, "email 2 is in mailbox 1 as UID 2, and in mailbox 1 as UID 4"},
-        {message_nowhere, "UID 2 is in mailbox 9, which does not exist"},
-        {message_nowhere, "there are counts of mailbox 9, which does not exist"},
-        {looks_missing, "mailbox 1 UID 2: the looks of its message"},
-        {looks_missing, "is kept for account 2, email 2, which does not exist"},
-        {looks_size, ": 17 bytes, message"},
-        {part_outside, ": its part 0 lies outside of it"},
-        {looks_of_nothing, ": its looks are kept, and no email refers to it"},
-        {message_other_body, "email 2 does not refer to its message"},
-        {message_other_body, "for email 2, which is in no mailbox"},
-        {deleted_wrong, "mailbox INBOX counts 0 messages of 7 bytes as deleted; there are 0 of 0"},
-        {no_counts, "mailbox Drafts has no counts"},
-        {name_only_with_counts, "mailbox Drafts is a name only, and has counts"},
-        {name_missing, "mailbox Drafts is not found by its name"},
-        {name_of_nothing, "the name Other leads to mailbox 77, which has another or none"},
-        {name_of_another, "the name Drafts leads to mailbox 1, which has another or none"},
-        {parent_missing, "mailbox Drafts is below mailbox 77, which does not exist"},
-        {mailboxes_wrong, "the account counts 7 mailboxes, 0 bytes of annotations; there are 6, 0"},
-        {annotation_of_nothing, "there is an annotation of mailbox 77, which does not exist"},
-        {annotation_not_counted, "0 bytes of annotations; there are 6, 16"},
-        {rights_on_nothing, "there are rights on mailbox 77, which does not exist"},
-        {block_nonsense, "messages of a mailbox cannot be unpacked"},
-        {tail_nonsense, "the counts of a mailbox cannot be unpacked"},
-        {body_missing, "its message"},
-        {body_missing, "is kept for account 2, email 2, and is missing"},
-        {body_size, "has 16 bytes, of 15 in all"},
-        {body_pieces_wrong, "2 pieces for 16 bytes"},
-        {piece_missing, "has no piece 0"},
-        {piece_changed, "tom@acompany.test: message"},
-        {piece_changed, "email 2: the bytes do not have the check value they were stored with"},
-        {piece_too_many, "piece 1 belongs to nothing"},
-        {piece_of_nothing, "piece 0 belongs to nothing"},
-        {body_for_nobody, "is kept for nobody"},
-        {reference_missing, "email 2 does not refer to its message"},
-        {reference_for_nobody, "is kept for email 77, which is in no mailbox"},
-        {reference_to_another, "is kept for email 3, which is in no mailbox"},
-        {reference_to_nothing, "is kept for queue entry 1, and is missing"},
-        {mark_on_the_living, "is to be collected, and email 2 still needs it"},
-        {mark_without_reference, "is to be collected for account 2, email 77, which does not refer"},
-        {held_and_due, "is held, and the schedule thinks otherwise"},
-        {due_elsewhen, "stands in the schedule twice, or at the wrong time"},
-        {due_missing, "is waiting, and the schedule thinks otherwise"},
-        {entry_missing, "the schedule knows an entry"},
-        {entry_missing, "is kept for queue entry 1, which does not exist"},
-        {entry_for_nobody, "waits for nobody"},
-        {entry_size, ": 17 bytes, message"},
-        {entry_reference, "does not refer to its message"},
-        {no_format, "the store does not say that it has format 2"},
-        {sequence_low, "the next account would get the id 2, and this one has 2"},
-        {route_missing, "tom@acompany.test: its address does not lead to it"},
-        {route_to_another, "leads to account 1, whose address is fred@acompany.test"},
-        {route_to_nobody, "leads to account 77, which does not exist"},
-        {account_missing, "account 2: its mail is here, and the directory does not know it"},
-        {account_missing, "there is a password for account 2, which does not exist"},
-        {account_part_missing, "account 2 has no mailboxes"},
-        {domain_missing, "sales@acompany.test: the domain of this address is not one of ours"},
-        {password_of_nobody, "there is a password for account 77"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct world *w;
-        struct str said;
-        struct ticket ticket;
-        size_t at;
-
-        world_open((void **)&w);
-        said = check_text(w);
-        if (said.n)
-            fail_msg("a store in order: %.*s", STR_ARG(said));
-        w->t = txn_begin(
-            w->vault.engine,
-            (struct part[]){{PART_DIRECTORY, 0}, {PART_ACCOUNT, w->fred.v}, {PART_ACCOUNT, w->tom.v}},
-            3);
-        rows[i].breaks(w);
-        durable(w, txn_commit(&w->t, &w->c.cx, &ticket), ticket);
-        said = check_text(w);
-        if (!str_find(said, str_from_c(rows[i].said), &at))
-            fail_msg("row %zu: \"%s\" is not among\n%.*s", i, rows[i].said, STR_ARG(said));
-        world_close((void **)&w);
-    }
+    for (size_t i = 0; i < sizeof(disagreements) / sizeof(*disagreements); i++)
+        check_row(i);
 }
 
 /* A block that cannot be read is named with the account it belongs to, and what lies behind it is still looked at. */

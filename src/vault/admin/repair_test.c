@@ -244,89 +244,93 @@ DAMAGES(the_sequence) { DAMAGE(sequence, NO_ACCOUNT, 0); }
 DAMAGES(the_format) { DAMAGE(format, NO_ACCOUNT, 0); }
 /* clang-format on */
 
+static const struct damage {
+    void (*damage)(struct world *w);
+    const char *contents, *told;
+    const char *third; /* an account to look at */
+} damages[] = {
+    {the_counts, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "mailbox INBOX UID 2, email 2: its flags were lost; it is UID 2 now"},
+    {the_counts, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "the counts of mailbox INBOX were lost: it has a new UIDVALIDITY"},
+    {a_name, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "a mailbox's name: "},
+    {name_and_mailbox, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "a mailbox: "},
+    {a_cold_row, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1",
+     "tom@acompany.test: email 2 was made again from its message"},
+    {both_rows, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1",
+     "tom@acompany.test: email 2 was made again from message"},
+    {a_removed_one, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "the looks of messages: "},
+    {a_mailbox, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "mailbox 1 was lost: it is INBOX now, with a new UIDVALIDITY"},
+    {counters, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "tom@acompany.test: the account's counters were lost"},
+    {a_change, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "the change log: "},
+    {a_whole_account, "fred@acompany.test: 1=two; tom@acompany.test: 1=one! 2=two!; queue 1",
+     "email 3 was made again from message"},
+    {a_piece, "fred@acompany.test: 1=two; tom@acompany.test: 3=two; queue 1",
+     "tom@acompany.test: email 2 is lost, message"},
+    {a_shared_piece, "fred@acompany.test:; tom@acompany.test: 2=one; queue 1",
+     "fred@acompany.test: email 1 is lost, message"},
+    {a_check_value, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "its check value was lost"},
+    {a_reference, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "a reference: "},
+    {a_mark, "fred@acompany.test: 1=two; tom@acompany.test: 1=gon 2=one 3=two; queue 1",
+     "marks for the collector: "},
+    {an_entry, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 0",
+     ".1 of the queue is lost, and with it to whom"},
+    {its_message, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 0",
+     ".1 of the queue is lost: "},
+    {an_account, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "tom@acompany.test: its entry in the directory was lost"},
+    {an_address, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "the directory: "},
+    {account_and_address,
+     "fred@acompany.test: 1=two; tom@acompany.test: nobody; lost-2@acompany.test: 2=one 3=two; "
+     "queue 1",
+     "lost-2@acompany.test: the address of account 2 was lost", "lost-2@acompany.test"},
+    {a_domain, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", "the directory: "},
+    {a_password, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "tom@acompany.test: its password was lost"},
+    {the_sequence, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "the next account's id was lost"},
+    {the_format, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+};
+
+static void repair_row(size_t i)
+{
+    const struct damage *row = &damages[i];
+    struct world *w;
+    struct repaired r;
+    struct str holds, said;
+    struct ticket t;
+    size_t at;
+
+    world_open((void **)&w);
+    row->damage(w);
+    w->t = txn_begin(w->vault.engine, NULL, 0); /* for a newer view */
+    trace_put(w->t, &(struct trace_event){.kind = TRACE_RETRIED});
+    durable(w, txn_commit(&w->t, &w->c.cx, &t), t);
+    repair(w, &r);
+    holds = contents(w, r.engine, str_from_c(row->third ? row->third : ""));
+    said = check_repaired(w, &r);
+    if (!str_same(holds, str_from_c(row->contents)) || said.n ||
+        !str_find(r.told, str_from_c(row->told), &at))
+        fail_msg("row %zu: %.*s\ntold:\n%.*scheck says:\n%.*s", i, STR_ARG(holds), STR_ARG(r.told),
+                 STR_ARG(said));
+    engine_close(r.engine);
+    world_close((void **)&w);
+}
+
 static void test_damage(void **state)
 {
-    static const struct {
-        void (*damage)(struct world *w);
-        const char *contents, *told;
-        const char *third; /* an account to look at */
-    } rows[] = {
-        {the_counts, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "mailbox INBOX UID 2, email 2: its flags were lost; it is UID 2 now"},
-        {the_counts, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "the counts of mailbox INBOX were lost: it has a new UIDVALIDITY"},
-        {a_name, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "a mailbox's name: "},
-        {name_and_mailbox, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "a mailbox: "},
-        {a_cold_row, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1",
-         "tom@acompany.test: email 2 was made again from its message"},
-        {both_rows, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1",
-         "tom@acompany.test: email 2 was made again from message"},
-        {a_removed_one, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "the looks of messages: "},
-        {a_mailbox, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "mailbox 1 was lost: it is INBOX now, with a new UIDVALIDITY"},
-        {counters, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "tom@acompany.test: the account's counters were lost"},
-        {a_change, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "the change log: "},
-        {a_whole_account, "fred@acompany.test: 1=two; tom@acompany.test: 1=one! 2=two!; queue 1",
-         "email 3 was made again from message"},
-        {a_piece, "fred@acompany.test: 1=two; tom@acompany.test: 3=two; queue 1",
-         "tom@acompany.test: email 2 is lost, message"},
-        {a_shared_piece, "fred@acompany.test:; tom@acompany.test: 2=one; queue 1",
-         "fred@acompany.test: email 1 is lost, message"},
-        {a_check_value, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "its check value was lost"},
-        {a_reference, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "a reference: "},
-        {a_mark, "fred@acompany.test: 1=two; tom@acompany.test: 1=gon 2=one 3=two; queue 1",
-         "marks for the collector: "},
-        {an_entry, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 0",
-         ".1 of the queue is lost, and with it to whom"},
-        {its_message, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 0",
-         ".1 of the queue is lost: "},
-        {an_account, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "tom@acompany.test: its entry in the directory was lost"},
-        {an_address, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "the directory: "},
-        {account_and_address,
-         "fred@acompany.test: 1=two; tom@acompany.test: nobody; lost-2@acompany.test: 2=one 3=two; "
-         "queue 1",
-         "lost-2@acompany.test: the address of account 2 was lost", "lost-2@acompany.test"},
-        {a_domain, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "the directory: "},
-        {a_password, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "tom@acompany.test: its password was lost"},
-        {the_sequence, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
-         "the next account's id was lost"},
-        {the_format, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct world *w;
-        struct repaired r;
-        struct str holds, said;
-        struct ticket t;
-        size_t at;
-
-        world_open((void **)&w);
-        rows[i].damage(w);
-        w->t = txn_begin(w->vault.engine, NULL, 0); /* for a newer view */
-        trace_put(w->t, &(struct trace_event){.kind = TRACE_RETRIED});
-        durable(w, txn_commit(&w->t, &w->c.cx, &t), t);
-        repair(w, &r);
-        holds = contents(w, r.engine, str_from_c(rows[i].third ? rows[i].third : ""));
-        said = check_repaired(w, &r);
-        if (!str_same(holds, str_from_c(rows[i].contents)) || said.n ||
-            !str_find(r.told, str_from_c(rows[i].told), &at))
-            fail_msg("row %zu: %.*s\ntold:\n%.*scheck says:\n%.*s", i, STR_ARG(holds), STR_ARG(r.told),
-                     STR_ARG(said));
-        engine_close(r.engine);
-        world_close((void **)&w);
-    }
+    for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++)
+        repair_row(i);
 }
 
 /* Messages that have moved from the tail into a block: it is lost, and they come back where they first were. */

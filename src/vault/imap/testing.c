@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "config/config.h"
 #include "mail/mime.h"
+#include "rpc/parts.h"
 #include "vault/accept/looks.h"
 #include "vault/engine/memory.h"
 #include "vault/store/body.h"
@@ -85,14 +86,7 @@ static struct cold_row looks_of_mail(struct txn *t, struct body_id id, uint32_t 
 
     mime_feed(&m, text);
     mime_end(&m);
-    parts = arena_array(world.cx.arena, struct body_part, m.count);
-    for (size_t i = 0; i < m.count; i++)
-        parts[i] = (struct body_part){.parent = m.parts[i].parent,
-                                      .start = m.parts[i].start,
-                                      .body = m.parts[i].body,
-                                      .end = m.parts[i].end,
-                                      .lines = m.parts[i].lines,
-                                      .kind = m.parts[i].kind};
+    parts = body_parts_of(world.cx.arena, m.parts, m.count);
     must(looks_of_new(t, &world.cx, id, ahead, last, parts, m.count, &looks, &facts));
     mime_free(&m);
     return looks;

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/scoped.h"
+#include "rpc/parts.h"
 #include "vault/accept/looks.h"
 
 #include <stdatomic.h>
@@ -97,14 +98,7 @@ static enum err look(struct upload *u, struct cx *cx)
 
     mime_feed(&u->mime, buf_str(&u->last));
     mime_end(&u->mime);
-    parts = arena_array(cx->arena, struct body_part, u->mime.count);
-    for (size_t k = 0; k < u->mime.count; k++)
-        parts[k] = (struct body_part){.parent = u->mime.parts[k].parent,
-                                      .start = u->mime.parts[k].start,
-                                      .body = u->mime.parts[k].body,
-                                      .end = u->mime.parts[k].end,
-                                      .lines = u->mime.parts[k].lines,
-                                      .kind = u->mime.parts[k].kind};
+    parts = body_parts_of(cx->arena, u->mime.parts, u->mime.count);
     t = txn_begin(u->store->engine, NULL, 0);
     return looks_of_new(t, cx, u->id, u->ahead, buf_str(&u->last), parts, u->mime.count, &u->looks,
                         &u->facts);

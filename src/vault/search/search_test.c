@@ -4,6 +4,7 @@
 #include "base/scoped.h"
 #include "mail/casemap.h"
 #include "mail/mime.h"
+#include "rpc/parts.h"
 #include "vault/accept/looks.h"
 #include "vault/store/body.h"
 #include "vault/store/collect.h"
@@ -37,14 +38,7 @@ static void mail_to(struct str prefix, struct str freds, struct str text)
 
     mime_feed(&m, text);
     mime_end(&m);
-    parts = arena_array(cx.arena, struct body_part, m.count);
-    for (size_t i = 0; i < m.count; i++)
-        parts[i] = (struct body_part){.parent = m.parts[i].parent,
-                                      .start = m.parts[i].start,
-                                      .body = m.parts[i].body,
-                                      .end = m.parts[i].end,
-                                      .lines = m.parts[i].lines,
-                                      .kind = m.parts[i].kind};
+    parts = body_parts_of(cx.arena, m.parts, m.count);
     digest_of(text, b.sha256);
     while (b.last.n > BODY_PIECE) {
         body_put_ahead(t, b.id, b.ahead++, str_upto(b.last, BODY_PIECE));

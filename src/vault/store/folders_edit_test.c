@@ -44,16 +44,6 @@ static void test_delete(void **state)
     assert_false(folder_exists("Trash"));
 }
 
-static uint64_t bytes_used(void)
-{
-    struct view *v = view_open(engine);
-    struct account_figures f;
-
-    must(account_figures(v, &cx, TOM, &f));
-    view_close(&v);
-    return f.bytes;
-}
-
 /* RFC 9051 §6.3.5: what is below stays, and the name with it, until the last of them goes. */
 static void test_a_name_above_others(void **state)
 {
@@ -65,7 +55,7 @@ static void test_a_name_above_others(void **state)
     must(try_delete("a/b"));
     must(try_delete("a"));
     assert_string_equal(tree_text(), "INBOX (a) (a/b) a/b/c a/b/d");
-    assert_int_equal(bytes_used(), 5);
+    assert_int_equal(figures_of(TOM).bytes, 5);
     assert_int_equal(folder_named("a/b").exists, 0);
     assert_int_equal(folder_named("a/b/c").exists, 1);
     assert_false(folder_named("a/b").damaged);
@@ -259,7 +249,7 @@ static void test_rename_inbox(void **state)
     assert_int_equal(folder_named("INBOX").uid_validity, inbox.uid_validity);
     assert_int_equal(folder_named("INBOX").uid_next, inbox.uid_next);
     assert_int_equal(folder_named("INBOX").exists, 0);
-    assert_int_equal(bytes_used(), 30);
+    assert_int_equal(figures_of(TOM).bytes, 30);
     deliver(TOM, INBOX, 0, 10);
     assert_string_equal(mailbox_text(TOM, INBOX), "4");
     assert_int_equal(try_rename("INBOX", "INBOX"), ERR_EXISTS);
@@ -333,39 +323,29 @@ static const char *seen_since(uint64_t since)
     return text;
 }
 
-static uint64_t modseq_now(void)
-{
-    struct view *v = view_open(engine);
-    struct account_figures f;
-
-    must(account_figures(v, &cx, TOM, &f));
-    view_close(&v);
-    return f.modseq;
-}
-
 /* Each change takes one modseq, whatever it does; what changes nothing takes none. */
 static void test_changes_are_seen(void **state)
 {
-    uint64_t at = modseq_now();
+    uint64_t at = figures_of(TOM).modseq;
     struct mailbox_id id;
 
     (void)state;
     make_folder("a/b/c");
     assert_string_equal(seen_since(at), "mailbox mailbox mailbox ");
-    assert_int_equal(modseq_now(), ++at);
+    assert_int_equal(figures_of(TOM).modseq, ++at);
     must(try_rename("a/b/c", "c"));
     assert_string_equal(seen_since(at), "mailbox ");
-    assert_int_equal(modseq_now(), ++at);
+    assert_int_equal(figures_of(TOM).modseq, ++at);
     must(try_delete("c"));
     assert_string_equal(seen_since(at), "mailbox ");
-    assert_int_equal(modseq_now(), ++at);
+    assert_int_equal(figures_of(TOM).modseq, ++at);
     must(try_subscribe(S("c"), true));
     assert_string_equal(seen_since(at), "subscription ");
-    assert_int_equal(modseq_now(), ++at);
+    assert_int_equal(figures_of(TOM).modseq, ++at);
     must(try_subscribe(S("c"), true));
     assert_int_equal(try_create("a", &id), ERR_EXISTS);
     assert_int_equal(try_rename("a", "a/b/x"), ERR_BAD_VALUE);
-    assert_int_equal(modseq_now(), at);
+    assert_int_equal(figures_of(TOM).modseq, at);
 }
 
 /* ---- limits ---- */

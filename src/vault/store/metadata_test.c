@@ -61,16 +61,6 @@ static const char *list_text(struct mailbox_id mailbox, struct account_id who)
     return text;
 }
 
-static struct account_figures figures(void)
-{
-    struct view *v = view_open(engine);
-    struct account_figures f;
-
-    must(account_figures(v, &cx, TOM, &f));
-    view_close(&v);
-    return f;
-}
-
 static struct mailbox_id create(const char *name)
 {
     struct mailbox_id id;
@@ -172,7 +162,7 @@ static void test_longest_entry(void **state)
     list_of(INBOX, TOM, &list, &n);
     assert_int_equal(n, 1);
     assert_int_equal(list[0].entry.n, 1000);
-    assert_int_equal(figures().metadata, 1001);
+    assert_int_equal(figures_of(TOM).metadata, 1001);
 }
 
 /* ---- all or none ---- */
@@ -190,21 +180,21 @@ static void test_all_or_none(void **state)
     memset((char *)(uintptr_t)big.p, 'v', big.n);
     set(INBOX, TOM, "/private/a", "1");
     set(INBOX, TOM, "/private/old", "1");
-    before = figures();
+    before = figures_of(TOM);
     assert_int_equal(try_all(INBOX, TOM, many, 4), ERR_TOO_BIG);
     assert_string_equal(list_text(INBOX, TOM), "/private/a=1 /private/old=1");
-    assert_int_equal(figures().metadata, before.metadata);
-    assert_int_equal(figures().modseq, before.modseq);
+    assert_int_equal(figures_of(TOM).metadata, before.metadata);
+    assert_int_equal(figures_of(TOM).modseq, before.modseq);
     must(try_all(INBOX, TOM, many, 3));
     assert_string_equal(list_text(INBOX, TOM), "/private/a=new /shared/b=2");
-    assert_int_equal(figures().modseq, before.modseq + 1);
+    assert_int_equal(figures_of(TOM).modseq, before.modseq + 1);
     must(try_all(INBOX, TOM, NULL, 0));
-    assert_int_equal(figures().modseq, before.modseq + 1);
+    assert_int_equal(figures_of(TOM).modseq, before.modseq + 1);
     many[1] = (struct metadata){S("/private/a"),
                                 S("newer")}; /* twice the same: as if one came after the other */
     must(try_all(INBOX, TOM, many, 2));
     assert_string_equal(list_text(INBOX, TOM), "/private/a=newer /shared/b=2");
-    assert_int_equal(figures().metadata, strlen("/private/anewer/shared/b2"));
+    assert_int_equal(figures_of(TOM).metadata, strlen("/private/anewer/shared/b2"));
 }
 
 static void test_what_is_gone(void **state)
@@ -266,19 +256,19 @@ static void test_quota(void **state)
     memset((char *)(uintptr_t)big.p, 'v', big.n);
     for (uint64_t i = 0; i < fit; i++)
         must(try_set(i % 2 ? a : SERVER, i % 3 ? TOM : FRED, entry_name("/private/", i), big));
-    used = figures().metadata;
+    used = figures_of(TOM).metadata;
     assert_int_equal(used, fit * (METADATA_VALUE_MAX + 12));
     assert_int_equal(try_set(INBOX, TOM, "/shared/x", big), ERR_OVER_QUOTA);
     room = METADATA_BYTES_MAX - used - strlen("/shared/x");
     assert_int_equal(try_set(INBOX, TOM, "/shared/x", (struct str){big.p, room + 1}), ERR_OVER_QUOTA);
     must(try_set(INBOX, TOM, "/shared/x", (struct str){big.p, room})); /* to the last byte */
-    assert_int_equal(figures().metadata, METADATA_BYTES_MAX);
+    assert_int_equal(figures_of(TOM).metadata, METADATA_BYTES_MAX);
     assert_int_equal(try_set(INBOX, TOM, "/shared/y", S("")), ERR_OVER_QUOTA); /* a name counts */
     set(INBOX, TOM, "/shared/y", NULL);
     swap[0] = (struct metadata){S("/shared/y"), S("0123456789")};
     swap[1] = (struct metadata){S("/shared/x"), NIL};
     must(try_all(INBOX, TOM, swap, 2)); /* what is given back in the same command is room */
-    assert_int_equal(figures().metadata, used + strlen("/shared/y0123456789"));
+    assert_int_equal(figures_of(TOM).metadata, used + strlen("/shared/y0123456789"));
 }
 
 /* Of another account are other annotations, and another room. */
@@ -318,13 +308,13 @@ static void test_a_mailbox_goes(void **state)
     assert_string_equal(list_text(a, TOM), "");
     assert_string_equal(list_text(a, FRED), "");
     assert_string_equal(list_text(b, TOM), "/shared/x=4");
-    assert_int_equal(figures().metadata, 2 * strlen("/shared/x4"));
+    assert_int_equal(figures_of(TOM).metadata, 2 * strlen("/shared/x4"));
     set(a, TOM, "/shared/x", "of a name alone");
     a = create("a");
     assert_string_equal(list_text(a, TOM), "");
-    assert_int_equal(figures().metadata, 2 * strlen("/shared/x4"));
+    assert_int_equal(figures_of(TOM).metadata, 2 * strlen("/shared/x4"));
     durable(folder_delete(store, &cx, TOM, b, &t), t);
-    assert_int_equal(figures().metadata, strlen("/shared/x5"));
+    assert_int_equal(figures_of(TOM).metadata, strlen("/shared/x5"));
     assert_string_equal(list_text(INBOX, TOM), "/shared/x=5");
 }
 
@@ -354,7 +344,7 @@ static bool see(void *arg, const struct change *c)
 static void test_changes_are_seen(void **state)
 {
     struct metadata two[] = {{S("/private/a"), NIL}, {S("/shared/b"), S("2")}};
-    uint64_t since = figures().modseq, upto;
+    uint64_t since = figures_of(TOM).modseq, upto;
     struct buf b = buf_make(1000);
     struct view *v;
     bool complete;

@@ -17,16 +17,6 @@ static struct folder inbox_of(struct account_id account)
     return f;
 }
 
-static struct account_figures figures_of(struct account_id account)
-{
-    struct view *v = view_open(engine);
-    struct account_figures f;
-
-    must(account_figures(v, &cx, account, &f));
-    view_close(&v);
-    return f;
-}
-
 static bool never(void *arg, const struct change *c)
 {
     (void)arg, (void)c;

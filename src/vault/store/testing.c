@@ -116,3 +116,13 @@ const char *mailbox_text(struct account_id account, struct mailbox_id mailbox)
     roster_drop(&r);
     return in_arena(&b);
 }
+
+struct account_figures figures_of(struct account_id account)
+{
+    struct view *v = view_open(engine);
+    struct account_figures f;
+
+    must(account_figures(v, &cx, account, &f));
+    view_close(&v);
+    return f;
+}

@@ -2,6 +2,7 @@
  * knows. */
 #pragma once
 #include "vault/engine/memory.h"
+#include "vault/store/changes.h"
 #include "vault/store/email.h"
 #include "vault/store/messages.h"
 
@@ -24,6 +25,9 @@ int store_tear_down(void **state);
 
 void must(enum err e);
 void durable(enum err e, struct ticket t);
+/* What the account counts now. */
+struct account_figures figures_of(struct account_id account);
+
 /* A new message; its body has so many bytes, none of which are there. */
 struct placed deliver(struct account_id account, struct mailbox_id mailbox, uint64_t flags,
                       uint64_t size);
