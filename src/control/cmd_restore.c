@@ -8,6 +8,7 @@
  * Interrupted anywhere, it leaves DATA/restoring/ or the mark; the server does not start on either, and the command begins
  * anew. The files are copied as they are: what is in them is read by the vault alone. */
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/scoped.h"
 #include "control/backup_dir.h"
 #include "control/layout.h"
@@ -137,23 +138,6 @@ static enum err verify(struct restore *r)
 
 /* ---- copying ---- */
 
-/* Of a directory without directories in it. */
-static void remove_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-
-    if (!d) {
-        close_fd(&fd);
-        return;
-    }
-    while ((entry = readdir(d)))
-        unlinkat(fd, entry->d_name, 0);
-    closedir(d);
-    rmdir(path);
-}
-
 /* What an earlier try has left. */
 static void clear(struct restore *r)
 {
@@ -164,8 +148,8 @@ static void clear(struct restore *r)
     unlink(data_path(r, "tls/cert.pem"));
     unlink(data_path(r, "tls/key.pem"));
     if (marked)
-        remove_directory(data_path(r, "store"));
-    remove_directory(data_path(r, LAYOUT_RESTORING));
+        directory_remove(data_path(r, "store"));
+    directory_remove(data_path(r, LAYOUT_RESTORING));
 }
 
 static enum err copy_to(struct restore *r, const struct backup_line *line, int directory,
@@ -279,7 +263,7 @@ static enum err lock_and_copy(struct restore *r)
         return e;
     e = copy_all(r);
     if (e) { /* everything in tls came from here: it was empty */
-        remove_directory(data_path(r, LAYOUT_RESTORING));
+        directory_remove(data_path(r, LAYOUT_RESTORING));
         unlink(data_path(r, "tls/cert.pem"));
         unlink(data_path(r, "tls/key.pem"));
         unlink(data_path(r, "restored.conf"));

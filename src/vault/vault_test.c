@@ -23,28 +23,12 @@
 #define GATE 7
 #define OTHER_GATE 8
 
-const struct session_ops *const session_protocols[] = {NULL}; /* nothing is attached here */
-
 static struct config *the_config;
 
 const struct config *settings(void)
 {
     return the_config;
 }
-
-/* The leash is main.c's. */
-#define RECORD(name, fields)
-#define CALL(name, from, lane, request, reply)                                                         \
-    enum err serve_##name(struct caller *c, const struct name##_request *q, struct name##_reply *r)    \
-    {                                                                                                  \
-        (void)c;                                                                                       \
-        (void)q;                                                                                       \
-        (void)r;                                                                                       \
-        return ERR_BAD_CALL;                                                                           \
-    }
-#include "rpc/leash.def"
-#undef CALL
-#undef RECORD
 
 struct world {
     struct caller c;

@@ -5,6 +5,7 @@
  * checkpoint that nobody asks about any more is removed. */
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "vault/admin/admin.h"
@@ -31,26 +32,10 @@ static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* guards vault.backup a
 
 /* ---- the directory ---- */
 
-static void remove_directory(const char *name)
-{
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-
-    if (!d) {
-        close_fd(&fd);
-        return;
-    }
-    while ((entry = readdir(d)))
-        unlinkat(fd, entry->d_name, 0); /* the two that are directories stay */
-    closedir(d);
-    rmdir(name);
-}
-
 static void clear(struct vault *v)
 {
-    remove_directory(NAME);
-    remove_directory(NAME ".tmp"); /* RocksDB's, if it was interrupted */
+    directory_remove(NAME);
+    directory_remove(NAME ".tmp"); /* RocksDB's, if it was interrupted */
     v->backup = 0;
 }
 

@@ -9,22 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-const struct session_ops *const session_protocols[] = {NULL}; /* nothing is attached here */
-
-/* The leash is main.c's. */
-#define RECORD(name, fields)
-#define CALL(name, from, lane, request, reply)                                                         \
-    enum err serve_##name(struct caller *c, const struct name##_request *q, struct name##_reply *r)    \
-    {                                                                                                  \
-        (void)c;                                                                                       \
-        (void)q;                                                                                       \
-        (void)r;                                                                                       \
-        return ERR_BAD_CALL;                                                                           \
-    }
-#include "rpc/leash.def"
-#undef CALL
-#undef RECORD
-
 /* In a directory of its own with the mark in it, as a vault that renews is. */
 static int open_marked(void **state)
 {

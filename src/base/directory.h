@@ -1,0 +1,6 @@
+/* base/directory.h: directories of the file system. */
+#pragma once
+
+/* A directory and the files in it; not one that has directories in it, and not what a link leads to. What cannot be
+ * removed stays, without a word. */
+void directory_remove(const char *path);
