@@ -371,7 +371,7 @@ static enum err begin_run(struct imap *i, struct fetch *f)
         f->most = roster_counts(f->roster)->exists;
     f->walk = roster_walk(f->roster, &f->uids);
     flag_text_begin(&f->flags, f->roster);
-    mailbox_flags_tell_new(i, f->roster);
+    mailbox_flags_tell(i, f->roster);
     if (!f->a.vanished)
         return OK;
     return vanished_since(i, f->roster, &f->asked_uids, f->a.changed_since, 0, &f->vanished);

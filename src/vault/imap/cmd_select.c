@@ -153,7 +153,7 @@ static enum err select_place(struct imap *i, const struct place *p, const struct
     e = selected_take_recent(i, r);
     if (e) /* none is \Recent, and nothing else is lost */
         imap_log_failure(i, e);
-    mailbox_flags_write(i, r);
+    mailbox_flags_tell(i, r);
     write_counts(i, r, p);
     buf_add(reply_code(i), i->selected->read_only ? S("READ-ONLY") : S("READ-WRITE"));
     return a->qresync ? resync_begin(i, r, a) : OK;

@@ -58,7 +58,7 @@ static enum err begin_telling(struct imap *i, struct store_told *t)
     t->numbers = numbers_of(i, t->roster);
     t->walk = roster_walk(t->roster, &t->uids);
     flag_text_begin(&t->flags, t->roster);
-    mailbox_flags_tell_new(i, t->roster);
+    mailbox_flags_tell(i, t->roster);
     return OK;
 }
 

@@ -64,20 +64,48 @@ void flag_text_write(struct flag_text *t, const struct imap *i, struct buf *out,
         write_flags(t, out, entry->flags, is_recent(i, entry));
 }
 
-void mailbox_flags_write(struct imap *i, const struct roster *r)
+#define KEYWORD_BITS (~(uint64_t)0 << FLAG_KEYWORD_FIRST)
+
+/* Every keyword that a mailbox can have is one of some message: then no new one can be made (RFC 9051 §7.1). */
+static bool keywords_are_used_up(const struct roster *r)
 {
-    struct selected *s = i->selected;
+    const struct roster_entry *entry;
+    struct roster_walk w;
+    uint64_t used = 0;
+
+    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++)
+        if (!roster_keyword(r, bit).n)
+            return false;
+    w = roster_walk(r, NULL);
+    while ((used & KEYWORD_BITS) != KEYWORD_BITS && (entry = roster_next(&w)))
+        used |= entry->flags;
+    return (used & KEYWORD_BITS) == KEYWORD_BITS;
+}
+
+/* All that the two responses depend on, in short (FNV-1a): names, each with its place, and whether there can be more. */
+static uint64_t digest_of_flags(const struct roster *r, bool used_up)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325) + used_up;
+
+    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++) {
+        struct str name = roster_keyword(r, bit);
+
+        for (size_t k = 0; k < name.n; k++)
+            h = (h ^ (unsigned char)name.p[k]) * UINT64_C(0x100000001b3);
+        h = (h ^ bit) * UINT64_C(0x100000001b3);
+    }
+    return h;
+}
+
+static void write_mailbox_flags(struct imap *i, const struct roster *r, bool used_up)
+{
+    const struct selected *s = i->selected;
     struct buf *out = &i->s->out;
     struct flag_text t;
-    uint64_t all = IMAP_SYSTEM_FLAGS, permanent = 0;
+    uint64_t all = IMAP_SYSTEM_FLAGS | KEYWORD_BITS, permanent = 0;
     bool writes = s->rights & IMAP_RIGHT_WRITE;
 
     flag_text_begin(&t, r);
-    s->keywords_told = 0;
-    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++)
-        if (t.rows[bit - FLAG_KEYWORD_FIRST].n)
-            s->keywords_told |= UINT64_C(1) << bit;
-    all |= s->keywords_told;
     if (writes)
         permanent = all & ~(uint64_t)(FLAG_SEEN | FLAG_DELETED);
     if (s->rights & IMAP_RIGHT_SEEN)
@@ -88,18 +116,20 @@ void mailbox_flags_write(struct imap *i, const struct roster *r)
     write_flags(&t, out, all, false);
     buf_add(out, S("\r\n* OK [PERMANENTFLAGS ("));
     imap_flags_write(out, permanent, &t.names);
-    if (writes)
+    if (writes && !used_up)
         buf_add(out, S(" \\*"));
     buf_add(out, S(")] these can be changed\r\n"));
 }
 
-void mailbox_flags_tell_new(struct imap *i, const struct roster *r)
+void mailbox_flags_tell(struct imap *i, const struct roster *r)
 {
-    for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++)
-        if (!(i->selected->keywords_told >> bit & 1) && roster_keyword(r, bit).n) {
-            mailbox_flags_write(i, r);
-            return;
-        }
+    bool used_up = keywords_are_used_up(r);
+    uint64_t digest = digest_of_flags(r, used_up);
+
+    if (i->selected->flags_told == digest)
+        return;
+    i->selected->flags_told = digest;
+    write_mailbox_flags(i, r, used_up);
 }
 
 /* ---- FETCH ---- */

@@ -34,10 +34,9 @@ void fetch_end(struct buf *out); /* ")" CRLF; a space at the end is taken back *
  * set's ranges is next; true: that was all, false: enough for one step. */
 bool vanished_write(struct imap *i, const struct imap_set *uids, bool earlier, size_t *from);
 
-/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" (RFC 9051 §7.3.5, §7.1). */
-void mailbox_flags_write(struct imap *i, const struct roster *r);
-/* The same if there are keywords that the client has not heard of: before any that a message has is told. */
-void mailbox_flags_tell_new(struct imap *i, const struct roster *r);
+/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" (RFC 9051 §7.3.5, §7.1), if they are not what the client heard last: at
+ * SELECT, and before a message has a keyword that the client has not heard of. */
+void mailbox_flags_tell(struct imap *i, const struct roster *r);
 
 /* Object ids (RFC 8474 §4 to §6), without brackets. */
 void mailbox_id_write(struct buf *out, struct mailbox_ref at);

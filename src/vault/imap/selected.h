@@ -24,7 +24,7 @@ struct selected {
     struct known *known;
     uint32_t rights; /* IMAP_RIGHT_ bits (proto/imap_access.h); EXAMINE: what remains of them */
     bool read_only;
-    uint64_t keywords_told;         /* bits whose names the client has heard of in FLAGS */
+    uint64_t flags_told;            /* response.c's own: what FLAGS and PERMANENTFLAGS said last */
     struct imap_set_builder recent; /* UIDs that are \Recent in this session (RFC 3501 §2.3.2) */
     struct imap_set_builder saved;  /* UIDs that SEARCH saved: "$" (RFC 5182) */
     /* Changes of flags with this modseq are this session's own, and were told by the command that made them, as far as

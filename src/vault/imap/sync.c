@@ -60,7 +60,7 @@ static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
     y->compare = may_expunge ? known_compare_removed(i->selected->known, r)
                              : known_compare(i->selected->known, r);
     flag_text_begin(&y->flags, r);
-    mailbox_flags_tell_new(i, r);
+    mailbox_flags_tell(i, r);
     return y;
 }
 
