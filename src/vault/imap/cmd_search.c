@@ -291,6 +291,13 @@ static enum err read_through(struct imap *i, struct searching *x, struct asker *
     return e;
 }
 
+/* SAVE and a NO: "$" is then empty. After a BAD it is what it was (RFC 9051 §6.4.4.1). */
+static void forget_saved(struct imap *i, const struct searching *x)
+{
+    if (x->search.returns.options & IMAP_RETURN_SAVE && i->selected)
+        imap_set_builder_free(&i->selected->saved);
+}
+
 static enum err search_on(struct imap *i, void *state, bool *done)
 {
     struct searching *x = state;
@@ -311,7 +318,9 @@ static enum err search_on(struct imap *i, void *state, bool *done)
         return OK;
     }
     imap_progress(i, x->walk.number - x->hunted_n, roster_counts(x->roster)->exists);
-    if (!e && through)
+    if (e)
+        forget_saved(i, x);
+    else if (through)
         finish(i, x, done);
     return e;
 }
@@ -357,11 +366,10 @@ static enum err give_up(struct searching *x, enum err e)
     return e;
 }
 
-/* SAVE and a failure: "$" is then empty (RFC 5182 §2.1). */
 static enum err refused(struct imap *i, struct searching *x, enum err e)
 {
-    if (x->search.returns.options & IMAP_RETURN_SAVE && i->selected)
-        imap_set_builder_free(&i->selected->saved);
+    if (e || i->run.cond[0] == 'N')
+        forget_saved(i, x);
     return give_up(x, e);
 }
 
