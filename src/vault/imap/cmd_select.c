@@ -159,22 +159,31 @@ static enum err select_place(struct imap *i, const struct place *p, const struct
     return a->qresync ? resync_begin(i, r, a) : OK;
 }
 
+/* Whether or not another one is opened (RFC 9051 §6.3.2); but a BAD changes nothing (§6). */
+static void leave_former(struct imap *i)
+{
+    if (!i->selected)
+        return;
+    selected_end(i);
+    imap_say(i, "OK", "CLOSED", "the mailbox before is closed");
+}
+
 static enum err do_select(struct imap *i, const struct imap_command *c, bool examine)
 {
     struct imap_select a;
     struct place p;
     enum err e;
 
-    if (!parse_imap_select(imap_parsing(i), c->args, &a))
+    if (!parse_imap_select(imap_parsing(i), c->args, &a)) {
+        if (i->parse.code)
+            leave_former(i);
         return reply_misread(i);
+    }
     if (a.qresync && !imap_has_qresync(i))
         return reply_bad(i, "ENABLE QRESYNC first"); /* RFC 7162 §3.2.5 */
     if (a.has_match && imap_is_uidonly(i))           /* RFC 9586 §3 */
         return reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more");
-    if (i->selected) {
-        selected_end(i);
-        imap_say(i, "OK", "CLOSED", "the mailbox before is closed");
-    }
+    leave_former(i);
     if (!place_for(i, a.mailbox, IMAP_RIGHT_READ, &p, &e))
         return e;
     e = select_place(i, &p, &a, examine);
