@@ -98,6 +98,8 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
     if (!all->n || seen->message != all->message)
         all->size = 0;
     all->message = seen->message;
+    if (!l->size && !seen->catenate) /* RFC 3502 §6.3.11: so a client takes all of it back */
+        return "NO a message without a byte: none of them was appended";
     if (l->size > i->s->store->config()->limits.message_size - all->size)
         return "NO [TOOBIG] the message is larger than this server takes";
     all->size += l->size;
