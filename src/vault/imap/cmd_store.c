@@ -41,7 +41,8 @@ static void tell(struct imap *i, struct store_told *t, uint32_t number,
 
     if (!whole && !modseq)
         return;
-    fetch_begin(i, out, number, entry->uid, t->uid || imap_has_condstore(i));
+    /* with .SILENT nobody asked for it: then the UID belongs to it (RFC 9051 §7.5.2) */
+    fetch_begin(i, out, number, entry->uid, t->uid || t->a.silent || imap_has_condstore(i));
     if (whole)
         flag_text_write(&t->flags, i, out, entry);
     if (modseq)
