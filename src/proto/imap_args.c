@@ -42,9 +42,10 @@ bool take_imap_mailbox(struct imap_parse *p, struct str *in, struct str *name)
 
     if (!take_imap_astring(p, &s, &wire))
         return imap_bad(p, "the name of a mailbox is expected");
-    why = imap_name_read(p->arena, wire, p->utf8_names, name);
+    why = imap_name_decode(p->arena, wire, p->utf8_names, &p->given);
     if (why)
         return imap_no(p, "CANNOT", why);
+    *name = imap_name_normal(p->arena, p->given);
     *in = s;
     return true;
 }
@@ -261,6 +262,7 @@ bool parse_imap_create(struct imap_parse *p, struct str args, struct imap_create
     if (!take_sp_mailbox(p, &args, &out->mailbox))
         return false;
     out->only_as_parent = without_delimiter(&out->mailbox);
+    without_delimiter(&p->given);
     if (take_text(&args, S(" ("))) {
         if (!take_uses(p, &args, &out->special_uses))
             return false;
@@ -272,9 +274,13 @@ bool parse_imap_create(struct imap_parse *p, struct str args, struct imap_create
 
 bool parse_imap_rename(struct imap_parse *p, struct str args, struct imap_rename *out)
 {
-    if (!take_sp_mailbox(p, &args, &out->from) || !take_sp_mailbox(p, &args, &out->to))
+    if (!take_sp_mailbox(p, &args, &out->from))
+        return false;
+    out->from_given = p->given;
+    if (!take_sp_mailbox(p, &args, &out->to))
         return false;
     without_delimiter(&out->to);
+    without_delimiter(&p->given);
     return take_imap_end(p, &args);
 }
 

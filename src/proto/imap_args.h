@@ -103,7 +103,8 @@ bool parse_imap_create(struct imap_parse *p, struct str args, struct imap_create
 bool parse_imap_mailbox(struct imap_parse *p, struct str args, struct str *mailbox);
 
 struct imap_rename {
-    struct str from, to; /* to: without a "/" at the end */
+    struct str from, to;   /* to: without a "/" at the end */
+    struct str from_given; /* as the client spelled it */
 };
 bool parse_imap_rename(struct imap_parse *p, struct str args, struct imap_rename *out);
 

@@ -3,6 +3,9 @@
 
 #include "base/utf8.h"
 
+#include <stdlib.h>
+#include <uninorm.h>
+
 #define INBOX S("INBOX")
 
 /* ---- levels ---- */
@@ -68,7 +71,7 @@ static struct str with_inbox(struct arena *a, struct str name)
     return copy;
 }
 
-const char *imap_name_read(struct arena *a, struct str wire, bool utf8_names, struct str *name)
+const char *imap_name_decode(struct arena *a, struct str wire, bool utf8_names, struct str *name)
 {
     struct buf b;
     size_t at;
@@ -79,19 +82,41 @@ const char *imap_name_read(struct arena *a, struct str wire, bool utf8_names, st
     if (utf8_names || !is_ascii(wire)) {
         if (!is_utf8(wire))
             return "the mailbox name is not valid UTF-8";
-        *name = with_inbox(a, wire);
+        *name = wire;
         return NULL;
     }
     if (!str_find_char(wire, '&', &at)) {
-        *name = with_inbox(a, wire);
+        *name = wire;
         return NULL;
     }
     b = buf_make(3 * wire.n);
     ok = imap_utf7_decode(&b, wire);
     if (ok)
-        *name = with_inbox(a, str_copy(a, buf_str(&b)));
+        *name = str_copy(a, buf_str(&b));
     buf_free(&b);
     return ok ? NULL : "the mailbox name is not valid modified UTF-7";
+}
+
+struct str imap_name_normal(struct arena *a, struct str name)
+{
+    struct str out = name;
+    uint8_t *p;
+    size_t n;
+
+    if (!is_ascii(name) && (p = u8_normalize(UNINORM_NFC, (const uint8_t *)name.p, name.n, NULL, &n))) {
+        out = str_copy(a, (struct str){(const char *)p, n});
+        free(p);
+    }
+    return with_inbox(a, out);
+}
+
+const char *imap_name_read(struct arena *a, struct str wire, bool utf8_names, struct str *name)
+{
+    const char *why = imap_name_decode(a, wire, utf8_names, name);
+
+    if (!why)
+        *name = imap_name_normal(a, *name);
+    return why;
 }
 
 /* ---- may it be made? ---- */
@@ -134,6 +159,8 @@ const char *imap_name_check(struct str name)
 
     if (why)
         return why;
+    if (str_starts(name, S("\xef\xbb\xbf")))
+        return "a mailbox name begins with no byte order mark";
     if (name.n == 0)
         return "a mailbox name is not empty";
     if (name.n > IMAP_NAME_MAX)

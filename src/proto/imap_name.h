@@ -1,6 +1,6 @@
 /* proto/imap_name.h: names of mailboxes (RFC 9051 §5.1, RFC 3501 §5.1.3, RFC 6855 §3).
  *
- * Inside we know one form: UTF-8, levels divided by "/", "INBOX" in capitals where it is the first level. On the wire
+ * Inside we know one form: UTF-8 in composed characters (NFC), levels divided by "/", "INBOX" in capitals where it is the first level. On the wire
  * it is that form once IMAP4rev2 or UTF8=ACCEPT is enabled, else modified UTF-7. Pure. */
 #pragma once
 #include "base/arena.h"
@@ -16,14 +16,19 @@
 bool imap_utf7_decode(struct buf *out, struct str in);
 void imap_utf7_encode(struct buf *out, struct str utf8); /* must be well-formed UTF-8 */
 
-/* From the wire to the inner form, in the arena: decoded, INBOX in capitals. Does not say whether such a mailbox may be
- * made. NULL: fine; otherwise the reason ("the mailbox name is not valid modified UTF-7"). A name in UTF-8 that comes
- * without having been enabled is taken as it is (kind to clients that skip ENABLE). Patterns of LIST are read so too: "*" and "%" stay as they are. */
+/* From the wire to the inner form, in the arena: decoded, composed (NFC), INBOX in capitals. So every command knows a
+ * mailbox by whatever spelling it was made with (RFC 9051 §5.1). Does not say whether such a mailbox may be made. NULL:
+ * fine; otherwise the reason ("the mailbox name is not valid modified UTF-7"). A name in UTF-8 that comes without having
+ * been enabled is taken as it is (kind to clients that skip ENABLE). Patterns of LIST are read so too: "*" and "%" stay
+ * as they are. */
 const char *imap_name_read(struct arena *a, struct str wire, bool utf8_names, struct str *name);
+/* Its two halves: as the client wrote it, in UTF-8; and what is meant by that. */
+const char *imap_name_decode(struct arena *a, struct str wire, bool utf8_names, struct str *name);
+struct str imap_name_normal(struct arena *a, struct str name);
 
 /* May a mailbox be made under this name? NULL: yes; else why not. No empty level, none of "." or "..", no control
- * character, U+2028 or U+2029 (RFC 9051 §5.1, RFC 5198 §2), nothing that is no character, no "*" or "%" (which LIST
- * could not name), the limits above. The name need not be normalised (NFC): the caller does that with mail/. */
+ * character, U+2028 or U+2029, no byte order mark in front (RFC 9051 §5.1, RFC 5198 §2), nothing that is no character, no
+ * "*" or "%" (which LIST could not name), the limits above. */
 const char *imap_name_check(struct str name);
 
 bool imap_name_is_inbox(struct str name);     /* "INBOX", in any case */

@@ -94,6 +94,11 @@ static void test_read(void **state)
         ROW("Entw&APw-rfe", true, "Entw&APw-rfe"),
         ROW("Entw\xc3\xbcrfe", true, "Entw\xc3\xbcrfe"),
         ROW("R&\xc3\xbc", false, "R&\xc3\xbc"),
+        ROW("cafe\xcc\x81", true, "caf\xc3\xa9"), /* composed */
+        ROW("cafe\xcc\x81", false, "caf\xc3\xa9"),
+        ROW("cafe&AwE-", false, "caf\xc3\xa9"),
+        ROW("inbox/\xe2\x84\xab", true, "INBOX/\xc3\x85"), /* ANGSTROM SIGN */
+        ROW("%*\xcc\x81", true, "%*\xcc\x81"),             /* nothing to join it with */
         ROW("R&D", false, NULL),
         ROW("R&D", true, "R&D"),
         ROW("Entw\xfcrfe", true, NULL),
@@ -132,10 +137,12 @@ static void test_check(void **state)
         {"100%", false},
         {"a\tb", false},
         {"a\x7f", false},
-        {"a\xc2\x85", false},         /* C1 */
-        {"a\xe2\x80\xa8", false},     /* U+2028 */
-        {"a\xe2\x80\xa9", false},     /* U+2029 */
-        {"a\xe2\x80\xaa", true},      /* U+202A */
+        {"a\xc2\x85", false},     /* C1 */
+        {"a\xe2\x80\xa8", false}, /* U+2028 */
+        {"a\xe2\x80\xa9", false}, /* U+2029 */
+        {"a\xe2\x80\xaa", true},  /* U+202A */
+        {"\xef\xbb\xbf", false},  /* U+FEFF in front: a byte order mark (RFC 5198 §2) */
+        {"a\xef\xbb\xbf", true},
         {"a\xef\xbf\xbf", false},     /* U+FFFF */
         {"a\xf0\x9f\xbf\xbe", false}, /* U+1FFFE */
         {"a\xef\xb7\x90", false},     /* U+FDD0 */

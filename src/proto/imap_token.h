@@ -19,6 +19,7 @@ struct imap_parse {
      * "UNKNOWN-CTE" … */
     const char *why;
     const char *code;
+    struct str given; /* the mailbox name that was read last, as the client spelled it, in UTF-8 */
 };
 
 struct imap_parse imap_parse_make(struct arena *arena, bool utf8_names);

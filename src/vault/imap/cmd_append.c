@@ -11,6 +11,7 @@
 #include "vault/imap/catenate.h"
 #include "vault/imap/looking.h"
 #include "vault/imap/place.h"
+#include "vault/imap/response.h"
 #include "vault/imap/selected.h"
 #include "vault/store/changes.h"
 
@@ -272,6 +273,7 @@ static void say_uid(struct buf *code, const struct added *a, size_t n)
 
 struct appending {
     struct imap_append a;
+    struct str given; /* the mailbox's name, as the client spelled it */
     size_t next;
     struct new_message *v;
     struct upload **uploads;
@@ -295,6 +297,7 @@ static enum err take_all(struct imap *i, struct appending *x)
     selected_note_own(i, x->p.at, added.first_uid, added.first_uid + (uint32_t)x->a.count - 1);
     if (x->p.rights & IMAP_RIGHT_READ) /* RFC 4315 §3: who may not look need not know */
         say_uid(reply_code(i), &added, x->a.count);
+    oldname_say(i, "", x->a.mailbox, x->given);
     return OK;
 }
 
@@ -331,6 +334,7 @@ enum err cmd_append(struct imap *i, const struct imap_command *c)
 
     if (!parse_imap_append(imap_parsing(i), c->args, &x->a))
         return reply_misread(i);
+    x->given = i->parse.given;
     if (!place_for_target(i, x->a.mailbox, &x->p, &e) || imap_too_many(i, x->a.count))
         return e;
     x->v = arena_array(i->arena, struct new_message, x->a.count);

@@ -7,26 +7,6 @@
 #include "vault/store/acl.h"
 #include "vault/store/folders_edit.h"
 
-#include <stdlib.h>
-#include <uninorm.h>
-
-/* Names that look the same are the same (RFC 9051 §5.1, RFC 5198): composed, in i->arena. */
-static struct str normalised(struct imap *i, struct str name)
-{
-    size_t n;
-    uint8_t *p;
-    struct str out;
-
-    if (is_ascii(name))
-        return name;
-    p = u8_normalize(UNINORM_NFC, (const uint8_t *)name.p, name.n, NULL, &n);
-    if (!p)
-        return name; /* not UTF-8: imap_name_check() says so */
-    out = str_copy(i->arena, (struct str){(const char *)p, n});
-    free(p);
-    return out;
-}
-
 /* A name that is to be made: whose mailboxes it joins, and may this user make it? Among one's own, yes; elsewhere by the
  * right "k" on the mailbox above. False: *e, or the reply is set. */
 static bool may_make(struct imap *i, struct str name, struct account_id *account, struct str *inside,
@@ -66,7 +46,7 @@ enum err cmd_create(struct imap *i, const struct imap_command *c)
         return reply_misread(i);
     if (a.special_uses & VIRTUAL_USES)
         return reply_no(i, "USEATTR", "no mailbox can be made for that use");
-    if (!may_make(i, normalised(i, a.mailbox), &at.account, &inside, &e))
+    if (!may_make(i, a.mailbox, &at.account, &inside, &e))
         return e;
     e = folder_create(i->s->store, &i->s->cx, at.account, inside, a.special_uses, &at.mailbox,
                       &i->s->ticket);
@@ -77,6 +57,7 @@ enum err cmd_create(struct imap *i, const struct imap_command *c)
     buf_add(reply_code(i), S("MAILBOXID ("));
     mailbox_id_write(reply_code(i), at);
     buf_add_char(reply_code(i), ')');
+    oldname_say(i, "", a.mailbox, i->parse.given);
     return OK;
 }
 
@@ -102,6 +83,8 @@ enum err cmd_delete(struct imap *i, const struct imap_command *c)
         selected_end(i); /* its own: no reason to hang up, as when others delete it */
         imap_say(i, "OK", "CLOSED", "that was the selected mailbox");
     }
+    if (!e)
+        oldname_say(i, p.folder.has_children ? "\\Noselect" : "\\NonExistent", name, i->parse.given);
     return e;
 }
 
@@ -116,7 +99,7 @@ enum err cmd_rename(struct imap *i, const struct imap_command *c)
     if (!parse_imap_rename(imap_parsing(i), c->args, &a))
         return reply_misread(i);
     if (!place_for(i, a.from, IMAP_RIGHT_DELETE, &from, &e) ||
-        !may_make(i, normalised(i, a.to), &account, &inside, &e))
+        !may_make(i, a.to, &account, &inside, &e))
         return e;
     if (account.v != from.at.account.v)
         return reply_no(i, "CANNOT", "a mailbox stays with the account it belongs to");
@@ -125,6 +108,8 @@ enum err cmd_rename(struct imap *i, const struct imap_command *c)
         return reply_no(i, "ALREADYEXISTS", "there is a mailbox of that name");
     if (e == ERR_BAD_VALUE)
         return reply_no(i, "CANNOT", "a mailbox cannot be put below itself");
+    if (!e && !(str_same(a.from, a.from_given) && str_same(a.to, i->parse.given)))
+        oldname_say(i, "", a.to, a.from_given);
     return e;
 }
 

@@ -118,6 +118,7 @@ static void write_counts(struct imap *i, const struct roster *r, const struct pl
     if (imap_is_rev2(i)) {
         buf_add(out, S("* LIST "));
         list_entry_write(i, out, p);
+        oldname_write(out, p->name, i->parse.given);
         buf_add(out, S("\r\n"));
     }
 }

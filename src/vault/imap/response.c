@@ -225,3 +225,24 @@ void list_entry_write(struct imap *i, struct buf *out, const struct place *p)
     buf_add(out, S(") \"/\" "));
     imap_mailbox_write(out, p->name, imap_is_utf8(i));
 }
+
+void oldname_write(struct buf *out, struct str name, struct str given)
+{
+    if (str_same(name, given))
+        return;
+    buf_add(out, S(" (\"OLDNAME\" ("));
+    imap_mailbox_write(out, given, true);
+    buf_add(out, S("))"));
+}
+
+void oldname_say(struct imap *i, const char *attributes, struct str name, struct str given)
+{
+    struct buf *out = &i->s->out;
+
+    if (!imap_is_rev2(i) || str_same(name, given))
+        return;
+    buf_printf(out, "* LIST (%s) \"/\" ", attributes);
+    imap_mailbox_write(out, name, true);
+    oldname_write(out, name, given);
+    buf_add(out, S("\r\n"));
+}

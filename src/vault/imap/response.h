@@ -45,3 +45,7 @@ void thread_id_write(struct buf *out, uint64_t thread);
 
 /* "(\HasNoChildren \Sent) "/" Sent": behind "* LIST ". */
 void list_entry_write(struct imap *i, struct buf *out, const struct place *p);
+/* ` ("OLDNAME" (INBOX))`, if the client spelled the name otherwise (RFC 9051 §6.3.9.7). */
+void oldname_write(struct buf *out, struct str name, struct str given);
+/* "* LIST (attributes) …" with that, for who may be sent it: a client of rev2. */
+void oldname_say(struct imap *i, const char *attributes, struct str name, struct str given);
