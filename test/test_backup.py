@@ -1,6 +1,7 @@
 """`posthorn backup DIR` and `posthorn restore DIR`."""
 
 import fcntl
+import hashlib
 import os
 import re
 import resource
@@ -155,8 +156,10 @@ def test_a_flipped_byte_is_refused_by_name(made, backup):
             continue
         path.write_bytes(whole[:len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1:])
         assert name in refused(made, "restore", backup)
+        assert name in refused(made, "backup", backup, "--verify")
         path.unlink()
         assert name in refused(made, "restore", backup)
+        assert name in refused(made, "backup", backup, "--verify")
         path.write_bytes(whole)
     for at in range(0, len(good), 37):
         (backup / "manifest").write_text(good[:at] + ("#" if good[at] != "#" else "-") + good[at + 1:])
@@ -168,6 +171,7 @@ def test_a_flipped_byte_is_refused_by_name(made, backup):
 
 def test_an_interrupted_backup_is_refused(made, backup):
     (backup / "manifest").unlink()
+    assert "interrupted" in refused(made, "backup", backup, "--verify")
     whole = made.data_dir
     made.data_dir = made.directory / "restored"
     made.write_config()
@@ -176,6 +180,39 @@ def test_an_interrupted_backup_is_refused(made, backup):
     made.write_config()
     made.cli("backup", backup)  # begins where nothing is complete
     restore(made, backup)
+
+
+def test_verify(made, backup):
+    """It says what there is, changes nothing, and asks for neither a configuration nor a server."""
+    before = sizes(backup)
+    lines = (backup / "manifest").read_text().splitlines()
+    said = made.cli("--config", "/nowhere", "backup", backup, "--verify")
+    assert said["hostname"] == made.hostname and said["directory"] == str(backup)
+    assert said["files"] == sum(line.startswith("file ") for line in lines)
+    assert said["bytes"] == sum(int(line.split()[2]) for line in lines if line.startswith("file "))
+    assert sizes(backup) == before
+    assert "No such file" in refused(made, "backup", backup / "missing", "--verify")
+    assert not (backup / "missing").exists()
+
+
+def with_line(backup, number, line):
+    """The manifest with another line, and the check value that belongs to it."""
+    lines = (backup / "manifest").read_bytes().splitlines(keepends=True)[:-1]
+    lines[number] = line
+    digest = hashlib.sha256(b"".join(lines)).hexdigest()
+    (backup / "manifest").write_bytes(b"".join(lines) + f"end {digest}\n".encode())
+
+
+@pytest.mark.parametrize("number, line, why", [
+    (3, b"store-format 1\n", "store of format 1"), (3, b"store-format 99\n", "store of format 99"),
+    (2, b"time 9999999999999\n", "from the future"), (0, b"posthorn-backup 9\n", "format 9")])
+def test_what_cannot_be_restored_is_refused_before_anything_is_copied(made, backup, number, line, why):
+    with_line(backup, number, line)
+    made.data_dir = made.directory / "restored"
+    made.write_config()
+    assert why in refused(made, "backup", backup, "--verify")
+    assert why in refused(made, "restore", backup)
+    assert not made.data_dir.exists()
 
 
 def test_it_refuses(made, backup):

@@ -149,6 +149,34 @@ def test_without_a_server(make_posthorn):
     assert os.path.getsize(index_of(server)) > 0
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_of_all_accounts(make_posthorn, running):
+    server = make_posthorn().with_people().start()
+    fill(server, TOM, LETTERS)
+    if not running:
+        server.stop()
+    made = {row["address"]: row["messages"] for row in server.cli("index", "--all")}
+    assert made.pop(TOM) == LETTERS and FRED in made and set(made.values()) == {0}
+    assert len(made) + 1 == len(server.cli("account", "list")) == len(list((server.data_dir / "store" / "index").glob("*.idx")))
+    table = server.cli("index", "--all", json=False).splitlines()
+    assert table[0].split() == ["INDEX", "OF", "MESSAGES"] and [TOM, str(LETTERS)] in [line.split() for line in table]
+    assert server.run("index", "--all", TOM).returncode == server.run("index").returncode == 2
+
+
+def test_one_that_fails_does_not_keep_the_others_from_theirs(make_posthorn):
+    """In the way of Fred's there is a directory."""
+    server = make_posthorn().with_people().start()
+    server.cli("index", FRED)
+    path = index_of(server)
+    server.stop()
+    path.unlink()
+    path.mkdir()
+    (path / "file").touch()
+    result = server.run("--json", "index", "--all")
+    assert result.returncode == 1 and f"index {FRED}:" in result.stderr and "1 of" in result.stderr, result.stderr
+    assert TOM in result.stdout and FRED not in result.stdout
+
+
 def test_no_backup_has_it(make_posthorn, tmp_path):
     server = make_posthorn().with_people().start()
     fill(server, TOM, LETTERS)

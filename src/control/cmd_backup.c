@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/scoped.h"
-#include "control/backup_dir.h"
+#include "control/backup_read.h"
 #include "control/layout.h"
 #include "control/operator.h"
 
@@ -354,7 +354,39 @@ static void tell(struct backup *b)
               stderr);
 }
 
-enum err cmd_backup(struct operator* op)
+/* ---- backup --verify: nothing is written, and no server asked ---- */
+
+static void tell_verified(struct operator* op, const struct backup_set *set)
+{
+    static const struct column columns[] = {
+        {"directory", "backup in", TEXT}, {"hostname", "of", TEXT},
+        {"time", "made", TIME},           {"files", "files, all as they were written", NUMBER},
+        {"bytes", "bytes", SIZE},         {"certificate", "certificate in it", FLAG}};
+    json_t *o = json_pack("{s:s,s:o,s:o,s:I,s:I,s:b}", "directory", op->argv[0], "hostname",
+                          json_text(set->hostname), "time", json_time(set->time), "files",
+                          (json_int_t)set->count, "bytes", (json_int_t)backup_set_bytes(set),
+                          "certificate", backup_set_find(set, S("tls/key.pem")) != NULL);
+
+    print_object(op, o, COLUMNS(columns));
+    json_decref(o);
+}
+
+static enum err verify(struct operator* op)
+{
+    struct backup_dir dir = {.fd = -1, .files = -1};
+    struct backup_set set = {.arena = op->cx.arena};
+    enum err e = backup_read_open(&op->cx, op->argv[0], &dir, &set);
+
+    if (!e)
+        e = backup_read_verify(&op->cx, &dir, &set);
+    if (!e)
+        tell_verified(op, &set);
+    backup_dir_close(&dir);
+    backup_set_free(&set);
+    return e;
+}
+
+static enum err back_up(struct operator* op)
 {
     struct backup b = {.op = op,
                        .dir = {.fd = -1, .files = -1},
@@ -376,4 +408,9 @@ enum err cmd_backup(struct operator* op)
     backup_set_free(&b.now);
     arena_free(b.call);
     return e;
+}
+
+enum err cmd_backup(struct operator* op)
+{
+    return operator_option(op, "--verify") ? verify(op) : back_up(op);
 }

@@ -7,10 +7,9 @@
  *
  * Interrupted anywhere, it leaves DATA/restoring/ or the mark; the server does not start on either, and the command begins
  * anew. The files are copied as they are: what is in them is read by the vault alone. */
-#include "base/clock.h"
 #include "base/directory.h"
 #include "base/scoped.h"
-#include "control/backup_dir.h"
+#include "control/backup_read.h"
 #include "control/layout.h"
 #include "control/operator.h"
 
@@ -102,38 +101,6 @@ static enum err check_target(struct restore *r)
         return fail(&r->op->cx, ERR_EXISTS,
                     "%s/tls is not empty: set data-dir to a new directory, or move it away", data);
     return OK;
-}
-
-static enum err read_manifest(struct restore *r)
-{
-    struct cx *cx = &r->op->cx;
-    bool found;
-    enum err e = backup_dir_open(cx, r->op->argv[0], false, &r->dir);
-
-    if (!e)
-        e = backup_dir_manifest(cx, &r->dir, &r->set, &found);
-    if (!e && !found)
-        return fail(cx, ERR_NOT_FOUND,
-                    "there is no backup, or it was interrupted before it was complete: a file "
-                    "\"manifest\" is missing");
-    if (!e && !backup_set_find(&r->set, S("store/CURRENT")))
-        return fail(cx, ERR_DAMAGED, "the backup has no store in it");
-    /* Ids and counters go on by the clock: with one that is behind, they would be given twice. */
-    if (!e && r->set.time > (uint64_t)now_ms())
-        return fail(cx, ERR_SYSTEM,
-                    "the backup is from the future: set the clock of this machine first");
-    return e;
-}
-
-static enum err verify(struct restore *r)
-{
-    enum err e = OK;
-
-    progress_begin(&r->progress, "verifying", backup_set_bytes(&r->set));
-    for (size_t i = 0; !e && i < r->set.count; i++)
-        e = backup_dir_read(&r->op->cx, &r->dir, &r->set.files[i], -1, &r->progress);
-    progress_end(&r->progress);
-    return e;
 }
 
 /* ---- copying ---- */
@@ -332,8 +299,9 @@ enum err cmd_restore(struct operator* op)
     enum err e;
 
     if ((e = parse_queue(&r)) == OK && (e = check_no_server(&r)) == OK &&
-        (e = check_target(&r)) == OK && (e = read_manifest(&r)) == OK && (e = verify(&r)) == OK &&
-        (e = lock_and_copy(&r)) == OK)
+        (e = check_target(&r)) == OK &&
+        (e = backup_read_open(&op->cx, op->argv[0], &r.dir, &r.set)) == OK &&
+        (e = backup_read_verify(&op->cx, &r.dir, &r.set)) == OK && (e = lock_and_copy(&r)) == OK)
         e = renew(&r);
     if (!e)
         tell(&r);

@@ -51,17 +51,21 @@ const struct command commands[] = {
      "Read the whole store and name what disagrees or cannot be read. With --repair, while no server "
      "runs, write what can be read into a new data directory, and name what was left out or made anew; "
      "the old one stays as it is."},
-    {"index", "ADDRESS", NULL, 1, 1, cmd_index,
-     "Make the full-text index of an account anew, from what is stored, and wait until it is complete. "
+    {"index", "ADDRESS | --all", " --all ", 0, 1, cmd_index,
+     "Make the full-text index of an account anew, or of every account, from what is stored, and wait "
+     "until it is complete. "
      "Searches work meanwhile, without it. An index is otherwise made by itself when a text is looked "
      "for "
      "in a large mailbox, kept up to date, and replaced if it is damaged or lost."},
-    {"backup", "DIR", NULL, 1, 1, cmd_backup,
+    {"backup", "DIR [--verify]", " --verify ", 1, 1, cmd_backup,
      "Copy the store into a directory, consistent, while the server runs or not; with the certificate "
      "made at "
      "first start and the text of the configuration. A second backup into the same directory copies "
      "only what is "
-     "new, and takes the place of the first when all of it is there."},
+     "new, and takes the place of the first when all of it is there. With --verify, nothing is copied: "
+     "the "
+     "backup in DIR is read through, and refused if it could not be restored; neither a server nor a "
+     "configuration is needed for that."},
     {"restore", "DIR [--queue keep|hold|drop]", " --queue= ", 1, 1, cmd_restore,
      "Copy a backup into an empty data directory, while no server runs. Every mailbox gets a new "
      "UIDVALIDITY: "
