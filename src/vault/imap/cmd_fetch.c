@@ -236,13 +236,18 @@ static bool write_item(struct imap *i, struct fetch *f, const struct imap_fetch_
     return write_passage(i, f, att);
 }
 
-/* RFC 9051 §6.4.5: \Seen, where this command has set it, is told along. */
+/* RFC 9051 §6.4.5: \Seen, where this command has set it, is told along; with the UID and the modseq where these belong to
+ * all that is told of changes (RFC 7162 §3.2.4). */
 static void write_seen(struct imap *i, struct fetch *f)
 {
     struct buf *out = &i->s->out;
 
     if (f->entry->modseq != f->seen_modseq)
         return;
+    if (imap_has_condstore(i) && !(f->a.items & IMAP_ATT_BIT(IMAP_ATT_UID)) && !imap_is_uidonly(i)) {
+        begin_item(f, out);
+        fetch_hot_item_write(i, &f->flags, out, IMAP_ATT_UID, f->entry);
+    }
     if (!(f->a.items & IMAP_ATT_BIT(IMAP_ATT_FLAGS))) {
         begin_item(f, out);
         flag_text_write(&f->flags, i, out, f->entry);

@@ -441,7 +441,8 @@ static enum err search_selected(struct imap *i, struct searching *x)
 
     x->result.returns = x->search.returns;
     x->result.esearch = x->search.returns.given || (x->result.kind == RESULT_SEARCH && imap_is_rev2(i));
-    if (x->search.needs & IMAP_NEEDS_SEQUENCE && imap_is_uidonly(i))
+    i->run.numbers = x->search.needs & IMAP_NEEDS_SEQUENCE;
+    if (i->run.numbers && imap_is_uidonly(i))
         return refused(i, x, reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more"));
     if (x->result.returns.options & IMAP_RETURN_UPDATE && context_has_tag(i, x->result.tag))
         return refused(i, x, reply_bad(i, "this tag is in use for updates"));

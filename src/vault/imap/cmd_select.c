@@ -132,6 +132,7 @@ static void become_selected(struct imap *i, const struct place *p, struct roster
     s->at = p->at;
     s->name = (struct str){name, p->name.n};
     s->known = known_of(r);
+    s->told_whole = known_modseq(s->known);
     s->rights = examine ? p->rights & ~(uint32_t)RIGHTS_THAT_WRITE : p->rights;
     s->read_only = !(s->rights & RIGHTS_THAT_WRITE);
     i->selected = s;

@@ -81,6 +81,7 @@ struct imap_running {
     struct imap_append_seen seen; /* of an APPEND or REPLACE whose literals are coming */
     struct imap_step step;        /* step.run NULL: none */
     bool finishing; /* the handler is through; what others changed is told, then the tagged reply */
+    bool numbers;   /* it names messages by their numbers, be it a UID command (RFC 7162 §3.2.10.2) */
     enum imap_phase then; /* after that reply */
     const char *cond;     /* "OK", "NO", "BAD" */
     struct str text;      /* empty: "NAME completed" */

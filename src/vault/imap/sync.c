@@ -21,6 +21,7 @@ struct sync {
     enum sync_part part;
     bool may_expunge;
     uint32_t removed, added;
+    bool held_back;                /* messages are gone, and this is not the time to say so */
     struct imap_set_builder going; /* UIDs, if there are contexts to be told of them */
     size_t contexts_told;
     struct imap_set_builder vanished;
@@ -166,6 +167,7 @@ static bool tell_changes(struct imap *i, struct sync *y)
         if (news.kind == KNOWN_CHANGED && tells_flags)
             tell_change(i, y, &news);
         y->added += news.kind == KNOWN_ADDED;
+        y->held_back |= news.kind == KNOWN_REMOVED && !y->may_expunge;
         if (news.kind != KNOWN_REMOVED && i->selected->contexts)
             imap_set_add(&y->moved, news.uid);
         if (news.kind == KNOWN_ADDED && items && !selected_is_own(i, news.uid))
@@ -189,6 +191,20 @@ static void tell_counts(struct imap *i, struct sync *y)
     buf_printf(out, "* %" PRIu32 " RECENT\r\n", selected_recent_count(i, y->roster));
 }
 
+/* RFC 7162 §3.2, §6: a client that has heard of modseqs higher than those of removals it has not heard of must not ask from
+ * there on, should the connection break now. When it has heard of them as well, it may. */
+static void tell_how_far(struct imap *i, const struct sync *y)
+{
+    struct selected *s = i->selected;
+
+    if (!y->held_back)
+        s->told_whole = roster_counts(y->roster)->modseq;
+    if (imap_has_qresync(i) && (y->held_back || s->told_less))
+        buf_printf(&i->s->out, "* OK [HIGHESTMODSEQ %" PRIu64 "] %s\r\n", s->told_whole,
+                   y->held_back ? "up to here all was told" : "now all is told");
+    s->told_less = y->held_back;
+}
+
 static bool tell(struct imap *i, struct sync *y)
 {
     if (y->part == GOING && !find_going(i, y))
@@ -202,6 +218,7 @@ static bool tell(struct imap *i, struct sync *y)
     if (y->part == CHANGES && !tell_changes(i, y))
         return false;
     tell_counts(i, y);
+    tell_how_far(i, y);
     return true;
 }
 
