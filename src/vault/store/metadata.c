@@ -116,6 +116,40 @@ static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id
     return OK;
 }
 
+/* Whose they are stands behind the mailbox in a key: so all are gone through, which METADATA_BYTES_MAX bounds. */
+static enum err count_bytes_of(struct edit *e, struct account_id who, uint64_t *n)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct annotation_key k;
+    struct str key, value;
+    enum err err;
+
+    annotation_key_pack(&from, &(struct annotation_key){0});
+    annotation_key_pack(&to, &(struct annotation_key){.mailbox = UINT64_MAX});
+    err =
+        txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
+    *n = 0;
+    while (!err && scan_next(scan, &key, &value))
+        if (annotation_key_unpack(key, &k) && k.who == who.v)
+            *n += k.entry.n + value.n;
+    return err ? err : scan_error(scan, e->cx);
+}
+
+/* If they have more than before. */
+static enum err check_guest(struct edit *e, struct account_id who)
+{
+    uint64_t own;
+    enum err err = count_bytes_of(e, who, &own);
+
+    if (!err && (own > METADATA_BYTES_MAX_OF_GUEST || e->state.metadata > METADATA_BYTES_MAX_BY_GUESTS))
+        err = fail(e->cx, ERR_OVER_QUOTA,
+                   "account %" PRIu64 ": %" PRIu64 " bytes of annotations, %" PRIu64
+                   " of them account %" PRIu64 "'s",
+                   e->account.v, e->state.metadata, own, who.v);
+    return err;
+}
+
 /* What remains counts, in whatever order it was said: one that makes room may stand behind the one that needs it. What was
  * beyond a limit before may stay, and become less. */
 static enum err check_limits(struct edit *e, struct mailbox_id mailbox, const uint64_t who[2],
@@ -148,21 +182,37 @@ static enum err set_all(struct edit *e, struct mailbox_id mailbox, struct accoun
         err = count_entries(e, mailbox, whose[1], &had[1]);
     for (size_t i = 0; i < n && !err; i++)
         err = set(e, mailbox, who, &v[i]);
+    if (!err && who.v != e->account.v && e->state.metadata > bytes)
+        err = check_guest(e, who);
     return err ? err : check_limits(e, mailbox, whose, had, bytes);
 }
 
-static enum err has_mailbox(struct edit *e, struct mailbox_id mailbox)
+/* *selectable: it has messages, and a modseq. */
+static enum err has_mailbox(struct edit *e, struct mailbox_id mailbox, bool *selectable)
 {
     struct mailbox_row row;
-    bool found = true;
-    enum err err = mailbox.v
-                       ? mailbox_row_txn(e->t, e->cx, e->account,
-                                         &(struct mailbox_key){.mailbox = mailbox.v}, &row, &found)
-                       : OK;
+    bool found;
+    enum err err;
 
-    return !err && !found ? fail(e->cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64,
-                                 e->account.v, mailbox.v)
-                          : err;
+    *selectable = false;
+    if (!mailbox.v)
+        return OK;
+    err = mailbox_row_txn(e->t, e->cx, e->account, &(struct mailbox_key){.mailbox = mailbox.v}, &row,
+                          &found);
+    if (!err && !found)
+        err = fail(e->cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64, e->account.v,
+                   mailbox.v);
+    *selectable = !err && !row.no_select;
+    return err;
+}
+
+static enum err raise_modseq(struct edit *e, struct mailbox_id mailbox)
+{
+    struct box b;
+    enum err err = box_open(&b, e, mailbox);
+
+    b.counts_changed = true;
+    return err ? err : box_close(&b);
 }
 
 enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
@@ -172,12 +222,15 @@ enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
     scoped(txn_rollback) struct txn *t =
         txn_begin(s->engine, &(struct part){PART_ACCOUNT, account.v}, 1);
     struct edit edit;
+    bool selectable;
     enum err e = edit_begin(&edit, t, cx, account);
 
     if (!e)
-        e = has_mailbox(&edit, mailbox);
+        e = has_mailbox(&edit, mailbox, &selectable);
     if (!e)
         e = set_all(&edit, mailbox, who, v, n);
+    if (!e && selectable && edit_changed(&edit))
+        e = raise_modseq(&edit, mailbox);
     if (!e)
         e = edit_end(&edit);
     return e ? e : txn_commit(&t, cx, ticket);

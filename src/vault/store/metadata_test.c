@@ -1,8 +1,10 @@
 /* Annotations: whose they are and who sees them, what is all or nothing, and where it ends. */
 #include "vault/store/metadata.h"
 
+#include "base/scoped.h"
 #include "vault/store/changes.h"
 #include "vault/store/folders_edit.h"
+#include "vault/store/roster.h"
 #include "vault/store/testing.h"
 
 #include <inttypes.h>
@@ -255,7 +257,7 @@ static void test_quota(void **state)
     (void)state;
     memset((char *)(uintptr_t)big.p, 'v', big.n);
     for (uint64_t i = 0; i < fit; i++)
-        must(try_set(i % 2 ? a : SERVER, i % 3 ? TOM : FRED, entry_name("/private/", i), big));
+        must(try_set(i % 2 ? a : SERVER, TOM, entry_name("/private/", i), big));
     used = figures_of(TOM).metadata;
     assert_int_equal(used, fit * (METADATA_VALUE_MAX + 12));
     assert_int_equal(try_set(INBOX, TOM, "/shared/x", big), ERR_OVER_QUOTA);
@@ -269,6 +271,63 @@ static void test_quota(void **state)
     swap[1] = (struct metadata){S("/shared/x"), NIL};
     must(try_all(INBOX, TOM, swap, 2)); /* what is given back in the same command is room */
     assert_int_equal(figures_of(TOM).metadata, used + strlen("/shared/y0123456789"));
+}
+
+/* Fred, and some others, write all they may into Tom's account; what they may not is left to Tom. */
+static void test_quota_of_guests(void **state)
+{
+    struct str big = {arena_alloc(cx.arena, METADATA_VALUE_MAX), METADATA_VALUE_MAX};
+    const uint64_t one = METADATA_VALUE_MAX + 12, fit = METADATA_BYTES_MAX_OF_GUEST / one;
+    const uint64_t guests = METADATA_BYTES_MAX_BY_GUESTS / (fit * one);
+    struct account_id guest = FRED;
+    struct mailbox_id a = create("a");
+
+    (void)state;
+    memset((char *)(uintptr_t)big.p, 'v', big.n);
+    for (uint64_t g = 0; g < guests; g++, guest.v += 100) {
+        for (uint64_t i = 0; i < fit; i++)
+            must(try_set(i % 2 ? a : INBOX, guest, entry_name("/private/", i), big));
+        assert_int_equal(try_set(SENT, guest, "/private/more", big), ERR_OVER_QUOTA);
+        must(try_set(INBOX, guest, "/private/000", big)); /* as much as before */
+    }
+    for (uint64_t i = 0; i < fit; i++) /* what is left for all of them, be it shared by all */
+        try_set(a, FRED, entry_name("/shared/", i), big);
+    assert_int_equal(try_set(a, FRED, "/shared/more", big), ERR_OVER_QUOTA);
+    assert_true(figures_of(TOM).metadata <= METADATA_BYTES_MAX_BY_GUESTS);
+    for (uint64_t i = 0; i < (METADATA_BYTES_MAX - METADATA_BYTES_MAX_BY_GUESTS) / one; i++)
+        must(try_set(SENT, TOM, entry_name("/private/", i), big));
+    set(INBOX, FRED, "/private/000", NULL);
+    assert_int_equal(try_set(INBOX, FRED, "/private/000", S("")),
+                     ERR_OVER_QUOTA); /* Tom has more than half */
+}
+
+static uint64_t modseq_of(struct mailbox_id mailbox)
+{
+    scoped(roster_drop) struct roster *r = NULL;
+
+    must(roster_get(store, &cx, TOM, mailbox, &r));
+    return roster_counts(r)->modseq;
+}
+
+/* RFC 7162 §3.2: clients that ask for what is new find it. */
+static void test_modseq(void **state)
+{
+    struct mailbox_id a = create("a"), b = create("a/b");
+    struct ticket t;
+    uint64_t before = modseq_of(INBOX);
+
+    (void)state;
+    set(INBOX, TOM, "/private/none", NULL);
+    set(SERVER, TOM, "/private/x", "1");
+    assert_int_equal(modseq_of(INBOX), before);
+    set(INBOX, FRED, "/private/x", "1");
+    assert_int_equal(modseq_of(INBOX), figures_of(TOM).modseq);
+    set(b, TOM, "/shared/x", "1");
+    assert_int_equal(modseq_of(b), figures_of(TOM).modseq);
+    assert_int_equal(modseq_of(INBOX), figures_of(TOM).modseq - 1);
+    durable(folder_delete(store, &cx, TOM, a, &t), t);
+    set(a, TOM, "/shared/x", "of a name alone");
+    assert_string_equal(list_text(a, TOM), "/shared/x=of a name alone");
 }
 
 /* Of another account are other annotations, and another room. */
@@ -378,6 +437,8 @@ int main(void)
         TEST(test_what_is_gone),
         TEST(test_most_entries),
         TEST(test_quota),
+        TEST(test_quota_of_guests),
+        TEST(test_modseq),
         TEST(test_other_accounts),
         TEST(test_a_mailbox_goes),
         TEST(test_a_mailbox_is_renamed),
