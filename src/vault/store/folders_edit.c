@@ -426,6 +426,38 @@ static enum box_verdict move_out(void *arg, struct roster_entry *entry)
     return BOX_MOVED;
 }
 
+/* RFC 5464 §4.1: INBOX keeps its annotations, and the new mailbox has them as well, as far as there is room. Guests may
+ * have no rights there: theirs are left. */
+static enum err copy_annotations(struct edit *e, struct mailbox_id to)
+{
+    scoped(buf_free) struct buf first = buf_make(32), end = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    enum err err;
+
+    annotation_key_pack(&first, &(struct annotation_key){.mailbox = INBOX.v});
+    annotation_key_pack(&end, &(struct annotation_key){.mailbox = INBOX.v + 1});
+    err = txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&first), buf_str(&end), false,
+                   &scan);
+    while (!err && scan_next(scan, &key, &value)) {
+        struct annotation_key ak;
+        struct annotation_row row;
+        uint64_t size;
+
+        if (!annotation_key_unpack(key, &ak) || (ak.who && ak.who != e->account.v) ||
+            !annotation_unpack(e->cx->arena, value, &row))
+            continue;
+        size = annotation_size(ak.entry, row.value);
+        if (e->state.metadata + size > METADATA_BYTES_MAX)
+            break;
+        e->state.metadata += size;
+        ak.entry = str_copy(e->cx->arena, ak.entry);
+        ak.mailbox = to.v;
+        annotation_row_put(e->t, e->account, &ak, &row);
+    }
+    return err ? err : scan_error(scan, e->cx);
+}
+
 /* RFC 9051 §6.3.6: its messages go to a new mailbox, and INBOX is empty. */
 static enum err rename_inbox(struct edit *e, struct str name)
 {
@@ -434,6 +466,8 @@ static enum err rename_inbox(struct edit *e, struct str name)
     struct box from, to;
     enum err err = create(e, name, 0, &id);
 
+    if (!err)
+        err = copy_annotations(e, id);
     if (!err)
         err = box_open(&from, e, INBOX);
     if (!err)

@@ -3,6 +3,7 @@
 
 #include "base/scoped.h"
 #include "vault/store/changes.h"
+#include "vault/store/folders.h"
 #include "vault/store/folders_edit.h"
 #include "vault/store/roster.h"
 #include "vault/store/testing.h"
@@ -70,6 +71,16 @@ static struct mailbox_id create(const char *name)
 
     durable(folder_create(store, &cx, TOM, str_from_c(name), 0, &id, &t), t);
     return id;
+}
+
+static struct mailbox_id find(const char *name)
+{
+    struct view *v = view_open(engine);
+    struct folder f;
+
+    must(folder_find(v, &cx, TOM, str_from_c(name), &f));
+    view_close(&v);
+    return f.id;
 }
 
 /* ---- whose they are ---- */
@@ -387,8 +398,15 @@ static void test_a_mailbox_is_renamed(void **state)
     set(INBOX, TOM, "/private/x", "2");
     durable(folder_rename(store, &cx, TOM, a, S("b/c"), &t), t);
     assert_string_equal(list_text(a, TOM), "/private/x=1");
+    set(INBOX, TOM, "/shared/y", "3");
+    set(INBOX, FRED, "/private/x", "4");
     durable(folder_rename(store, &cx, TOM, INBOX, S("old"), &t), t);
-    assert_string_equal(list_text(INBOX, TOM), "/private/x=2");
+    assert_string_equal(list_text(INBOX, TOM), "/private/x=2 /shared/y=3");
+    a = find("old");
+    assert_string_equal(list_text(a, TOM), "/private/x=2 /shared/y=3"); /* RFC 5464 §4.1 */
+    assert_string_equal(list_text(a, FRED), "/shared/y=3");
+    assert_int_equal(figures_of(TOM).metadata,
+                     2 * strlen("/private/x2/shared/y3") + strlen("/private/x1/private/x4"));
 }
 
 /* ---- the change log ---- */
