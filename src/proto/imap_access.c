@@ -151,11 +151,25 @@ bool take_imap_entry(struct imap_parse *p, struct str *in, struct str *out)
     return true;
 }
 
-/* From "(" on. */
-static bool take_entry_list(struct imap_parse *p, struct str *in, const struct str **out, size_t *count)
+/* GETMETADATA may ask for all that is below: "/private" is no entry, but a path to some (§4.2.2, §5 entry). */
+static bool take_path(struct imap_parse *p, struct str *in, struct str *out)
 {
-    return take_char(in, '(') &&
-           take_imap_several(p, in, take_imap_entry, IMAP_ENTRIES_MAX, out, count) &&
+    struct str s = *in, name;
+
+    if (take_imap_astring(p, &s, &name) &&
+        (str_same_nocase(name, S("/private")) || str_same_nocase(name, S("/shared")))) {
+        *in = s;
+        *out = str_lower(p->arena, name);
+        return true;
+    }
+    return take_imap_entry(p, in, out);
+}
+
+/* From "(" on. */
+static bool take_entry_list(struct imap_parse *p, struct str *in, imap_take_fn *take,
+                            const struct str **out, size_t *count)
+{
+    return take_char(in, '(') && take_imap_several(p, in, take, IMAP_ENTRIES_MAX, out, count) &&
            (take_char(in, ')') || imap_bad(p, "the list of entries is not closed"));
 }
 
@@ -164,7 +178,7 @@ bool take_imap_entries(struct imap_parse *p, struct str *in, const struct str **
     struct str s = *in, *entry;
 
     if (s.n && s.p[0] == '(') {
-        if (!take_entry_list(p, &s, out, count))
+        if (!take_entry_list(p, &s, take_imap_entry, out, count))
             return false;
     } else {
         entry = arena_array(p->arena, struct str, 1);
@@ -232,9 +246,9 @@ bool parse_imap_get_metadata(struct imap_parse *p, struct str args, struct imap_
     }
     if (!take_imap_sp(&args))
         return imap_bad(p, "the name of an entry is expected");
-    if (args.n && args.p[0] == '(' ? !take_entry_list(p, &args, &out->entries, &out->count)
-                                   : !take_imap_several(p, &args, take_imap_entry, IMAP_ENTRIES_MAX,
-                                                        &out->entries, &out->count))
+    if (args.n && args.p[0] == '('
+            ? !take_entry_list(p, &args, take_path, &out->entries, &out->count)
+            : !take_imap_several(p, &args, take_path, IMAP_ENTRIES_MAX, &out->entries, &out->count))
         return false;
     return take_imap_end(p, &args);
 }

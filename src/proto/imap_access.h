@@ -53,8 +53,8 @@ bool parse_imap_set_quota(struct imap_parse *p, struct str args, struct imap_set
 #define IMAP_ENTRY_NAME_MAX 1000
 #define IMAP_ENTRIES_MAX 100
 struct imap_get_metadata {
-    struct str mailbox; /* empty: the server's */
-    const struct str *entries;
+    struct str mailbox;        /* empty: the server's */
+    const struct str *entries; /* or "/private", "/shared": of what is below, DEPTH tells */
     size_t count;
     bool has_maxsize;
     uint32_t maxsize;

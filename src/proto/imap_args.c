@@ -226,16 +226,12 @@ struct str imap_use_name(uint32_t one_bit)
     return STR_NONE;
 }
 
-/* "USE" SP "(" [use-attr *(SP use-attr)] ")" */
-static bool take_uses(struct imap_parse *p, struct str *in, uint32_t *out)
+/* use-attr *(SP use-attr) */
+static bool take_use_attrs(struct imap_parse *p, struct str *in, uint32_t *out)
 {
     struct str other;
     unsigned bit;
 
-    if (!take_imap_word(in, S("USE")) || !take_text(in, S(" (")))
-        return imap_bad(p, "USE and a list of special uses is expected");
-    if (take_char(in, ')'))
-        return true;
     do {
         if (!take_char(in, '\\'))
             return imap_bad(p, "a special use is expected");
@@ -244,7 +240,24 @@ static bool take_uses(struct imap_parse *p, struct str *in, uint32_t *out)
                                               : imap_bad(p, "a special use is expected");
         *out |= bit;
     } while (take_imap_sp(in));
-    return take_char(in, ')') || imap_bad(p, "the list of special uses is not closed");
+    return true;
+}
+
+/* "USE" SP "(" [use-attr *(SP use-attr)] ")" */
+static bool take_uses(struct imap_parse *p, struct str *in, uint32_t *out)
+{
+    if (!take_imap_word(in, S("USE")) || !take_text(in, S(" (")))
+        return imap_bad(p, "USE and a list of special uses is expected");
+    if (take_char(in, ')'))
+        return true;
+    return take_use_attrs(p, in, out) &&
+           (take_char(in, ')') || imap_bad(p, "the list of special uses is not closed"));
+}
+
+bool parse_imap_uses(struct imap_parse *p, struct str in, uint32_t *out)
+{
+    *out = 0;
+    return !in.n || (take_use_attrs(p, &in, out) && take_imap_end(p, &in));
 }
 
 /* A name for something new: a delimiter at its end is no part of it (RFC 9051 §6.3.4). Two are, and then it is no name. */

@@ -90,6 +90,8 @@ enum {
     IMAP_USE_IMPORTANT = 128,
 };
 struct str imap_use_name(uint32_t one_bit); /* "\Sent" */
+/* "\Sent \Drafts", or nothing: the value of /private/specialuse (RFC 6154 §4). */
+bool parse_imap_uses(struct imap_parse *p, struct str in, uint32_t *out);
 
 struct imap_create {
     struct str mailbox; /* without the "/" that a client may put at the end (RFC 9051 §6.3.4) */

@@ -32,9 +32,6 @@ static bool may_make(struct imap *i, struct str name, struct account_id *account
            place_for(i, imap_name_parent(name), IMAP_RIGHT_CREATE, &parent, e);
 }
 
-/* RFC 6154 §3: these two are no places to put mail into. */
-#define VIRTUAL_USES (IMAP_USE_ALL | IMAP_USE_FLAGGED | IMAP_USE_IMPORTANT)
-
 enum err cmd_create(struct imap *i, const struct imap_command *c)
 {
     struct imap_create a;

@@ -1,10 +1,18 @@
 /* GETMETADATA and SETMETADATA (RFC 5464), and what LIST returns of them (RFC 9590). */
 #include "vault/imap/commands.h"
 
+#include "base/arena.h"
 #include "vault/imap/mailbox_answers.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/metadata.h"
 
 #include <inttypes.h>
+
+/* RFC 5464 §3.3: who has the right to see the mailbox and one of these has to do with its annotations. */
+#define RIGHTS_OF_ANNOTATIONS                                                                          \
+    (IMAP_RIGHT_READ | IMAP_RIGHT_SEEN | IMAP_RIGHT_WRITE | IMAP_RIGHT_INSERT | IMAP_RIGHT_POST)
+/* RFC 6154 §4: what LIST says of the mailbox, as an annotation of its owner's. */
+#define SPECIAL_USE S("/private/specialuse")
 
 static bool is_private(struct str entry)
 {
@@ -14,11 +22,49 @@ static bool is_private(struct str entry)
 /* The server's own annotations are kept in the account, as its user sees them; the mailbox's name is "". */
 static bool find(struct imap *i, struct str mailbox, uint32_t needed, struct place *out, enum err *e)
 {
-    if (mailbox.n)
-        return place_for(i, mailbox, needed, out, e);
+    if (mailbox.n) { /* a \Noselect one has annotations too (§4.1) */
+        if (!place_for(i, mailbox, 0, out, e))
+            return false;
+        if (out->rights & RIGHTS_OF_ANNOTATIONS && !(needed & ~out->rights))
+            return true;
+        *e = reply_no(i, "NOPERM", "you may not do that with this mailbox");
+        return false;
+    }
     *out = (struct place){.at = {.account = i->s->who.account}, .rights = IMAP_RIGHTS_ALL};
     *e = OK;
     return true;
+}
+
+static bool is_own(const struct imap *i, const struct place *p)
+{
+    return p->at.mailbox.v && p->at.account.v == i->s->who.account.v;
+}
+
+static struct str uses_text(struct arena *a, uint32_t roles)
+{
+    struct buf text = buf_make(200);
+    struct str out;
+
+    for (uint32_t bit = 1; bit && bit <= roles; bit <<= 1)
+        if (roles & bit) {
+            buf_add(&text, text.n ? S(" ") : S(""));
+            buf_add(&text, imap_use_name(bit));
+        }
+    out = str_copy(a, buf_str(&text));
+    buf_free(&text);
+    return out;
+}
+
+static void add_special_use(struct imap *i, const struct place *p, struct metadata **list, size_t *n)
+{
+    struct arena *a = i->s->cx.arena;
+    struct metadata *all = arena_array(a, struct metadata, *n + 1);
+
+    all[0] = (struct metadata){SPECIAL_USE, uses_text(a, p->folder.roles)};
+    if (*n)
+        memcpy(all + 1, *list, *n * sizeof(*all));
+    *list = all;
+    ++*n;
 }
 
 static enum err list_all(struct imap *i, const struct place *p, struct metadata **list, size_t *n)
@@ -26,8 +72,11 @@ static enum err list_all(struct imap *i, const struct place *p, struct metadata 
     struct view *v;
     enum err e = imap_view(i, &v);
 
-    return e ? e
-             : metadata_list(v, &i->s->cx, p->at.account, p->at.mailbox, i->s->who.account, list, n);
+    if (!e)
+        e = metadata_list(v, &i->s->cx, p->at.account, p->at.mailbox, i->s->who.account, list, n);
+    if (!e && is_own(i, p) && p->folder.roles)
+        add_special_use(i, p, list, n);
+    return e;
 }
 
 /* ---- writing ---- */
@@ -71,9 +120,12 @@ enum err metadata_write(struct imap *i, const struct place *p, const struct str 
     struct metadata *list;
     bool first = true;
     size_t n;
-    enum err e = list_all(i, p, &list, &n);
+    enum err e;
 
-    if (e || !count)
+    if (!count || !(p->rights & RIGHTS_OF_ANNOTATIONS))
+        return OK;
+    e = list_all(i, p, &list, &n);
+    if (e)
         return e;
     begin(i, p);
     for (size_t k = 0; k < count; k++) {
@@ -115,7 +167,7 @@ enum err cmd_getmetadata(struct imap *i, const struct imap_command *c)
 
     if (!parse_imap_get_metadata(imap_parsing(i), c->args, &a))
         return reply_misread(i);
-    if (!find(i, a.mailbox, IMAP_RIGHT_READ, &p, &e))
+    if (!find(i, a.mailbox, 0, &p, &e))
         return e;
     e = list_all(i, &p, &list, &n);
     if (e)
@@ -140,13 +192,27 @@ enum err cmd_getmetadata(struct imap *i, const struct imap_command *c)
 
 /* ---- SETMETADATA ---- */
 
-/* §3.3: shared entries need the right to write; those of the server itself are the operator's. */
+/* Shared entries need the right to write; those of the server itself are the operator's. */
 static uint32_t rights_for(const struct imap_set_metadata *a)
 {
     for (size_t k = 0; k < a->count; k++)
         if (!is_private(a->values[k].entry))
-            return IMAP_RIGHT_READ | IMAP_RIGHT_WRITE;
-    return IMAP_RIGHT_READ;
+            return IMAP_RIGHT_WRITE;
+    return 0;
+}
+
+/* What is to become of the special uses: as CREATE would have it (RFC 6154 §4). False: the reply is set. */
+static bool read_special_use(struct imap *i, const struct place *p, struct str value, uint32_t *roles)
+{
+    if (!parse_imap_uses(imap_parsing(i), value, roles)) {
+        reply_misread(i);
+        return false;
+    }
+    if (*roles & VIRTUAL_USES)
+        reply_no(i, "USEATTR", "no mailbox can be given that use");
+    else if (!is_own(i, p) || p->folder.no_select)
+        reply_no(i, "CANNOT", "special uses are those of one's own mailboxes");
+    return i->run.cond[0] == 'O';
 }
 
 static enum err answer(struct imap *i, enum err e)
@@ -163,7 +229,10 @@ enum err cmd_setmetadata(struct imap *i, const struct imap_command *c)
     struct imap_set_metadata a;
     struct metadata *values;
     struct place p;
-    enum err e;
+    bool uses = false;
+    uint32_t roles;
+    size_t n = 0;
+    enum err e = OK;
 
     if (!parse_imap_set_metadata(imap_parsing(i), c->args, &a))
         return reply_misread(i);
@@ -172,8 +241,18 @@ enum err cmd_setmetadata(struct imap *i, const struct imap_command *c)
     if (!find(i, a.mailbox, rights_for(&a), &p, &e))
         return e;
     values = arena_array(i->arena, struct metadata, a.count);
-    for (size_t k = 0; k < a.count; k++)
-        values[k] = (struct metadata){.entry = a.values[k].entry, .value = a.values[k].value};
-    return answer(i, metadata_set(i->s->store, &i->s->cx, p.at.account, p.at.mailbox, i->s->who.account,
-                                  values, a.count, &i->s->ticket));
+    for (size_t k = 0; k < a.count; k++) {
+        if (!p.at.mailbox.v || !str_same(a.values[k].entry, SPECIAL_USE))
+            values[n++] = (struct metadata){.entry = a.values[k].entry, .value = a.values[k].value};
+        else if (read_special_use(i, &p, a.values[k].value, &roles))
+            uses = true;
+        else
+            return OK;
+    }
+    if (n)
+        e = metadata_set(i->s->store, &i->s->cx, p.at.account, p.at.mailbox, i->s->who.account, values,
+                         n, &i->s->ticket);
+    if (!e && uses)
+        e = folder_set_roles(i->s->store, &i->s->cx, p.at.account, p.at.mailbox, roles, &i->s->ticket);
+    return answer(i, e);
 }

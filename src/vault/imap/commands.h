@@ -2,6 +2,9 @@
 #pragma once
 #include "vault/imap/imap.h"
 
+/* Special uses that no mailbox can be given (RFC 6154 §3): these are no places to put mail into. */
+#define VIRTUAL_USES (IMAP_USE_ALL | IMAP_USE_FLAGGED | IMAP_USE_IMPORTANT)
+
 #define HANDLER(name) enum err name(struct imap *i, const struct imap_command *c)
 
 /* cmd_session.c */

@@ -522,3 +522,12 @@ enum err box_close(struct box *b)
     note(b, CHANGE_REMOVED, &b->removed);
     return OK;
 }
+
+enum err box_touch(struct edit *e, struct mailbox_id id)
+{
+    struct box b;
+    enum err err = box_open(&b, e, id);
+
+    b.counts_changed = true;
+    return err ? err : box_close(&b);
+}

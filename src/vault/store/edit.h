@@ -78,3 +78,5 @@ enum err box_keyword(struct box *b, struct str name, bool add, uint64_t *mask);
 /* Flags of another mailbox with this list of keywords, as this one has them. */
 enum err box_map_flags(struct box *b, const struct mailbox_row *from, uint64_t flags, uint64_t *mapped);
 enum err box_close(struct box *b);
+/* Of a mailbox that is not open: something about it has changed, its messages have not; its modseq becomes the edit's. */
+enum err box_touch(struct edit *e, struct mailbox_id id);

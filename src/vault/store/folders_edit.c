@@ -594,8 +594,11 @@ enum err folder_set_roles(struct store *s, struct cx *cx, struct account_id acco
     if (row.roles != roles) {
         row.roles = roles;
         put_row(&c.edit, id, &row);
+        e = row.no_select
+                ? OK
+                : box_touch(&c.edit, id); /* RFC 7162 §3.2: /private/specialuse is an annotation */
     }
-    return end(&c, ticket);
+    return e ? e : end(&c, ticket);
 }
 
 /* ---- subscriptions ---- */

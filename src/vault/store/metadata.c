@@ -206,15 +206,6 @@ static enum err has_mailbox(struct edit *e, struct mailbox_id mailbox, bool *sel
     return err;
 }
 
-static enum err raise_modseq(struct edit *e, struct mailbox_id mailbox)
-{
-    struct box b;
-    enum err err = box_open(&b, e, mailbox);
-
-    b.counts_changed = true;
-    return err ? err : box_close(&b);
-}
-
 enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
                       struct mailbox_id mailbox, struct account_id who, const struct metadata *v,
                       size_t n, struct ticket *ticket)
@@ -230,7 +221,7 @@ enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
     if (!e)
         e = set_all(&edit, mailbox, who, v, n);
     if (!e && selectable && edit_changed(&edit))
-        e = raise_modseq(&edit, mailbox);
+        e = box_touch(&edit, mailbox);
     if (!e)
         e = edit_end(&edit);
     return e ? e : txn_commit(&t, cx, ticket);
