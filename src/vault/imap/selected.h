@@ -24,9 +24,9 @@ struct selected {
     struct known *known;
     uint32_t rights; /* IMAP_RIGHT_ bits (proto/imap_access.h); EXAMINE: what remains of them */
     bool read_only;
-    uint64_t told_whole;    /* the modseq up to which the client has heard of all, removals too */
-    bool told_less;         /* … and it was told so (RFC 7162 §3.2) */
-    uint64_t flags_told;            /* response.c's own: what FLAGS and PERMANENTFLAGS said last */
+    uint64_t told_whole; /* the modseq up to which the client has heard of all, removals too */
+    bool told_less;      /* … and it was told so (RFC 7162 §3.2) */
+    uint64_t flags_told; /* response.c's own: what FLAGS and PERMANENTFLAGS said last */
     struct imap_set_builder recent; /* UIDs that are \Recent in this session (RFC 3501 §2.3.2) */
     struct imap_set_builder saved;  /* UIDs that SEARCH saved: "$" (RFC 5182) */
     /* Changes of flags with this modseq are this session's own, and were told by the command that made them, as far as
