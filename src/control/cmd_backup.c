@@ -197,7 +197,7 @@ static enum err take_store(struct backup *b)
     scoped(list_free) struct list l = {0};
     enum err e = ask_files(b, &l);
 
-    progress_begin(&b->progress, "copying", l.bytes);
+    b->progress.total = l.bytes;
     for (size_t i = 0; !e && i < l.n; i++)
         e = take_file(b, &l.v[i]);
     progress_end(&b->progress);
@@ -314,8 +314,10 @@ static void tidy(struct backup *b)
 
 static enum err make(struct backup *b)
 {
-    enum err e = begin(b);
+    enum err e;
 
+    progress_begin(&b->progress, "copying", 0); /* what the vault holds for us has to be given back */
+    e = begin(b);
     if (e)
         return e;
     e = take_store(b);
