@@ -18,11 +18,11 @@ DEADLINE_S = 120 if SLOW else 30
 
 PORTS_EACH = 400
 FIRST_PORT, LAST_PORT = 10000, 32000  # below what the kernel gives to clients
-_mine = None
 
 
 def _take_ports():
-    """Ports that no other test process uses meanwhile: the name of their block, as an abstract socket, is the lock."""
+    """Ports that no other test process uses meanwhile: the name of their block, as an abstract socket, is the lock. Such a
+    name is one of a network, hence taken before any test makes a network of its own."""
     for first in range(FIRST_PORT, LAST_PORT, PORTS_EACH):
         lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
@@ -34,11 +34,15 @@ def _take_ports():
     raise RuntimeError("every block of ports is taken")
 
 
+_lock, _ports = _take_ports()
+
+
 def free_port(*hosts):
     """A port that is free on every host, TCP and UDP."""
-    global _mine
-    _mine = _mine or _take_ports()
-    return next(port for port in _mine[1] if all(_is_free(host, port) for host in hosts or ("127.0.0.1",)))
+    for port in itertools.islice(_ports, PORTS_EACH):
+        if all(_is_free(host, port) for host in hosts or ("127.0.0.1",)):
+            return port
+    raise RuntimeError(f"no port is free on {hosts}")
 
 
 def _is_free(host, port):
