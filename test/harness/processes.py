@@ -29,6 +29,7 @@ def kill_group(process):
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+    ends += pidfds_of_group(process.pid)  # and what it started meanwhile; from now on none of them starts anything
     process.wait()
     for fd in ends:
         ready, _, _ = select.select([fd], [], [], DEADLINE_S)
