@@ -24,8 +24,12 @@ class _Wire:
         self.greeting = self.reply() if greeting else None
 
     def send(self, data):
-        """Octets as they are; lines given as str get their CRLF."""
-        self.socket.sendall(data.encode() + b"\r\n" if isinstance(data, str) else data)
+        """Octets as they are; lines given as str get their CRLF. That the server has closed is told by the next reply: it may
+        have said why, and whether that is known here already when more is sent is a matter of moments."""
+        try:
+            self.socket.sendall(data.encode() + b"\r\n" if isinstance(data, str) else data)
+        except ConnectionError:
+            pass
         return self
 
     def say(self, data):
