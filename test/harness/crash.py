@@ -30,7 +30,7 @@ class Doomed:
         with self.lock:
             if self.steps_left > 0:
                 self.steps_left -= 1
-            elif not self.dead.is_set() and self.due():
+            elif not self.dead.is_set() and (self.due() or not self.failures.empty()):
                 self.dead.set()
                 self.server.kill()
         if self.dead.is_set():
