@@ -78,11 +78,13 @@ def test_under_load(make_posthorn, backup):
 
     load = threading.Thread(target=keep_delivering)
     load.start()
-    server.wait_until(lambda: len(more) > 10, "some messages")
-    before = list(more)
-    said = server.cli("backup", backup)
-    enough.set()
-    load.join()
+    try:
+        server.wait_until(lambda: len(more) > 10, "some messages")
+        before = list(more)
+        said = server.cli("backup", backup)
+    finally:
+        enough.set()
+        load.join()
     old = uids(server)
     certificate = (server.data_dir / "tls" / "cert.pem").read_bytes()
     assert said["copied"] == said["bytes"] > 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import BUILD, ROOT
+from harness import BUILD, DEADLINE_S, ROOT
 from harness.lines import Lines
 from harness.processes import ReadySocket, wait_exit
 
@@ -49,7 +49,7 @@ class Demo:
     def type(self, command):
         """What a user types in another terminal, in the same network."""
         result = subprocess.run(["nsenter", "--net", "--target", str(self.process.pid), "sh", "-c", command],
-                                cwd=self.tree, capture_output=True, text=True, timeout=120)
+                                cwd=self.tree, capture_output=True, text=True, timeout=DEADLINE_S)
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 

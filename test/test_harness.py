@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from harness import DEADLINE_S
 from harness.fakesmtp import DROP
 from harness.lines import Event, Lines
 
@@ -17,7 +18,7 @@ def dig(dns, name, kind):
     question = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
     query = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + question + struct.pack(">HH", kind, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(10)
+        s.settimeout(DEADLINE_S)
         s.sendto(query, ("127.0.0.1", dns.port))
         _, flags, _, answers, _, _ = struct.unpack(">HHHHHH", s.recv(4096)[:12])
     return flags & 15, answers
@@ -38,7 +39,7 @@ def test_dns_answers_what_the_test_wrote(dns):
 
 def test_fake_smtp_answers_what_it_is_told(fake_smtp):
     server = fake_smtp("127.0.0.11", RCPT=["450 4.2.1 not now", "250 2.1.5 ok"], NOOP=DROP)
-    client = smtplib.SMTP(server.host, server.port, timeout=10)
+    client = smtplib.SMTP(server.host, server.port, timeout=DEADLINE_S)
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         client.sendmail("a@x.test", ["b@y.test"], "Subject: one\r\n\r\n.dot\r\n")
     client.sendmail("a@x.test", ["b@y.test"], "Subject: two\r\n\r\n.dot\r\n")
@@ -52,7 +53,7 @@ def test_fake_smtp_answers_what_it_is_told(fake_smtp):
 
 def test_fake_smtp_does_tls(fake_smtp):
     server = fake_smtp("127.0.0.11", extensions=["STARTTLS", "SIZE 1000"])
-    client = smtplib.SMTP(server.host, server.port, timeout=10)
+    client = smtplib.SMTP(server.host, server.port, timeout=DEADLINE_S)
     client.starttls()
     client.sendmail("a@x.test", ["b@y.test"], "Subject: one\r\n\r\n")
     assert "starttls" not in client.esmtp_features
@@ -63,7 +64,7 @@ def test_fake_smtp_does_tls(fake_smtp):
 def test_postfix_takes_and_passes_on(make_postfix, fake_smtp, relay_port):
     other = fake_smtp("127.0.0.12")
     postfix = make_postfix("127.0.0.11", "other.test", ["ann"], {"acompany.test": f"127.0.0.12:{relay_port}"})
-    client = smtplib.SMTP(postfix.host, postfix.port, timeout=10)
+    client = smtplib.SMTP(postfix.host, postfix.port, timeout=DEADLINE_S)
     client.sendmail("tom@acompany.test", ["ann@other.test"], "Subject: in\r\n\r\n")
     client.sendmail("ann@other.test", ["tom@acompany.test"], "Subject: out\r\n\r\n")
     postfix.wait_delivered("ann@other.test")

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import imap
+from harness import DEADLINE_S, imap
 from harness.server import DOMAIN, PASSWORD, trusting_tls
 from harness.wire import CLOSED, Pop3Wire, Scram, SmtpWire, plain
 
@@ -128,10 +128,10 @@ def test_curl(posthorn):
     for url in (f"imaps://127.0.0.1:{posthorn.ports['imaps']}/", f"imap://127.0.0.1:{posthorn.ports['imap']}/"):
         for option in (["--login-options", "AUTH=PLAIN"], ["--sasl-ir"], []):
             done = subprocess.run(["curl", "--silent", "--show-error", "--insecure", "--ssl-reqd", *option, "--user",
-                                   f"{FRED}:{PASSWORD}", url], capture_output=True, text=True, timeout=60)
+                                   f"{FRED}:{PASSWORD}", url], capture_output=True, text=True, timeout=DEADLINE_S)
             assert done.returncode == 0, done.stderr
             assert "INBOX" in done.stdout
-    wrong = subprocess.run(["curl", "--silent", "--insecure", "--user", f"{FRED}:no", url], capture_output=True, timeout=60)
+    wrong = subprocess.run(["curl", "--silent", "--insecure", "--user", f"{FRED}:no", url], capture_output=True, timeout=DEADLINE_S)
     assert wrong.returncode == 67  # CURLE_LOGIN_DENIED
 
 

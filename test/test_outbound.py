@@ -5,6 +5,7 @@ import smtplib
 
 import pytest
 
+from harness import DEADLINE_S
 from harness.dns import Dns
 from harness.fakesmtp import DROP, EXTENSIONS
 from harness.reports import Report
@@ -141,10 +142,12 @@ def test_smart_host(sender, fake_smtp, relay_port, make_posthorn, dns):
 
 
 def reload(server):
+    """Until the gate that knew the old files is gone: as long as it is there it may take one more message."""
     mark = server.mark()
     server.reload()
     server.wait_for("reloaded", since=mark)
     assert server.wait_for("room-renewed", since=mark)["room"] == "mx"
+    server.wait_for("room-ended", since=mark, room="mx")
 
 
 def test_reload_takes_a_new_relay_password(fake_smtp, relay_port, make_posthorn, dns):
@@ -452,9 +455,9 @@ def test_dns_that_comes_up_later(sender, fake_smtp, dns):
     dns.stop()
     mark = server.mark()
     send(server, ANN)
-    server.wait_for_deferral(since=mark, deadline_s=120)
+    server.wait_for_deferral(since=mark)
     dns.serve(OTHER)
-    assert other.wait_message(120).recipients == [ANN]
+    assert other.wait_message().recipients == [ANN]
 
 
 def test_queue_survives_a_restart(sender, fake_smtp):
@@ -565,7 +568,7 @@ def test_postfix_in_both_directions(sender, make_postfix):
     octets = postfix.maildir("ann")[0]
     assert b"Subject: Hello Ann" in octets and b"\n.dot\n" in octets.replace(b"\r\n", b"\n")
     assert b"with ESMTPS" in octets, "STARTTLS was offered"
-    with smtplib.SMTP(postfix.host, postfix.port, timeout=60) as client:
+    with smtplib.SMTP(postfix.host, postfix.port, timeout=DEADLINE_S) as client:
         client.sendmail(ANN, [FRED, TOM], b"Subject: Hello back\r\n\r\nDear both\r\n.dot\r\n")
     postfix.wait_delivered(FRED)
     postfix.wait_delivered(TOM)
@@ -582,7 +585,7 @@ def test_postfix_refuses_and_reports(sender, make_postfix):
     send(server, "nobody@other.test")
     block = report_for_fred(server).recipient("nobody@other.test")
     assert block["Status"] == "5.1.1" and "User unknown" in block["Diagnostic-Code"]
-    with smtplib.SMTP(postfix.host, postfix.port, timeout=60) as client:
+    with smtplib.SMTP(postfix.host, postfix.port, timeout=DEADLINE_S) as client:
         client.sendmail(FRED, ["nobody@acompany.test"], b"From: fred@acompany.test\r\nSubject: lost\r\n\r\n")
     postfix.wait_bounced("nobody@acompany.test")
     assert b"5.1.1" in server.wait_inbox(FRED, 2)[1]

@@ -98,13 +98,13 @@ class FakeSmtp:
                 answer = answer.pop(0) if len(answer) > 1 else answer[0]
         return answer(line) if callable(answer) else answer
 
-    def wait_message(self, deadline_s=DEADLINE_S):
+    def wait_message(self):
         """The next message that was taken."""
-        return self.messages.get(timeout=deadline_s)
+        return self.messages.get(timeout=DEADLINE_S)
 
-    def wait_session(self, deadline_s=DEADLINE_S):
+    def wait_session(self):
         """What the client said in the next session that ended."""
-        return self.sessions.get(timeout=deadline_s)
+        return self.sessions.get(timeout=DEADLINE_S)
 
     def close(self):
         try:

@@ -58,6 +58,7 @@ class ImapWire(_Wire):
         return self.until(tag)
 
     def until(self, tag):
+        """Without what a slow machine tells of how far it is (RFC 9585)."""
         lines = []
         while True:
             line = self.stream.readline()
@@ -66,7 +67,8 @@ class ImapWire(_Wire):
                 line += self.stream.read(int(found.group(1))) + self.stream.readline()
             if line.startswith(tag.encode() + b" "):
                 return lines, line[len(tag) + 1:].rstrip(b"\r\n").decode()
-            lines.append(line.rstrip(b"\r\n"))
+            if not line.startswith(b"* OK [INPROGRESS "):
+                lines.append(line.rstrip(b"\r\n"))
 
     def ok(self, text, *literals):
         lines, status = self.command(text, *literals)

@@ -92,9 +92,9 @@ class Lines:
         with self._changed:
             assert self._changed.wait_for(lambda: not self._pipes, DEADLINE_S), "the output does not end"
 
-    def wait(self, found, what, since=0, deadline_s=None):
+    def wait(self, found, what, since=0):
         """The first value `found(line)` gives that is true, looking at the lines from number `since` on."""
-        end = time.monotonic() + (deadline_s or DEADLINE_S)
+        end = time.monotonic() + DEADLINE_S
         at = since
         with self._changed:
             while True:

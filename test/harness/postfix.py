@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness import DEADLINE_S
 from harness.lines import Lines
 from harness.processes import kill_group, wait_exit
 
@@ -134,7 +133,7 @@ class Postfix:
         if process:
             process.send_signal(signal.SIGTERM)
             try:
-                wait_exit(process, DEADLINE_S)
+                wait_exit(process)
             except AssertionError:
                 kill_group(process)
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -8,13 +8,13 @@ import socket
 from harness import DEADLINE_S
 
 
-def wait_exit(process, deadline_s=DEADLINE_S):
+def wait_exit(process):
     """The exit status of a Popen, once it has ended. No polling: its pidfd becomes readable."""
     if process.poll() is not None:
         return process.returncode
     fd = os.pidfd_open(process.pid)
     try:
-        ready, _, _ = select.select([fd], [], [], deadline_s)
+        ready, _, _ = select.select([fd], [], [], DEADLINE_S)
     finally:
         os.close(fd)
     assert ready, f"{process.args[0]} does not end"

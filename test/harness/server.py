@@ -163,21 +163,21 @@ class Posthorn:
     def mark(self):
         return self.log.mark()
 
-    def wait_for(self, event, since=0, deadline_s=None, **pairs):
+    def wait_for(self, event, since=0, **pairs):
         """The first log line since `mark` with this event's name and these pairs."""
         def found(line):
             seen = Event(line)
             return seen if seen.is_event and seen.matches(event, pairs) else None
-        return self.log.wait(found, f"{event} {pairs}", since, deadline_s)
+        return self.log.wait(found, f"{event} {pairs}", since)
 
     def events(self, name=None, since=0, **pairs):
         seen = (Event(line) for line in self.log.lines[since:])
         return [event for event in seen if event.is_event and event.matches(name, pairs)]
 
-    def wait_for_deferral(self, since=0, deadline_s=None):
+    def wait_for_deferral(self, since=0):
         """Until a try for another server has failed for now, and the queue has kept that."""
-        deferred = self.wait_for("deferred", since, deadline_s)
-        self.wait_for("attempt-kept", self.log.lines.index(deferred.line, since), deadline_s, id=deferred["id"])
+        deferred = self.wait_for("deferred", since)
+        self.wait_for("attempt-kept", self.log.lines.index(deferred.line, since), id=deferred["id"])
         return deferred
 
     def wait_until(self, holds, what):
