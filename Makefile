@@ -37,11 +37,11 @@ test: deps build fuzz-targets
 
 check-asan: build-asan/build.ninja
 	@ninja -C build-asan
-	@tools/with-sanitizer tools/run-tests --timeout-multiplier 5 build-asan -- $(TESTS)
+	@tools/with-sanitizer tools/run-tests build-asan -- $(TESTS)
 
 check-tsan: build-tsan/build.ninja
 	@ninja -C build-tsan
-	@tools/with-sanitizer tools/run-tests --timeout-multiplier 10 build-tsan -- $(TESTS)
+	@tools/with-sanitizer tools/run-tests build-tsan -- $(TESTS)
 
 check-clang: build-clang/build.ninja
 	@ninja -C build-clang

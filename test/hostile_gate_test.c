@@ -607,7 +607,7 @@ static bool ends_soon(int fd)
     ssize_t n;
 
     do {
-        if (poll(&p, 1, 20000) <= 0)
+        if (poll(&p, 1, 300000) <= 0)
             return false;
         n = recv(fd, byte, sizeof(byte), 0);
     } while (n > 0);

@@ -30,7 +30,8 @@ void loop_close(
 /* Becomes the first thread of the pool. Returns when loop_stop was called and the last watch that is not
  * `background` was closed; all other threads have ended then. Ignores SIGPIPE from here on. */
 void loop_run(struct loop *l);
-/* Any thread, once: every watch is told WATCH_STOP. After grace_ms all are told again, and loop_is_ending(). */
+/* Any thread: every watch is told WATCH_STOP. After grace_ms all are told again, and loop_is_ending(). Called again, it
+ * changes only the end of the grace. */
 void loop_stop(struct loop *l, int64_t grace_ms);
 bool loop_is_stopping(const struct loop *l); /* begin nothing new */
 bool loop_is_ending(const struct loop *l);   /* the grace is over: close now */

@@ -247,7 +247,7 @@ static void ask_all(const struct question *rows, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct heard h;
 
-        ask(&h, rows[i].name, rows[i].type, 10000);
+        ask(&h, rows[i].name, rows[i].type, 60000);
         if (h.outcome != rows[i].outcome || strcmp(h.text, rows[i].text) != 0)
             fail_msg("row %zu: %s: outcome %d, %s", i, rows[i].name, h.outcome, h.text);
         if (rows[i].canonical)
@@ -320,7 +320,7 @@ static void test_signed(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct heard h;
 
-        ask(&h, rows[i].name, rows[i].type, 10000);
+        ask(&h, rows[i].name, rows[i].type, 60000);
         if (h.outcome != rows[i].outcome || h.secure != rows[i].secure)
             fail_msg("%s: outcome %d, secure %d: %s", rows[i].name, h.outcome, h.secure, h.text);
     }

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #define MOST_ENTRIES 300
-#define PATIENCE_S 30
+#define PATIENCE_S 300
 
 static struct {
     pthread_mutex_t lock; /* guards everything below */

@@ -292,7 +292,7 @@ static void test_drops_old_trace(void **state)
     assert_int_equal(txn_commit(&t, &w->cx, &ticket), OK);
     assert_int_equal(engine_wait(w->e, &w->cx, ticket), OK);
     /* While RocksDB writes another file it removes none, and it tells nobody when it does. */
-    for (int look = 0; look < 1000; look++) {
+    for (int look = 0; look < 30000; look++) {
         engine_figures(w->e, &dropped);
         if (dropped.disk_used + 4 * MIB < full.disk_used)
             break;
