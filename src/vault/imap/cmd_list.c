@@ -305,7 +305,7 @@ static void write_attributes(const struct listing *l, struct buf *out, const str
 
     if (!at->exists)
         attribute(out, l->lsub ? S("\\Noselect") : S("\\NonExistent"), &first);
-    else if (f->no_select || (l->lsub && !at->subscribed))
+    else if (f->no_select || !(at->p.rights & IMAP_RIGHT_READ) || (l->lsub && !at->subscribed))
         attribute(out, S("\\Noselect"), &first);
     if (at->exists)
         attribute(out, f->has_children ? S("\\HasChildren") : S("\\HasNoChildren"), &first);
@@ -332,6 +332,7 @@ static enum err write_entry(struct imap *i, const struct listing *l, const struc
 {
     struct buf *out = &i->s->out;
     bool readable = at->exists && !at->p.folder.no_select && at->p.rights & IMAP_RIGHT_READ;
+    uint32_t returns = is_chosen(l, at) ? l->a.returns : 0; /* else only for what is below (§6.3.9.2) */
 
     buf_add(out, l->lsub ? S("* LSUB (") : S("* LIST ("));
     write_attributes(l, out, at);
@@ -340,11 +341,11 @@ static enum err write_entry(struct imap *i, const struct listing *l, const struc
     if (at->has_chosen_below && !l->lsub)
         buf_add(out, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
     buf_add(out, S("\r\n"));
-    if (l->a.returns & IMAP_LIST_RETURN_STATUS && readable)
+    if (returns & IMAP_LIST_RETURN_STATUS && readable)
         status_write(i, &at->p, l->a.status_items);
-    if (l->a.returns & IMAP_LIST_RETURN_MYRIGHTS && at->p.at.mailbox.v)
+    if (returns & IMAP_LIST_RETURN_MYRIGHTS && at->p.at.mailbox.v)
         write_rights(i, &at->p);
-    if (l->a.returns & IMAP_LIST_RETURN_METADATA && readable)
+    if (returns & IMAP_LIST_RETURN_METADATA && readable)
         return metadata_write(i, &at->p, l->a.metadata_entries, l->a.metadata_entry_count);
     return OK;
 }
