@@ -35,13 +35,26 @@ static bool take_options(struct reader *r, struct str *in, struct imap_append_me
     return true;
 }
 
-/* cat-part = "TEXT" SP literal / "URL" SP astring   (RFC 4469 §5) */
+/* literal8 ")", behind "UTF8 ("   (RFC 6855 §4) */
+static bool take_utf8_data(struct reader *r, struct str *in, struct imap_bulk *out)
+{
+    if (!take_data(r, in, out))
+        return false;
+    if (!out->is_literal8)
+        return imap_bad(r->p, "UTF8 takes a literal8");
+    return take_char(in, ')') || imap_bad(r->p, "the literal of UTF8 is not closed");
+}
+
+/* cat-part = "TEXT" SP literal / "URL" SP astring / utf8-literal   (RFC 4469 §5, RFC 6855 §4) */
 static bool take_cat_part(struct reader *r, struct str *in, struct imap_append_part *out)
 {
     *out = (struct imap_append_part){.is_url = take_imap_word(in, S("URL"))};
     if (out->is_url)
         return (take_imap_sp(in) && take_imap_astring(r->p, in, &out->url)) ||
                imap_bad(r->p, "a URL is expected");
+    out->utf8 = take_text_nocase(in, S("UTF8 ("));
+    if (out->utf8)
+        return take_utf8_data(r, in, &out->data);
     return (take_imap_word(in, S("TEXT")) && take_imap_sp(in) && take_data(r, in, &out->data)) ||
            imap_bad(r->p, "TEXT or URL is expected");
 }
@@ -86,12 +99,8 @@ static bool take_append_data(struct reader *r, struct str *in, struct imap_appen
     part = arena_array(r->p->arena, struct imap_append_part, 1);
     m->parts = part;
     m->part_count = 1;
-    m->utf8 = take_text_nocase(in, S("UTF8 ("));
-    if (!take_data(r, in, &part->data))
-        return false;
-    if (m->utf8 && !part->data.is_literal8)
-        return imap_bad(r->p, "UTF8 takes a literal8"); /* RFC 6855 §4 */
-    return !m->utf8 || take_char(in, ')') || imap_bad(r->p, "the literal of UTF8 is not closed");
+    part->utf8 = take_text_nocase(in, S("UTF8 ("));
+    return part->utf8 ? take_utf8_data(r, in, &part->data) : take_data(r, in, &part->data);
 }
 
 static bool take_append_message(struct reader *r, struct str *in, struct imap_append_message *m)
@@ -215,6 +224,7 @@ bool imap_literal_is_message(struct imap_parse *parse, struct str text, struct i
                 in = s;
             else if (!r.hole)
                 return false;
+            seen->utf8 = part.utf8;
         }
     }
     return true;

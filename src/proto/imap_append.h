@@ -23,7 +23,7 @@ struct imap_append_seen {
 bool imap_literal_is_message(struct imap_parse *p, struct str text, struct imap_append_seen *seen);
 
 struct imap_append_part {
-    bool is_url;
+    bool is_url, utf8;     /* utf8: came as UTF8 (~{…}) */
     struct str url;        /* URL: RFC 5092; taken apart with parse_imap_url() */
     struct imap_bulk data; /* else */
 };
@@ -33,7 +33,6 @@ struct imap_append_message {
     bool has_date;
     int64_t date_ms;
     int zone_minutes;
-    bool utf8;     /* came as UTF8 (~{…}) */
     bool catenate; /* parts are joined in order; otherwise there is one, not a URL */
     const struct imap_append_part *parts; /* at least one */
     size_t part_count;
@@ -55,11 +54,11 @@ struct imap_replace {
 bool parse_imap_replace(struct imap_parse *p, struct str args, struct imap_replace *out);
 
 /* A URL of CATENATE that this server can follow: a message or part of the same account, relative ("/INBOX/;UID=20",
- * "/Drafts;UIDVALIDITY=385759045/;UID=20/;SECTION=1.2", RFC 5092), or with "imap://user@host" in front, which the
+ * "/Drafts;UIDVALIDITY=385759045/;UID=20/;SECTION=1.2", RFC 5092), in the selected mailbox (";UID=20"), or with "imap://user@host" in front, which the
  * caller compares. `utf8_names` does not matter: URLs are percent-encoded UTF-8 (RFC 5092 §8). */
 struct imap_url {
     struct str user, host; /* .p NULL: relative */
-    struct str mailbox;    /* in its inner form */
+    struct str mailbox;    /* in its inner form; empty: the selected one */
     uint32_t uid_validity; /* 0: not given */
     uint32_t uid;
     struct str section; /* decoded, as inside BODY[…]; .p NULL: the whole message */

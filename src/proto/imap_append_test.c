@@ -37,6 +37,9 @@ static void test_commands(void **state)
         {"APPEND", " a () <0>", " a <0>"},
         {"APPEND", " a UTF8 (<~0>)", NULL}, /* RFC 6855 §4 */
         {"APPEND", " a (\\Seen) utf8 (<~0>) <1>", " a (\\Seen) UTF8 (<~0>) <1>"},
+        {"APPEND", " a catenate (utf8 (<~0>) text <1>)", " a CATENATE (UTF8 (<~0>) TEXT <1>)"},
+        {"APPEND", " a CATENATE (UTF8 (<0>))", "BAD"},
+        {"APPEND", " a CATENATE (UTF8 (<~0>)", "BAD"},
         {"APPEND",
          " Drafts (\\Seen \\Draft $MDNSent) CATENATE (URL "
          "\"/Drafts;UIDVALIDITY=385759045/;UID=20/;section=HEADER\" "
@@ -109,6 +112,8 @@ static void test_while_literals_come(void **state)
          "a"},
         {"A1 APPEND a CATENATE (TEXT <0> URL {1}\r\nx TEXT <1>) <2> CATENATE (URL x TEXT ", true, 2,
          true, false, false, true, "a"},
+        {"A1 APPEND a CATENATE (TEXT <0> UTF8 (", true, 0, true, true, false, false, "a"},
+        {"A1 APPEND a CATENATE (TEXT <0> UTF8 (<~1>) TEXT ", true, 0, true, false, false, true, "a"},
         {"A1 REPLACE 4 Drafts (\\Seen \\Draft) ", true, 0, false, false, true, false, "Drafts"},
         {"A1 UID REPLACE 4 Drafts CATENATE (TEXT ", true, 0, true, false, true, false, "Drafts"},
         {"A1 UID REPLACE 4 ", false, 0, false, false, true, false, NULL},
@@ -162,6 +167,9 @@ static void test_urls(void **state)
         {"IMAP://example.com:143/INBOX;UIDVALIDITY=5/;uid=20", "INBOX", NULL, 5, 20, 0, 0,
          "example.com:143", NULL},
         {"/R&D/;UID=1", "R&D", NULL, 0, 1, 0, 0, NULL, NULL},
+        {";uid=20/;SECTION=1.2/;PARTIAL=3.4", "", "1.2", 0, 20, 3, 4, NULL, NULL},
+        {";UID=0", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
+        {";UID=20x", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
         {"Drafts/;UID=20", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
         {"/;UID=20", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
         {"/Drafts", NULL, NULL, 0, 0, 0, 0, NULL, NULL},

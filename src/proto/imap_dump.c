@@ -277,19 +277,23 @@ static void add_message(struct buf *out, const struct imap_append_message *m)
         buf_add_char(out, ' ');
         imap_date_time_write(out, m->date_ms, m->zone_minutes);
     }
-    buf_add(out, m->catenate ? S(" CATENATE (") : m->utf8 ? S(" UTF8 (") : S(" "));
+    buf_add(out, m->catenate ? S(" CATENATE (") : S(" "));
     for (size_t i = 0; i < m->part_count; i++) {
         const struct imap_append_part *part = &m->parts[i];
 
         buf_add(out, i ? S(" ") : S(""));
-        if (m->catenate)
+        if (part->utf8)
+            buf_add(out, S("UTF8 ("));
+        else if (m->catenate)
             buf_add(out, part->is_url ? S("URL ") : S("TEXT "));
         if (part->is_url)
             dump_string(out, part->url);
         else
             imap_bulk_write(out, &part->data);
+        if (part->utf8)
+            buf_add_char(out, ')');
     }
-    if (m->catenate || m->utf8)
+    if (m->catenate)
         buf_add_char(out, ')');
 }
 

@@ -1,6 +1,7 @@
 /* imapurl (RFC 5092 §11), as far as a part of CATENATE needs it:
  *
- *     ["imap://" [user [";AUTH=" …] "@"] host] "/" mailbox [";UIDVALIDITY=" n] "/;UID=" n ["/;SECTION=" s] ["/;PARTIAL=" n ["." n]]
+ *     [["imap://" [user [";AUTH=" …] "@"] host] "/" mailbox [";UIDVALIDITY=" n] "/"]
+ *         ";UID=" n ["/;SECTION=" s] ["/;PARTIAL=" n ["." n]]
  *
  * A ";" never stands for itself in a mailbox's name (bchar), so the words behind one can be looked for. */
 #include "proto/imap_append.h"
@@ -101,6 +102,8 @@ bool parse_imap_url(struct arena *a, struct str url, struct imap_url *out)
     size_t at;
 
     *out = (struct imap_url){.uid = 0};
+    if (take_text_nocase(&url, S(";UID="))) /* RFC 4469 §3: relative to the selected mailbox */
+        return take_imap_nz_number(&url, &out->uid) && parse_rest(a, url, out);
     if (take_text_nocase(&url, S("imap://"))) {
         if (!str_find_char(url, '/', &at) || !parse_server(a, str_upto(url, at), out))
             return false;

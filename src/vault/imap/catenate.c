@@ -152,11 +152,20 @@ static bool add_url(struct joining *j, struct str text, enum err *e)
     return !*e;
 }
 
-/* RFC 4469 §4: BADURL with the URL that did not work. */
+/* RFC 4469 §4.1: BADURL with the URL that did not work. What may not stand within the brackets of a reply is
+ * percent-encoded, as it should have been. */
 static void bad_url(struct imap *i, struct str url)
 {
-    buf_add(reply_code(i), S("BADURL "));
-    imap_astring_write(reply_code(i), str_upto(url, 500), imap_is_utf8(i));
+    struct buf *code = reply_code(i);
+
+    url = str_upto(url, 500);
+    if (url.n)
+        buf_add(code, S("BADURL "));
+    for (size_t n = 0; n < url.n; n++)
+        if (is_printable(url.p[n]) && url.p[n] != ']')
+            buf_add_char(code, url.p[n]);
+        else
+            buf_printf(code, "%%%02X", (unsigned char)url.p[n]);
     reply_no(i, NULL, "this URL leads to no message here");
 }
 

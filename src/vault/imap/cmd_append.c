@@ -106,6 +106,8 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
     all->size += l->size;
     if (!all->n)
         e = may_come(i, seen, l->size);
+    if (e == ERR_NOT_FOUND && imap_name_check(seen->mailbox))
+        return "NO [CANNOT] there is no such mailbox, and there cannot be one";
     if (e) {
         imap_log_failure(i, e);
         return answer_to(e);
