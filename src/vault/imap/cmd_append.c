@@ -68,7 +68,8 @@ static enum err may_come(struct imap *i, const struct imap_append_seen *seen, ui
         e = account_figures(v, &i->s->cx, p.at.account, &used);
     if (!e)
         e = account_limits(v, &i->s->cx, p.at.account, &limits);
-    if (!e && limits.bytes && used.bytes + size > limits.bytes)
+    /* RFC 8508 §3.4: of a REPLACE only the difference counts, which is known in the end */
+    if (!e && !seen->replace && limits.bytes && used.bytes + size > limits.bytes)
         return ERR_OVER_QUOTA;
     return e;
 }

@@ -52,6 +52,21 @@ void world_unauthenticate(bool on)
     config.imap_unauthenticate = on;
 }
 
+void world_quota(uint64_t bytes)
+{
+    struct account_key key = {.account = world.fred.v};
+    struct txn *t = txn_begin(world.engine, &(struct part){PART_DIRECTORY, 0}, 1);
+    struct account_row row;
+    struct ticket ticket;
+    bool found;
+
+    must(account_row_txn(t, &world.cx, NO_ACCOUNT, &key, &row, &found));
+    row.quota = bytes;
+    account_row_put(t, NO_ACCOUNT, &key, &row);
+    must(txn_commit(&t, &world.cx, &ticket));
+    must(engine_wait(world.engine, &world.cx, ticket));
+}
+
 void world_start(void)
 {
     struct ticket ticket;
