@@ -461,6 +461,9 @@ enum err cmd_search(struct imap *i, const struct imap_command *c)
 
     if (!parse_imap_search(imap_parsing(i), c->args, &x->search))
         return refused(i, x, reply_misread(i));
+    /* RFC 6855 §3; but a client of rev2 may say what it means all the same (RFC 9051 §6.4.4) */
+    if (x->search.charset.n && i->enabled & IMAP_ENABLE_UTF8 && !imap_is_rev2(i))
+        return refused(i, x, reply_bad(i, "all is UTF-8 here: no CHARSET"));
     return search_selected(i, x);
 }
 
