@@ -118,8 +118,8 @@ static enum err subscribe(struct imap *i, const struct imap_command *c, bool yes
 
     if (!parse_imap_mailbox(imap_parsing(i), c->args, &name))
         return reply_misread(i);
-    if (yes && imap_name_check(name))
-        return reply_no(i, "CANNOT", imap_name_check(name));
+    if (imap_name_check(name)) /* what cannot be is not subscribed to either */
+        return yes ? reply_no(i, "CANNOT", imap_name_check(name)) : OK;
     return folder_subscribe(i->s->store, &i->s->cx, i->s->who.account, name, yes, &i->s->ticket);
 }
 
