@@ -221,6 +221,8 @@ static void cmd_authenticate(struct imap *i, struct str args)
         e = ERR_NO_MECHANISM;
     else if (!core_offers_passwords(&i->core))
         e = ERR_TLS_NEEDED;
+    else if (a.has_initial && !a.initial.n) /* no mechanism of ours has an empty one (RFC 4959 §3) */
+        e = ERR_AUTH_FAILED;
     else
         e = core_begin(&i->core, mechanism, a.initial, &challenge);
     if (a.initial.n) /* it may have been a password; decoded, so in the arena */
