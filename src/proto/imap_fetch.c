@@ -321,8 +321,9 @@ bool take_imap_partial(struct imap_parse *p, struct str *in, struct imap_partial
 static bool take_modifier(struct imap_parse *p, struct str *in, bool uid, struct imap_fetch *out)
 {
     if (!out->has_changed_since && take_imap_word(in, S("CHANGEDSINCE"))) {
+        /* The grammar has no 0 (RFC 7162 §7), but Thunderbird says it for a mailbox of which it knows nothing yet. */
         out->has_changed_since = true;
-        return (take_imap_sp(in) && take_imap_nz_number64(in, &out->changed_since)) ||
+        return (take_imap_sp(in) && take_imap_number64(in, &out->changed_since)) ||
                imap_bad(p, "CHANGEDSINCE takes a mod-sequence");
     }
     if (uid && take_imap_word(in, S("VANISHED"))) {
