@@ -194,7 +194,9 @@ static bool give_group(struct address_list *l, struct address_item *out, enum ad
     l->in_group = kind == ADDRESS_GROUP;
     l->in = str_from(l->in, 1);
     out->kind = kind;
-    out->name = kind == ADDRESS_GROUP ? buf_str(&l->phrase) : STR_NONE;
+    if (kind ==
+        ADDRESS_GROUP) /* one without a name has an empty one: none is a group's end in an envelope */
+        out->name = l->phrase.n ? buf_str(&l->phrase) : S("");
     return true;
 }
 
@@ -244,8 +246,87 @@ static bool take_last(struct address_list *l, struct address_item *out)
     return l->in_group && give_group(l, out, ADDRESS_GROUP_END);
 }
 
+/* ---- the usual forms ---- */
+
+/* atext, dots between, and what RFC 6532 adds: of words that need no unquoting. */
+static size_t atom_length(struct str s)
+{
+    static const bool ends[256] = {
+        ['('] = true,  [')'] = true,  ['<'] = true, ['>'] = true, [':'] = true,
+        [';'] = true,  ['@'] = true,  [','] = true, ['"'] = true, ['['] = true,
+        [0x7f] = true, ['\\'] = true, [']'] = true};
+    size_t n = 0;
+
+    while (n < s.n && (unsigned char)s.p[n] > ' ' && !ends[(unsigned char)s.p[n]])
+        n++;
+    return n;
+}
+
+/* Words with single spaces between, or one quoted string with nothing to unquote, and a space behind. */
+static bool take_plain_name(struct str *in, struct str *name)
+{
+    struct str s = *in, quoted;
+    size_t n = 0, more, at;
+
+    if (take_char(&s, '"')) {
+        if (!take_until(&s, '"', &quoted) || !quoted.n || str_find_char(quoted, '\\', &at) ||
+            str_find_char(quoted, '\r', &at) || str_find_char(quoted, '\n', &at) || !take_char(&s, ' '))
+            return false;
+        *name = quoted;
+        *in = s;
+        return true;
+    }
+    while ((more = atom_length(str_from(s, n))) && n + more < s.n && s.p[n + more] == ' ')
+        n += more + 1;
+    if (!n)
+        return false;
+    *name = str_upto(s, n - 1);
+    *in = str_from(s, n);
+    return true;
+}
+
+/* local@domain */
+static bool take_plain_address(struct str *in, struct address_item *out)
+{
+    struct str s = *in, local_part = str_upto(s, atom_length(s)), domain;
+
+    s = str_from(s, local_part.n);
+    if (!local_part.n || !take_char(&s, '@'))
+        return false;
+    domain = str_upto(s, atom_length(s));
+    if (!domain.n)
+        return false;
+    *in = str_from(s, domain.n);
+    out->local_part = local_part;
+    out->domain = domain;
+    return true;
+}
+
+/* "Name <local@domain>" or "local@domain", and a comma or the field's end behind it: given as it lies there. All else is
+ * taken apart word by word. */
+static bool take_plain_item(struct address_list *l, struct address_item *out)
+{
+    struct str s = l->in;
+    struct address_item item = {.kind = ADDRESS_MAILBOX};
+    bool named;
+
+    while (s.n && is_space(s.p[0]))
+        s = str_from(s, 1);
+    named = take_plain_name(&s, &item.name);
+    if (take_char(&s, '<') ? !take_plain_address(&s, &item) || !take_char(&s, '>')
+                           : named || !take_plain_address(&s, &item))
+        return false;
+    if (s.n && !take_char(&s, ','))
+        return false;
+    l->in = s;
+    *out = item;
+    return true;
+}
+
 bool take_address_item(struct address_list *l, struct address_item *out)
 {
+    if (take_plain_item(l, out))
+        return true;
     *out = (struct address_item){.name = STR_NONE};
     begin_item(l);
     for (;;) {

@@ -5,21 +5,30 @@
 #include "mail/header.h"
 #include "mail/words.h"
 
+/* Of spaces side by side the first. */
+static void write_joined(struct buf *out, struct str text)
+{
+    size_t from = 0;
+
+    for (size_t i = 1; i < text.n; i++)
+        if (text.p[i] == ' ' && text.p[i - 1] == ' ') {
+            buf_add(out, str_from(str_upto(text, i), from));
+            from = i + 1;
+        }
+    buf_add(out, str_from(text, from));
+}
+
 void subject_text(struct buf *out, struct str field_body)
 {
     struct buf line = buf_make(field_body.n),
                text = buf_make(BUF_UNLIMITED); /* by the field's length */
-    bool gap = false;
 
     header_unfold(&line, field_body);
-    words_decode(&text, buf_str(&line));
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-
-        if (c == ' ' && gap)
-            continue;
-        gap = c == ' ';
-        buf_add_char(out, c);
+    if (words_are_plain(buf_str(&line))) {
+        write_joined(out, buf_str(&line));
+    } else {
+        words_decode(&text, buf_str(&line));
+        write_joined(out, buf_str(&text));
     }
     buf_free(&line);
     buf_free(&text);

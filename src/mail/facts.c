@@ -46,7 +46,7 @@ struct folded {
 };
 
 /* Folded, and no longer than there is room: cut at a character. */
-static struct str add_folded(struct folded *f, struct str s)
+static size_t add_cut(struct folded *f, struct str s)
 {
     struct buf room = buf_make(BUF_UNLIMITED); /* a header's, times what folding does */
     size_t begin = f->text.n;
@@ -61,15 +61,24 @@ static struct str add_folded(struct folded *f, struct str s)
         f->cut = true;
     }
     buf_add(&f->text, folded);
-    folded.n = f->text.n - begin;
-    folded.p = NULL; /* the text may move: only lengths count */
     buf_free(&room);
-    return folded;
+    return f->text.n - begin;
+}
+
+/* Gives how long it is. What certainly fits needs no room of its own: ASCII, which stays as long as it is. */
+static size_t add_folded(struct folded *f, struct str s)
+{
+    size_t begin = f->text.n;
+
+    if (f->cut || s.n > FACTS_TEXT_MAX - begin || !is_ascii(s))
+        return add_cut(f, s);
+    casemap(&f->text, s);
+    return f->text.n - begin;
 }
 
 static struct folded folded_make(void)
 {
-    return (struct folded){.text = buf_make(FACTS_TEXT_MAX)};
+    return (struct folded){.text = buf_make(2 * FACTS_TEXT_MAX)}; /* add_folded() keeps to the limit */
 }
 
 static void write_part(struct buf *out, size_t at, size_t n)
@@ -91,7 +100,7 @@ static void write_subject(struct buf *out, struct str body, bool *is_reply, bool
     at = base.n ? (size_t)(base.p - whole.p) : 0;
     add_folded(&f, str_upto(whole, at));
     at = f.text.n;
-    n = add_folded(&f, base).n;
+    n = add_folded(&f, base);
     add_folded(&f, str_from(whole, base.n ? (size_t)(base.p - whole.p) + base.n : 0));
     pack_bytes(out, buf_str(&f.text));
     write_part(out, at, n);
@@ -108,7 +117,7 @@ static struct part add_part(struct folded *f, struct str s)
 {
     size_t at = f->text.n;
 
-    return (struct part){at, add_folded(f, s).n};
+    return (struct part){at, add_folded(f, s)};
 }
 
 static struct part add_words(struct folded *f, struct str s)
@@ -116,6 +125,8 @@ static struct part add_words(struct folded *f, struct str s)
     struct buf text = buf_make(BUF_UNLIMITED); /* as long as the words, or so */
     struct part p;
 
+    if (words_are_plain(s))
+        return add_part(f, s);
     words_decode(&text, s);
     p = add_part(f, buf_str(&text));
     buf_free(&text);
@@ -129,8 +140,8 @@ static struct part add_address(struct folded *f, const struct address_item *item
     struct part all = *local_part = add_part(f, item->local_part);
 
     if (item->domain.n) {
-        all.n += add_folded(f, S("@")).n;
-        all.n += add_folded(f, item->domain).n;
+        all.n += add_folded(f, S("@"));
+        all.n += add_folded(f, item->domain);
     }
     return all;
 }

@@ -88,6 +88,12 @@ size_t count_header_fields(struct str header, struct str name)
     return n;
 }
 
+/* Most names differ in this already. */
+static bool may_be(struct str name, struct str wanted)
+{
+    return name.n == wanted.n && name.n && ((name.p[0] ^ wanted.p[0]) & ~0x20) == 0;
+}
+
 void find_header_fields(struct str header, const struct str *names, size_t count,
                         struct header_found *out)
 {
@@ -96,7 +102,7 @@ void find_header_fields(struct str header, const struct str *names, size_t count
     memset(out, 0, count * sizeof(*out));
     while (take_header_field(&header, &f))
         for (size_t i = 0; i < count; i++)
-            if (f.name.n == names[i].n && str_same_nocase(f.name, names[i]) && out[i].count++ == 0)
+            if (may_be(f.name, names[i]) && str_same_nocase(f.name, names[i]) && out[i].count++ == 0)
                 out[i].body = f.body;
 }
 

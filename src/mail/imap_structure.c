@@ -18,16 +18,51 @@ static bool read_str(void *ctx, uint64_t at, size_t n, struct buf *out)
 
 struct mime_source mime_source_of(struct str *message)
 {
-    return (struct mime_source){read_str, message};
+    return (struct mime_source){read_str, message, *message};
+}
+
+bool mime_bytes(const struct mime_source *source, uint64_t at, uint64_t n, struct buf *room,
+                struct str *out)
+{
+    struct str whole = source->whole;
+
+    if (whole.p) {
+        *out = at < whole.n ? str_upto(str_from(whole, (size_t)at), (size_t)n) : STR_NONE;
+        return true;
+    }
+    buf_clear(room);
+    if (!source->read(source->ctx, at, (size_t)n, room))
+        return false;
+    *out = buf_str(room);
+    return true;
+}
+
+static uint64_t header_size(const struct mime_part *p)
+{
+    uint64_t n = p->body - p->start;
+
+    return n < MIME_HEADER_READ_MAX ? n : MIME_HEADER_READ_MAX;
+}
+
+bool mime_header(const struct mime_part *parts, size_t i, const struct mime_source *source,
+                 struct buf *room, struct str *out)
+{
+    return mime_bytes(source, parts[i].start, header_size(&parts[i]), room, out);
 }
 
 bool mime_read_header(const struct mime_part *parts, size_t i, const struct mime_source *source,
                       struct buf *out)
 {
-    uint64_t n = parts[i].body - parts[i].start;
+    return source->read(source->ctx, parts[i].start, (size_t)header_size(&parts[i]), out);
+}
 
-    return source->read(source->ctx, parts[i].start,
-                        n < MIME_HEADER_READ_MAX ? (size_t)n : MIME_HEADER_READ_MAX, out);
+/* One line that holds nothing to be taken out. */
+static bool is_unfolded(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < ' ' && s.p[i] != '\t')
+            return false;
+    return true;
 }
 
 /* A field's body as an nstring: absent is NIL, present but empty "". */
@@ -37,6 +72,10 @@ static void write_body(struct buf *out, struct str body)
 
     if (!body.p) {
         buf_add(out, S("NIL"));
+        return;
+    }
+    if (is_unfolded(body)) { /* most are */
+        imap_string_write(out, str_trim(body));
         return;
     }
     header_unfold(&text, body);
@@ -188,7 +227,7 @@ static void write_language(struct buf *out, struct str body)
 enum { TYPE, ID, DESCRIPTION, ENCODING, MD5, DISPOSITION, LANGUAGE, LOCATION, PART_FIELDS };
 
 struct part_header {
-    struct buf bytes;
+    struct buf room;
     struct header_found found[PART_FIELDS];
 };
 
@@ -203,10 +242,13 @@ static void write_extension(struct buf *out, const struct part_header *h)
     write_body(out, h->found[LOCATION].body);
 }
 
-static void read_header(struct writer *w, size_t i, struct buf *header)
+static struct str read_header(struct writer *w, size_t i, struct buf *room)
 {
-    if (!w->failed && !mime_read_header(w->parts, i, w->source, header))
+    struct str header = STR_NONE;
+
+    if (!w->failed && !mime_header(w->parts, i, w->source, room, &header))
         w->failed = true;
+    return header;
 }
 
 static void open_header(struct writer *w, size_t i, struct part_header *h)
@@ -217,9 +259,8 @@ static void open_header(struct writer *w, size_t i, struct part_header *h)
         S("Content-MD5"),         S("Content-Disposition"),
         S("Content-Language"),    S("Content-Location")};
 
-    h->bytes = buf_make(MIME_HEADER_READ_MAX);
-    read_header(w, i, &h->bytes);
-    find_header_fields(buf_str(&h->bytes), names, PART_FIELDS, h->found);
+    h->room = buf_make(MIME_HEADER_READ_MAX);
+    find_header_fields(read_header(w, i, &h->room), names, PART_FIELDS, h->found);
 }
 
 /* The type, as far as the tree agrees: what has no children is not called a multipart or a message, since IMAP's
@@ -260,13 +301,15 @@ static bool write_basic(struct writer *w, size_t i, const struct part_header *h)
     buf_add_char(w->out, ' ');
     parse_content_token(h->found[ENCODING].body, &encoding, &rest);
     imap_string_write(w->out, encoding);
-    buf_printf(w->out, " %llu", (unsigned long long)(p->end - p->body));
+    buf_add_char(w->out, ' ');
+    buf_add_u64(w->out, p->end - p->body);
     return str_same_nocase(t.type, S("text"));
 }
 
 static void write_lines(struct writer *w, size_t i)
 {
-    buf_printf(w->out, " %llu", (unsigned long long)w->parts[i].lines);
+    buf_add_char(w->out, ' ');
+    buf_add_u64(w->out, w->parts[i].lines);
 }
 
 static void write_one_extension(struct writer *w, const struct part_header *h)
@@ -288,7 +331,7 @@ static void write_leaf(struct writer *w, size_t i)
         write_lines(w, i);
     write_one_extension(w, &h);
     buf_add_char(w->out, ')');
-    buf_free(&h.bytes);
+    buf_free(&h.room);
 }
 
 static size_t write_part(struct writer *w, size_t i);
@@ -303,10 +346,9 @@ static size_t write_message(struct writer *w, size_t i)
     open_header(w, i, &h);
     buf_add_char(w->out, '(');
     write_basic(w, i, &h);
-    buf_free(&h.bytes);
-    read_header(w, i + 1, &inside);
+    buf_free(&h.room);
     buf_add_char(w->out, ' ');
-    imap_envelope_write(w->out, buf_str(&inside));
+    imap_envelope_write(w->out, read_header(w, i + 1, &inside));
     buf_free(&inside);
     buf_add_char(w->out, ' ');
     next = write_part(w, i + 1);
@@ -314,7 +356,7 @@ static size_t write_message(struct writer *w, size_t i)
     open_header(w, i, &h);
     write_one_extension(w, &h);
     buf_add_char(w->out, ')');
-    buf_free(&h.bytes);
+    buf_free(&h.room);
     return next;
 }
 
@@ -340,7 +382,7 @@ static size_t write_multipart(struct writer *w, size_t i)
         write_extension(w->out, &h);
     }
     buf_add_char(w->out, ')');
-    buf_free(&h.bytes);
+    buf_free(&h.room);
     return next;
 }
 

@@ -13,12 +13,18 @@ struct mime_source {
     /* Appends the bytes from `at` on, n of them or up to the message's end. False: they cannot be read. */
     bool (*read)(void *ctx, uint64_t at, size_t n, struct buf *out);
     void *ctx;
+    struct str whole; /* .p not NULL: all of the message is in memory, and need not be copied from */
 };
 
 /* A message that is whole in memory; *message lives as long as the source. */
 struct mime_source mime_source_of(struct str *message);
 
-/* Part i's header, at most MIME_HEADER_READ_MAX of it, appended. */
+/* The bytes from `at` on, n of them or up to the message's end: where they lie, or in `room`, which is emptied. */
+bool mime_bytes(const struct mime_source *source, uint64_t at, uint64_t n, struct buf *room,
+                struct str *out);
+/* Part i's header, at most MIME_HEADER_READ_MAX of it: the same way; or appended. */
+bool mime_header(const struct mime_part *parts, size_t i, const struct mime_source *source,
+                 struct buf *room, struct str *out);
 bool mime_read_header(const struct mime_part *parts, size_t i, const struct mime_source *source,
                       struct buf *out);
 

@@ -36,6 +36,10 @@ static void test_envelopes(void **state)
          "(NIL NIL NIL NIL NIL ((NIL NIL \"g\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL NIL)) NIL NIL NIL "
          "NIL)",
          "a group"},
+        {"To: :a@b;\r\n\r\n",
+         "(NIL NIL NIL NIL NIL ((NIL NIL \"\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL NIL)) NIL NIL NIL "
+         "NIL)",
+         "a group without a name is no group's end"},
         {"Subject: \"a\\b\"\r\n\tc\r\n\r\n",
          "(NIL \"\\\"a\\\\b\\\"\tc\" NIL NIL NIL NIL NIL NIL NIL NIL)", "escaped"},
         {"Subject: gr\xc3\xbc\r\n\r\n", "(NIL {4}\r\ngr\xc3\xbc NIL NIL NIL NIL NIL NIL NIL NIL)",
@@ -150,6 +154,27 @@ static void test_structures(void **state)
     buf_free(&out);
 }
 
+/* A source that is asked for bytes, and one that is all in memory. */
+static void test_sources(void **state)
+{
+    struct str in = S("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: "
+                      "message/rfc822\r\n\r\nSubject: s\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--\r\n");
+    struct mime_source whole = mime_source_of(&in), asked = whole;
+    struct buf a = buf_make(10000), b = buf_make(10000);
+    struct mime m = mime_make();
+
+    (void)state;
+    asked.whole = STR_NONE;
+    mime_feed(&m, in);
+    mime_end(&m);
+    assert_true(imap_structure_write(&a, m.parts, m.count, &whole, true));
+    assert_true(imap_structure_write(&b, m.parts, m.count, &asked, true));
+    assert_true(a.n > 100 && str_same(buf_str(&a), buf_str(&b)));
+    mime_free(&m);
+    buf_free(&a);
+    buf_free(&b);
+}
+
 static void test_decoded(void **state)
 {
     static const struct {
@@ -217,8 +242,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_envelopes),    cmocka_unit_test(test_structures),
-        cmocka_unit_test(test_decoded),      cmocka_unit_test(test_source_fails),
-        cmocka_unit_test(test_no_structure),
+        cmocka_unit_test(test_sources),      cmocka_unit_test(test_decoded),
+        cmocka_unit_test(test_source_fails), cmocka_unit_test(test_no_structure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

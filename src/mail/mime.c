@@ -198,6 +198,8 @@ static struct buf *field_buf(struct mime *m)
 static void begin_field(struct mime *m, struct str *text)
 {
     m->field = NO_FIELD;
+    if (to_lower(text->p[0]) != 'c') /* most are passed over at this */
+        return;
     if (m->type.n == 0 && take_field_name(text, S("Content-Type")))
         m->field = TYPE_FIELD;
     else if (m->encoding.n == 0 && take_field_name(text, S("Content-Transfer-Encoding")))

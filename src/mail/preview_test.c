@@ -72,9 +72,49 @@ static void test_previews(void **state)
     buf_free(&out);
 }
 
+/* Cut anywhere: what is decoded piece by piece is the same wherever a piece ends. */
+static void test_pieces(void **state)
+{
+    static const struct {
+        const char *header, *body;
+    } rows[] = {
+        {"text/html; charset=utf-8\r\n\r\n", "Gr\xc3\xbc\xc3\x9f<b>e</b> &amp;<style>p</style>you"},
+        {"text/plain; charset=utf-8\r\n\r\n", "Gr\xc3\xbc\xc3\x9f"
+                                              "e &    you"},
+        {"text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
+         "Gr=FC=DF=\r\ne &=20\r\nyou"},
+        {"text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+         "R3LDvMOfZSAmIHlvdQ=="}};
+    struct buf in = buf_make(10000), out = buf_make(10000);
+    struct mime m = mime_make();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        for (size_t pad = 980; pad < 1030; pad++) {
+            struct str message;
+            struct mime_source source;
+
+            buf_clear(&in);
+            buf_printf(&in, "Content-Type: %s%*s\r\n%s", rows[i].header, (int)pad, "", rows[i].body);
+            message = buf_str(&in);
+            source = mime_source_of(&message);
+            mime_feed(&m, message);
+            mime_end(&m);
+            assert_true(preview_write(&out, m.parts, m.count, &source));
+            if (!str_same(buf_str(&out), S("Gr\xc3\xbc\xc3\x9f"
+                                           "e & you")))
+                fail_msg("%s, %zu: got\n\"%.*s\"", rows[i].header, pad, STR_ARG(buf_str(&out)));
+            buf_clear(&out);
+            mime_reset(&m);
+        }
+    mime_free(&m);
+    buf_free(&in);
+    buf_free(&out);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_previews)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_previews), cmocka_unit_test(test_pieces)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

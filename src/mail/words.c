@@ -9,7 +9,7 @@
 #define WORD_BEGIN "=?utf-8?Q?"
 #define WORD_OVERHEAD (sizeof(WORD_BEGIN) - 1 + 2)
 
-static bool is_plain(struct str text)
+bool words_are_plain(struct str text)
 {
     size_t at;
 
@@ -43,7 +43,7 @@ void words_write(struct buf *out, struct str text, size_t column)
 {
     size_t used = column + WORD_OVERHEAD; /* of the line, with the word's end */
 
-    if (is_plain(text)) {
+    if (words_are_plain(text)) {
         buf_add(out, text);
         return;
     }

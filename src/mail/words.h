@@ -7,6 +7,8 @@
  * What is not UTF-8 becomes "?". */
 void words_write(struct buf *out, struct str text, size_t column);
 
+/* Printable ASCII without an encoded word: decoding gives it back as it is. */
+bool words_are_plain(struct str text);
 /* An unfolded field body as UTF-8. Encoded words in charsets that charset.h does not know stay as they are;
  * bytes that are not UTF-8, and controls, become "?". */
 void words_decode(struct buf *out, struct str text);

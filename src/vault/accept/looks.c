@@ -69,6 +69,16 @@ static bool read_bytes(void *ctx, uint64_t at, size_t n, struct buf *out)
     return true;
 }
 
+/* A message of one piece is read where it lies. */
+static struct mime_source source_of(struct pieces *p)
+{
+    struct mime_source source = {.read = read_bytes, .ctx = p};
+
+    if (p->size && p->size <= BODY_PIECE)
+        p->failed = read_piece(p, 0, &source.whole);
+    return source;
+}
+
 /* More than any list of mails shows. A client is sent one of them at a time, whole (SESSION_LEAP): a message that needs
  * more, which only malice makes, is described as one without a header, or without parts. */
 #define LONGEST_LOOK (1024 * 1024)
@@ -85,14 +95,15 @@ static struct str take(struct cx *cx, struct buf *b)
 static enum err describe(struct pieces *p, const struct mime_part *parts, size_t n,
                          struct cold_row *looks, struct str *facts)
 {
-    struct mime_source source = {.read = read_bytes, .ctx = p};
-    struct buf header = buf_make(LONGEST_LOOK), envelope = buf_make(LONGEST_LOOK),
+    struct mime_source source = source_of(p);
+    struct buf room = buf_make(LONGEST_LOOK), envelope = buf_make(LONGEST_LOOK),
                structure = buf_make(LONGEST_LOOK), preview = buf_make(LONGEST_PREVIEW),
                known = buf_make(LONGEST_LOOK);
+    struct str header;
 
-    if (mime_read_header(parts, 0, &source, &header)) {
-        imap_envelope_write(&envelope, buf_str(&header));
-        facts_write(&known, buf_str(&header));
+    if (!p->failed && mime_header(parts, 0, &source, &room, &header)) {
+        imap_envelope_write(&envelope, header);
+        facts_write(&known, header);
     }
     if (!p->failed)
         imap_structure_write(&structure, parts, n, &source, true);
@@ -108,7 +119,7 @@ static enum err describe(struct pieces *p, const struct mime_part *parts, size_t
     }
     if (known.full) /* better none: then the header itself is asked */
         buf_clear(&known);
-    buf_free(&header);
+    buf_free(&room);
     *facts = take(p->cx, &known);
     looks->parser = LOOKS_PARSER;
     looks->envelope = take(p->cx, &envelope);
