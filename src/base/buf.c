@@ -8,15 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct buf buf_make(size_t limit)
+void buf_free_memory(struct buf *b)
 {
-    return (struct buf){.limit = limit};
-}
-
-void buf_free(struct buf *b)
-{
-    if (b->p)
-        free(b->p - b->taken);
+    free(b->p - b->taken);
     *b = buf_make(b->limit);
 }
 
@@ -75,14 +69,6 @@ void buf_add(struct buf *b, struct str s)
 void buf_add_c(struct buf *b, const char *c)
 {
     buf_add(b, str_from_c(c));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-    if (b->n < b->cap && b->n < b->limit && !b->full) /* there is room: most often */
-        b->p[b->n++] = c;
-    else
-        buf_add(b, (struct str){&c, 1});
 }
 
 void buf_add_u64(struct buf *b, uint64_t v)

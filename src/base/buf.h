@@ -17,13 +17,30 @@ struct buf {
 
 #define BUF_UNLIMITED ((size_t)1 << 40) /* for what our own code writes and nobody else can lengthen */
 
-struct buf buf_make(size_t limit); /* takes no memory yet */
-void buf_free(struct buf *b);      /* and it can be used again, as if just made with the same limit */
-void buf_clear(struct buf *b);     /* empty and not full; keeps its memory */
+static inline struct buf buf_make(size_t limit) /* takes no memory yet */
+{
+    return (struct buf){.limit = limit};
+}
+void buf_free_memory(struct buf *b); /* of buf_free() alone */
+/* And it can be used again, as if just made with the same limit. */
+static inline void buf_free(struct buf *b)
+{
+    if (b->p)
+        buf_free_memory(b);
+    else
+        b->full = false;
+}
+void buf_clear(struct buf *b); /* empty and not full; keeps its memory */
 
 void buf_add(struct buf *b, struct str s);
 void buf_add_c(struct buf *b, const char *c);
-void buf_add_char(struct buf *b, char c);
+static inline void buf_add_char(struct buf *b, char c)
+{
+    if (b->n < b->cap && b->n < b->limit && !b->full) /* there is room: most often */
+        b->p[b->n++] = c;
+    else
+        buf_add(b, (struct str){&c, 1});
+}
 void buf_add_u64(struct buf *b,
                  uint64_t v); /* its digits; for what is written by the hundred thousand */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
