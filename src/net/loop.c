@@ -41,7 +41,7 @@
 
 /* An id, and what epoll keeps for us: generation (32 bits), index of the slot, and in the lowest bit which of the
  * two descriptors. Generations begin with 1, so our own descriptors can have small numbers. */
-enum { KEY_TIMER, KEY_QUEUE, KEY_END };
+enum { KEY_TIMER, KEY_QUEUE, KEY_END, KEY_NONE };
 #define KEY_SECOND ((uint64_t)1)
 #define SLOTS_IN_CHUNK 1024u
 #define MOST_CHUNKS 1024u /* a million watches */
@@ -84,6 +84,7 @@ struct loop {
 /* Of this thread: the loop it works for, and watches it has started and will run next. */
 static _Thread_local struct loop *my_loop;
 static _Thread_local struct slot *my_next;
+static _Thread_local bool my_idle_work; /* is being done */
 
 /* ---- slots */
 
@@ -244,6 +245,13 @@ static void slot_run(struct loop *l, struct slot *s)
     } while (!atomic_compare_exchange_strong(&s->word, &word, word & ~BUSY));
 }
 
+/* As soon as this thread has let go of what it does now. */
+static void start_next(struct slot *s)
+{
+    s->next = my_next;
+    my_next = s;
+}
+
 static void run_started(struct loop *l)
 {
     while (my_next) {
@@ -310,8 +318,7 @@ void watch_start(struct watch *w, unsigned what)
         queue_add(w->loop, s);
         return;
     }
-    s->next = my_next;
-    my_next = s;
+    start_next(s);
 }
 
 static void drop_descriptor(struct watch *w, size_t i)
@@ -449,15 +456,34 @@ static void take_event(struct loop *l, const struct epoll_event *ev)
         slot_run(l, s);
 }
 
+/* What idle work has woken: the thread that did it goes on with that itself, as waking another takes longer. Unless there
+ * is more such work, which only this thread knows of: then others have to be woken. */
+static void idle_work(struct loop *l)
+{
+    my_idle_work = true;
+    l->idle_work(l->idle_arg);
+    my_idle_work = false;
+    while (my_next && l->has_idle_work(l->idle_arg)) {
+        struct slot *s = my_next;
+
+        my_next = s->next;
+        queue_add(l, s);
+    }
+}
+
 /* Idle work is done only when no event is ready, and then the thread looks again. */
 static int next_event(struct loop *l, struct epoll_event *ev)
 {
-    while (l->has_idle_work && l->has_idle_work(l->idle_arg)) {
+    while (!my_next && l->has_idle_work && l->has_idle_work(l->idle_arg)) {
         int n = epoll_wait(l->epoll, ev, 1, 0);
 
         if (n)
             return n;
-        l->idle_work(l->idle_arg);
+        idle_work(l);
+    }
+    if (my_next) {
+        ev->data.u64 = KEY_NONE;
+        return 1;
     }
     return epoll_wait(l->epoll, ev, 1, pool_has_surplus(&l->pool) ? POOL_LINGER_MS : -1);
 }
@@ -479,10 +505,10 @@ static bool turn(struct loop *l)
         return false;
     if (ev.data.u64 == KEY_TIMER)
         tick(l);
-    else if (ev.data.u64 != KEY_QUEUE)
-        take_event(l, &ev);
-    else if ((s = queue_take(l)))
+    else if (ev.data.u64 == KEY_QUEUE && (s = queue_take(l)))
         slot_run(l, s);
+    else if (ev.data.u64 > KEY_NONE)
+        take_event(l, &ev);
     run_started(l);
     return true;
 }
@@ -598,6 +624,10 @@ void loop_wake(struct loop *l, struct watch_id id)
     if (id.v == 0)
         return;
     s = slot_at(l, (uint32_t)(id.v & BITS) >> 1);
-    if (slot_claim(s, GENERATION(id.v), WATCH_WOKEN))
+    if (!slot_claim(s, GENERATION(id.v), WATCH_WOKEN))
+        return;
+    if (my_idle_work && my_loop == l && !my_next)
+        start_next(s);
+    else
         queue_add(l, s);
 }

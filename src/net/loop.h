@@ -17,7 +17,8 @@ struct loop_settings {
     unsigned threads_most;  /* in all; 0: 64, which is the most */
     int64_t tick_ms;        /* how exact deadlines are; 0: 100 */
     /* Work that is best done when nothing else is ready, such as one flush for all who wait. has_idle_work() is asked
-     * often and must be cheap; idle_work() is called by a thread that then finds no event. NULL: none. */
+     * often and must be cheap; idle_work() is called by a thread that then finds no event, and does a piece of it: this
+     * thread goes on with one watch that it woke meanwhile. NULL: none. */
     bool (*has_idle_work)(void *arg);
     void (*idle_work)(void *arg);
     void *idle_arg;

@@ -209,6 +209,81 @@ static void test_deadlines(void **state)
         assert_true(alarms[i].rang >= alarms[i].due);
 }
 
+/* ---- idle work */
+
+static struct sleeper {
+    struct watch watch;
+    pthread_t first, by; /* who ran it when it was started, and when it was woken */
+} sleepers[3];
+
+static atomic_int asleep, idle_left;
+static pthread_t idled;
+
+static bool sleeper_run(struct watch *w, unsigned what)
+{
+    struct sleeper *s = (struct sleeper *)w;
+
+    if (!(what & WATCH_WOKEN)) {
+        s->first = pthread_self();
+        return true;
+    }
+    s->by = pthread_self();
+    watch_close(w);
+    if (atomic_fetch_sub(&asleep, 1) == 1)
+        loop_stop(loop, 1000000);
+    return false;
+}
+
+static bool has_idle_work(void *arg)
+{
+    (void)arg;
+    return atomic_load(&idle_left) > 0;
+}
+
+/* The first piece wakes all; any further one does nothing. */
+static void wake_sleepers(void *arg)
+{
+    int most = *(int *)arg;
+
+    if (atomic_fetch_sub(&idle_left, 1) != most)
+        return;
+    idled = pthread_self();
+    for (size_t i = 0; i < 3; i++)
+        loop_wake(loop, sleepers[i].watch.id);
+}
+
+static void idle_works(int pieces)
+{
+    struct loop_settings settings = {.threads_most = 1,
+                                     .has_idle_work = has_idle_work,
+                                     .idle_work = wake_sleepers,
+                                     .idle_arg = &pieces};
+
+    if (pieces == 1) /* others that could take it */
+        settings.threads_least = settings.threads_most = 4;
+    assert_int_equal(loop_open(&cx, &settings, &loop), OK);
+    atomic_store(&asleep, 3);
+    atomic_store(&idle_left, pieces);
+    for (size_t i = 0; i < 3; i++) {
+        sleepers[i] = (struct sleeper){.watch = watch_make(sleeper_run, -1)};
+        assert_int_equal(watch_open(&cx, loop, &sleepers[i].watch), OK);
+        watch_start(&sleepers[i].watch, 0);
+    }
+    loop_run(loop);
+    loop_close(&loop);
+}
+
+/* Whoever did it goes on with the first watch that it woke. If there is more of it, that comes first. */
+static void test_idle_work(void **state)
+{
+    (void)state;
+    idle_works(1);
+    assert_true(pthread_equal(sleepers[0].by, idled) || /* it may not have been let go of yet */
+                pthread_equal(sleepers[0].by, sleepers[0].first));
+    idle_works(3);
+    assert_int_equal(atomic_load(&asleep), 0);
+}
+
 /* ---- stopping */
 
 struct stubborn {
@@ -275,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_pool_grows_when_blocked),
         cmocka_unit_test(test_pool_has_a_most),
         cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_idle_work),
         cmocka_unit_test(test_stop_tells_twice_and_waits),
         cmocka_unit_test(test_stop_with_nothing_open),
     };

@@ -208,7 +208,7 @@ static bool has_idle_work(void *arg)
 static void do_idle_work(void *arg)
 {
     pool_blocking_begin();
-    engine_flush(arg);
+    engine_flush_once(arg);
     pool_blocking_end();
 }
 

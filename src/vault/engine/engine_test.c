@@ -9,11 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct answers {
+    size_t n;
+    enum err last;
+};
+
 struct world {
     struct test_dir dir;
     struct engine *e;
     struct cx cx;
     bool on_disk;
+    struct answers answers;
 };
 
 static const struct part fred = {PART_ACCOUNT, 7}, tom = {PART_ACCOUNT, 8},
@@ -386,11 +392,6 @@ static void test_one_flush_for_many(void **state)
     assert_true(after.commits == before.commits + 10);
 }
 
-struct answers {
-    size_t n;
-    enum err last;
-};
-
 static void note_answer(void *arg, enum err e)
 {
     struct answers *a = arg;
@@ -416,6 +417,30 @@ static void test_callbacks(void **state)
     engine_when_durable(w->e, one, note_answer, &a);
     assert_int_equal(a.n, 3); /* at once */
     assert_false(engine_flush(w->e));
+}
+
+static void commit_more(void *arg, enum err e)
+{
+    struct world *w = arg;
+
+    assert_int_equal(e, OK);
+    engine_when_durable(w->e, commit_one(w->e, &w->cx, fred, "k", "2"), note_answer, &w->answers);
+}
+
+/* Who comes while a flush is under way is left for the next one. */
+static void test_flush_once(void **state)
+{
+    struct world *w = *state;
+
+    assert_false(engine_flush_once(w->e));
+    w->answers = (struct answers){0, ERR_BUG};
+    engine_when_durable(w->e, commit_one(w->e, &w->cx, fred, "k", "1"), commit_more, w);
+    assert_true(engine_flush_once(w->e));
+    assert_int_equal(w->answers.n, 0);
+    assert_true(engine_wants_flush(w->e));
+    assert_true(engine_flush_once(w->e));
+    assert_int_equal(w->answers.n, 1);
+    assert_false(engine_wants_flush(w->e));
 }
 
 static void test_tend_flushes_what_nobody_waits_for(void **state)
@@ -619,6 +644,7 @@ int main(void)
         ON_BOTH(test_rows_of_the_directory),
         ON_BOTH(test_one_flush_for_many),
         ON_BOTH(test_callbacks),
+        ON_BOTH(test_flush_once),
         ON_BOTH(test_tend_flushes_what_nobody_waits_for),
         ON_BOTH(test_watches),
         ON(disk, test_kept_over_closing),

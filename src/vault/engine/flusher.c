@@ -272,6 +272,18 @@ bool engine_flush(struct engine *e)
     return true;
 }
 
+bool engine_flush_once(struct engine *e)
+{
+    HOLD(&e->m);
+    if (e->flushing || !somebody_waits(e))
+        return false;
+    e->flushing = true;
+    flush_round(e);
+    e->flushing = false;
+    pthread_cond_broadcast(&e->settled_cond);
+    return true;
+}
+
 bool engine_wants_flush(struct engine *e)
 {
     HOLD(&e->m);
