@@ -22,6 +22,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_sessionstart(session):
+    os.umask(0o022)  # whatever the caller's: the rooms, and nobody, read files that tests write
     if not os.access(BUILD / "posthorn", os.X_OK):
         pytest.exit(f"{BUILD}/posthorn is not built", 2)
 

@@ -371,17 +371,6 @@ enum err view_next_account(struct view *v, struct cx *cx, uint64_t after, uint64
 
 #define LOOK_AT_DISK_MS 1000
 
-static bool is_time_to_look(struct engine *e)
-{
-    int64_t now = monotonic_ms();
-    HOLD(&e->m);
-
-    if (e->room_looked_at && now - e->room_looked_at < LOOK_AT_DISK_MS)
-        return false;
-    e->room_looked_at = now;
-    return true;
-}
-
 void engine_set_reserve(struct engine *e, uint64_t disk_reserve)
 {
     HOLD(&e->m);
@@ -390,15 +379,16 @@ void engine_set_reserve(struct engine *e, uint64_t disk_reserve)
     e->room_looked_at = 0;
 }
 
+/* With the lock held while it looks: whoever asks meanwhile must not hear what was true before, which at first is nothing. */
 bool engine_has_room(struct engine *e)
 {
-    if (is_time_to_look(e)) {
-        uint64_t disk_free = e->ops->disk_free(e->backend);
-        HOLD(&e->m);
-
-        e->has_room = disk_free >= e->options.disk_reserve;
-    }
+    int64_t now = monotonic_ms();
     HOLD(&e->m);
+
+    if (!e->room_looked_at || now - e->room_looked_at >= LOOK_AT_DISK_MS) {
+        e->room_looked_at = now;
+        e->has_room = e->ops->disk_free(e->backend) >= e->options.disk_reserve;
+    }
     return e->has_room;
 }
 
