@@ -39,6 +39,9 @@ def test_accounts(server):
     assert ann["name"] == "Ann Example" and ann["quota"] == 10 * 1024 * 1024
     assert PASSWORD not in server.cli("account", "show", "ann@acompany.test", json=False)
     server.cli("account", "remove", "ann@acompany.test", json=False)
+    server.add_account("ann@acompany.test", PASSWORD, "--quota=1G")
+    assert server.cli("account", "show", "ann@acompany.test")["quota"] == 1 << 30
+    server.cli("account", "remove", "ann@acompany.test", json=False)
     assert sorted(addresses(server)) == [FRED, TOM]
 
 

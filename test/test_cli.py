@@ -33,8 +33,12 @@ def test_every_command_explains_itself(make_posthorn, command):
     (["queue"], 2, "posthorn queue retry ID"),
     (["queue", "frob"], 2, "posthorn queue retry ID"),
     (["frob"], 2, 'no command "frob"'),
+    (["domian", "list"], 2, 'no command "domian", perhaps "domain"'),
     (["--frob"], 2, 'no option "--frob"'),
     (["help", "frob"], 2, "no such command"),
+    (["help", "bakcup"], 2, 'no such command, perhaps "backup"'),
+    (["account", "add", FRED, "--quota=lots"], 2, "--quota: expected a size"),
+    (["account", "add", FRED, "--password-stdin=x"], 2, "--password-stdin takes no value"),
     (["account", "add"], 2, "usage: posthorn account add ADDRESS"),
     (["account", "list", "--frob"], 2, "unknown option --frob"),
     (["account", "add", FRED, "--name"], 2, "--name needs a value"),
@@ -48,6 +52,19 @@ def test_help_and_wrong_usage(make_posthorn, arguments, status, says):
     text, silent = (result.stderr, result.stdout) if status else (result.stdout, result.stderr)
     assert says in text and not silent
     assert arguments in (["--help"], ["help", "settings"]) or len(text.splitlines()) < 10, "to the point"
+
+
+def test_help_fits_a_terminal(make_posthorn):
+    for words in (["help"], ["help", "settings"]):
+        for line in make_posthorn().run(*words).stdout.splitlines():
+            assert len(line) <= 80 or line.startswith("posthorn "), line
+
+
+@pytest.mark.root
+def test_whose_the_control_socket_is(posthorn):
+    result = subprocess.run(["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", BUILD / "posthorn", "status"],
+                            env=posthorn._environment(), capture_output=True, text=True)
+    assert result.returncode == 1 and "for root and the group posthorn" in result.stderr
 
 
 def test_options_of_all_commands_may_stand_behind(make_posthorn):
@@ -93,7 +110,7 @@ def test_check_config_says_what_serve_would_say(make_posthorn):
 def test_check_config_reads_the_files_that_are_named(make_posthorn):
     server = make_posthorn(settings='relay { host = "a.test:587" user = "x" password-file = "/nonexistent/pw" }')
     result = server.run("check-config")
-    assert result.returncode == 1 and "/nonexistent/pw: No such file" in result.stderr
+    assert result.returncode == 1 and 'relay password-file "/nonexistent/pw": No such file' in result.stderr
 
 
 @pytest.mark.parametrize("settings, validated, why", [
@@ -110,9 +127,16 @@ def test_check_config_says_whether_the_dns_is_validated(make_posthorn, tmp_path,
     assert told["dns_validated"] is validated and why in told["dns_why"]
 
 
+@pytest.mark.root
+def test_check_config_looks_at_the_data_directory(make_posthorn):
+    server = make_posthorn()
+    server.data_dir.touch()
+    assert "is not a directory" in server.run("check-config").stderr
+
+
 def test_check_config_looks_at_the_trust_anchor(make_posthorn):
     result = make_posthorn(settings='dns { servers = {"127.0.0.1@9"} trust-anchor = "/nonexistent/anchor" }').run("check-config")
-    assert result.returncode == 1 and "/nonexistent/anchor: No such file" in result.stderr
+    assert result.returncode == 1 and 'dns trust-anchor "/nonexistent/anchor": No such file' in result.stderr
 
 
 # posthorn status, as a monitor calls it: 0 is well, 1 wakes somebody, who reads why

@@ -94,7 +94,7 @@ def test_trace(server, fake_smtp, what):
     other.wait_message()
     server.wait_until(lambda: len(server.cli("queue", "list")) == 1, "one entry left")
     text = server.cli("trace", what(entry), json=False)
-    assert FRED in text and ANN in text
+    assert FRED in text and ANN in text and "<<" not in text
     assert text.index("127.0.0.11") >= 0
     rows = server.cli("trace", what(entry))
     assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)

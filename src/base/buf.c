@@ -116,3 +116,28 @@ void buf_take(struct buf *b, size_t n)
     if (b->n == 0)
         move_to_front(b);
 }
+
+#define COLUMNS_OF_TERMINAL 80
+
+void buf_add_paragraph(struct buf *b, struct str text, size_t indent)
+{
+    size_t column = 0;
+    struct str word;
+
+    while (text.n) {
+        if (!take_until(&text, ' ', &word)) {
+            word = text;
+            text = STR_NONE;
+        }
+        if (column == 0 || column + 1 + str_columns(word) > COLUMNS_OF_TERMINAL) {
+            buf_printf(b, "%s%*s", column ? "\n" : "", (int)indent, "");
+            column = indent;
+        } else {
+            buf_add_char(b, ' ');
+            column++;
+        }
+        buf_add(b, word);
+        column += str_columns(word);
+    }
+    buf_add_char(b, '\n');
+}

@@ -48,6 +48,8 @@ char *buf_reserve(struct buf *b,
                   size_t n); /* room for n bytes behind the last; NULL and full if beyond limit */
 void buf_grew(struct buf *b, size_t n); /* so many were written into what was reserved */
 void buf_take(struct buf *b, size_t n); /* forget the first n bytes */
+/* For people, whose terminal has 80 columns: words in lines that begin with `indent` blanks, and a newline at the end. */
+void buf_add_paragraph(struct buf *b, struct str text, size_t indent);
 
 static inline struct str buf_str(const struct buf *b)
 {

@@ -193,3 +193,12 @@ bool parse_u32(struct str s, uint32_t *out)
     *out = (uint32_t)v;
     return true;
 }
+
+size_t str_columns(struct str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}

@@ -96,5 +96,6 @@ static inline char to_upper(char c)
     return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
 }
 
-bool is_utf8(struct str s);  /* well-formed RFC 3629: no surrogates, no overlong forms */
-bool is_ascii(struct str s); /* no byte above 127 */
+size_t str_columns(struct str s); /* how many characters: UTF-8's continuation bytes take no column */
+bool is_utf8(struct str s);       /* well-formed RFC 3629: no surrogates, no overlong forms */
+bool is_ascii(struct str s);      /* no byte above 127 */

@@ -23,37 +23,13 @@ static void add_kind(struct buf *out, const struct setting *s)
         buf_printf(out, "; default: %s", s->standard);
 }
 
-#define WIDTH 96
 #define INDENT 8
-
-static void add_indented(struct buf *out, struct str text, size_t indent)
-{
-    size_t column = 0;
-    struct str word;
-
-    while (text.n) {
-        if (!take_until(&text, ' ', &word)) {
-            word = text;
-            text = STR_NONE;
-        }
-        if (column == 0 || column + 1 + word.n > WIDTH) {
-            buf_printf(out, "%s%*s", column ? "\n" : "", (int)indent, "");
-            column = indent;
-        } else {
-            buf_add_char(out, ' ');
-            column++;
-        }
-        buf_add(out, word);
-        column += word.n;
-    }
-    buf_add_char(out, '\n');
-}
 
 static void text_block(struct buf *out, const struct block *b)
 {
     buf_printf(out, "\n%s%s%s { … }%s\n", b->name, b->title[0] ? " " : "", b->title,
                b->count_offset ? "   (may stand several times)" : "");
-    add_indented(out, str_from_c(b->manual), INDENT / 2);
+    buf_add_paragraph(out, str_from_c(b->manual), INDENT / 2);
 }
 
 static void text_setting(struct buf *out, const struct setting *s)
@@ -63,7 +39,7 @@ static void text_setting(struct buf *out, const struct setting *s)
     buf_printf(out, "\n%*s%s  (", (int)indent, "", s->name);
     add_kind(out, s);
     buf_add_c(out, ")\n");
-    add_indented(out, str_from_c(s->manual), indent + INDENT / 2);
+    buf_add_paragraph(out, str_from_c(s->manual), indent + INDENT / 2);
 }
 
 /* In roff a hyphen is written \- to stay one, a backslash \e, and a line must not begin with a dot or a quote. */
@@ -110,8 +86,10 @@ void config_manual_text(struct buf *out)
 {
     static const struct form form = {text_block, text_setting};
 
-    buf_add_c(out, "Durations take s m h d, sizes K M G. A list is {\"one\", \"two\"}. A comment "
-                   "begins with #.\n");
+    buf_add_paragraph(out,
+                      S("Durations take s m h d, sizes K M G. A list is {\"one\", \"two\"}. A comment "
+                        "begins with #."),
+                      0);
     add_all(out, &form);
 }
 

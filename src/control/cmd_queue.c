@@ -223,22 +223,33 @@ static const char *text_of(const json_t *row, const char *key)
     return text ? text : "";
 }
 
-/* One line an event; who sent it is said once for each message. */
+/* The id of a message, without the number of its queue entry. */
+static struct str message_of(const json_t *row)
+{
+    struct str id = str_from_c(text_of(row, "id")), message;
+
+    return take_until(&id, '.', &message) ? message : id;
+}
+
+/* One line an event; who sent it is said once for each message, and where it is another, such as a report's. */
 static void print_story(const json_t *rows, bool more)
 {
     const char *last_from = NULL;
+    struct str last = STR_NONE;
     size_t i;
     json_t *row;
 
     json_array_foreach(rows, i, row)
     {
         const char *from = text_of(row, "from"), *text = text_of(row, "text");
-        bool says_from = !last_from || strcmp(from, last_from) != 0;
+        bool says_from = !last_from || !str_same(message_of(row), last) || strcmp(from, last_from) != 0;
 
         printf("%s  %s  %s %s%s%s%s%s%s\n", text_of(row, "time"), text_of(row, "id"),
                text_of(row, "words"), text_of(row, "to"), says_from ? ", from <" : "",
-               says_from ? from : "", says_from ? ">" : "", *text ? ": " : "", text);
+               says_from && strcmp(from, "<>") != 0 ? from : "", says_from ? ">" : "",
+               *text ? ": " : "", text);
         last_from = from;
+        last = message_of(row);
     }
     if (more)
         puts("… and more: ask for one of the ids");

@@ -5,9 +5,11 @@
 #include "control/certificates.h"
 #include "control/operator.h"
 #include "control/room.h"
+#include "control/spelling.h"
 #include "control/supervisor.h"
 #include "gate/dns.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +104,16 @@ static json_t *command_object(const struct command *c)
     return json_pack("{s:s, s:s, s:s}", "command", c->words, "usage", c->usage, "help", c->help);
 }
 
+static enum err no_such_command(struct operator* op)
+{
+    const char *nearest = nearest_command(op->argv[0]);
+    char why[80];
+
+    snprintf(why, sizeof(why), "there is no such command%s%s%s", nearest ? ", perhaps \"" : "",
+             nearest ? nearest : "", nearest ? "\"" : "");
+    return usage_error(op, why);
+}
+
 /* "help account" explains every command that begins so. */
 enum err cmd_help(struct operator* op)
 {
@@ -114,11 +126,13 @@ enum err cmd_help(struct operator* op)
             const struct command *c = &commands[i];
 
             json_array_append_new(rows, command_object(c));
-            if (!op->json)
-                printf("posthorn %s%s%s\n    %s\n", c->words, *c->usage ? " " : "", c->usage, c->help);
+            if (!op->json) {
+                printf("posthorn %s%s%s\n", c->words, *c->usage ? " " : "", c->usage);
+                print_help(c);
+            }
         }
     if (json_array_size(rows) == 0)
-        return usage_error(op, "there is no such command");
+        return no_such_command(op);
     return print_json_of(op, json_incref(rows));
 }
 
@@ -158,7 +172,10 @@ static enum err judge_status(struct operator* op, const struct status_reply *r)
     if (!r->store_open)
         return fail(&op->cx, ERR_STORE, "the store cannot be written at the moment");
     if (!r->has_room)
-        return fail(&op->cx, ERR_NO_SPACE, "the disk is full: no new mail is accepted");
+        return fail(&op->cx, ERR_NO_SPACE,
+                    "the disk is full, but for the setting disk-reserve (%" PRIu64
+                    " MB): no new mail is accepted",
+                    op->settings.config->limits.disk_reserve >> 20);
     if (r->damaged)
         return fail(
             &op->cx, ERR_DAMAGED,

@@ -16,14 +16,17 @@ const struct command commands[] = {
     {"domain list", "", NULL, 0, 0, cmd_domain_list, "List the domains."},
     {"account add", "ADDRESS [--password-stdin] [--name TEXT] [--quota SIZE] [--internal-only]",
      " --password-stdin --name= --quota= --internal-only ", 1, 1, cmd_account_add,
-     "Make an account. The password is asked for on the terminal, or is the first line of standard "
-     "input."},
+     "Make an account. The password is asked for on the terminal; with --password-stdin it is the "
+     "first "
+     "line of standard input; without either the account has none until \"posthorn account password\". "
+     "--internal-only: it exchanges mail with this server's domains only."},
     {"account list", "", NULL, 0, 0, cmd_account_list, "List the accounts."},
     {"account show", "ADDRESS", NULL, 1, 1, cmd_account_show, "Show one account."},
     {"account remove", "ADDRESS", NULL, 1, 1, cmd_account_remove,
      "Remove an account and all of its mail."},
     {"account password", "ADDRESS [--password-stdin]", " --password-stdin ", 1, 1, cmd_account_password,
-     "Give an account a new password."},
+     "Give an account a new password, asked for on the terminal or, with --password-stdin, the first "
+     "line of standard input."},
     {"account suspend", "ADDRESS", NULL, 1, 1, cmd_account_suspend,
      "End the account's sessions at once and let it sign on no more; its mail is still accepted."},
     {"account resume", "ADDRESS", NULL, 1, 1, cmd_account_resume, "Undo a suspension."},

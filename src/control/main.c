@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "control/operator.h"
 #include "control/sendmail.h"
+#include "control/spelling.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -130,19 +131,23 @@ static bool take_global(struct operator* op, int *argc, char ***argv)
 
 static enum err take_option(struct operator* op, int *argc, char ***argv)
 {
-    char *word = **argv;
+    char *word = **argv, *end;
     bool has_value;
 
     if (!strcmp(word, "--config")) /* else take_global() had taken it */
         return fail(&op->cx, ERR_BAD_VALUE, "--config needs a file");
+    if ((end = strchr(word, '='))) /* --quota=2G */
+        *end = '\0';
     if (!knows_option(op->command, word, &has_value) || op->option_count == MOST_OPTIONS_GIVEN)
         return fail(&op->cx, ERR_BAD_VALUE, "unknown option %s", word);
-    if (has_value && *argc == 1)
+    if (has_value && !end && *argc == 1)
         return fail(&op->cx, ERR_BAD_VALUE, "%s needs a value", word);
+    if (!has_value && end)
+        return fail(&op->cx, ERR_BAD_VALUE, "%s takes no value", word);
     op->options[op->option_count].name = word;
-    op->options[op->option_count++].value = has_value ? (*argv)[1] : "";
-    *argc -= 1 + has_value;
-    *argv += 1 + has_value;
+    op->options[op->option_count++].value = end ? end + 1 : has_value ? (*argv)[1] : "";
+    *argc -= 1 + (has_value && !end);
+    *argv += 1 + (has_value && !end);
     return OK;
 }
 
@@ -234,6 +239,15 @@ static bool is_help(const char *word)
     return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
+static void print_unknown(const char *word)
+{
+    const char *nearest = nearest_command(word);
+
+    fprintf(stderr, "posthorn: there is no %s \"%s\", %s%s%ssee \"posthorn help\"\n",
+            word[0] == '-' ? "option" : "command", word, nearest ? "perhaps \"" : "",
+            nearest ? nearest : "", nearest ? "\": " : "");
+}
+
 static int no_command(int argc, char **argv)
 {
     if (argc == 0) {
@@ -246,8 +260,7 @@ static int no_command(int argc, char **argv)
         if (!strcmp(argv[0], "--config"))
             fputs("posthorn: --config needs a file\n", stderr);
         else
-            fprintf(stderr, "posthorn: there is no %s \"%s\", see \"posthorn help\"\n",
-                    argv[0][0] == '-' ? "option" : "command", argv[0]);
+            print_unknown(argv[0]);
     }
     return EXIT_USAGE;
 }
@@ -277,7 +290,8 @@ static int run_command(struct operator* op)
     for (int i = 0; i < op->argc; i++)
         if (is_help(op->argv[i])) {
             print_command(stdout, "usage: ", op->command);
-            printf("\n    %s\n", op->command->help);
+            putchar('\n');
+            print_help(op->command);
             return EXIT_DONE;
         }
     return run(op);

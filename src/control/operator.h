@@ -78,6 +78,9 @@ void print_object(struct operator* op, const json_t *object, const struct column
                   size_t count);
 #define COLUMNS(c) (c), sizeof(c) / sizeof(*(c))
 
+/* What a command is for, in lines that fit a terminal. */
+void print_help(const struct command *c);
+
 /* Bytes as JSON text; what is not UTF-8 in it is replaced. A time is written as RFC 3339, 0 as null. */
 json_t *json_text(struct str s);
 json_t *json_time(uint64_t ms);

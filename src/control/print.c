@@ -46,12 +46,13 @@ static void add_size(struct buf *out, uint64_t bytes)
         buf_printf(out, v < 10 ? "%.1f%c" : "%.0f%c", v, units[unit]);
 }
 
-/* "2026-11-22T04:15:05.123Z" as "2026-11-22 04:15:05". */
+/* "2026-11-22T04:15:05.123Z" as "2026-11-22 04:15:05Z": as in the log, in UTC. */
 static void add_time(struct buf *out, struct str text)
 {
     buf_add(out, str_upto(text, 10));
     buf_add_char(out, ' ');
     buf_add(out, str_upto(str_from(text, 11), 8));
+    buf_add_char(out, 'Z');
 }
 
 /* What strangers chose must not move the cursor of whoever reads it. */
@@ -86,19 +87,9 @@ static void add_value(struct buf *out, const json_t *value, enum column_kind kin
         buf_add_char(out, '-');
 }
 
-/* How many columns of a terminal: UTF-8's continuation bytes take none. */
-static size_t width(struct str s)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static void print_cell(struct str text, size_t wide, bool last)
 {
-    printf("%.*s%*s", STR_ARG(text), last ? 0 : (int)(wide - width(text) + 2), "");
+    printf("%.*s%*s", STR_ARG(text), last ? 0 : (int)(wide - str_columns(text) + 2), "");
     if (last)
         putchar('\n');
 }
@@ -106,7 +97,7 @@ static void print_cell(struct str text, size_t wide, bool last)
 static size_t column_width(const json_t *rows, const struct column *c)
 {
     scoped(buf_free) struct buf cell = buf_make(BUF_UNLIMITED);
-    size_t widest = width(str_from_c(c->heading)), i;
+    size_t widest = str_columns(str_from_c(c->heading)), i;
     json_t *row;
 
     json_array_foreach(rows, i, row)
@@ -115,7 +106,7 @@ static size_t column_width(const json_t *rows, const struct column *c)
 
         buf_clear(&cell);
         add_value(&cell, json_object_get(row, c->key), c->kind);
-        w = width(buf_str(&cell));
+        w = str_columns(buf_str(&cell));
         widest = w > widest ? w : widest;
     }
     return widest;
@@ -173,4 +164,12 @@ void print_object(struct operator* op, const json_t *object, const struct column
         print_cell(str_from_c(columns[c].heading), widest, false);
         print_cell(buf_str(&cell), 0, true);
     }
+}
+
+void print_help(const struct command *c)
+{
+    scoped(buf_free) struct buf text = buf_make(BUF_UNLIMITED);
+
+    buf_add_paragraph(&text, str_from_c(c->help), 4);
+    fwrite(text.p, 1, text.n, stdout);
 }

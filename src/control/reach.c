@@ -32,7 +32,10 @@ static enum err connect_to(struct cx *cx, const struct sockaddr_un *to, socklen_
         close_fd(&fd);
         if (error == ENOENT || error == ECONNREFUSED)
             return fail(cx, ERR_VAULT_AWAY, "no server is running (%s)", name);
-        return fail(cx, error == EACCES ? ERR_DENIED : ERR_SYSTEM, "%s: %s", name, strerror(error));
+        if (error == EACCES)
+            return fail(cx, ERR_DENIED, "%s: %s (it is for root and the group %s)", name,
+                        strerror(error), CONTROL_GROUP);
+        return fail(cx, ERR_SYSTEM, "%s: %s", name, strerror(error));
     }
     client = rpc_client_new(fd, 1);
     rpc_use(client);
