@@ -432,7 +432,7 @@ bool parse_imap_search(struct imap_parse *p, struct str args, struct imap_search
 bool parse_imap_filter(struct imap_parse *p, struct str text, struct imap_search *out)
 {
     *out = (struct imap_search){0};
-    return take_search_program(p, text, out);
+    return take_program(p, text, out);
 }
 
 /* search-criteria = charset 1*(SP search-key) */

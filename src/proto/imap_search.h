@@ -103,7 +103,7 @@ struct imap_search {
     uint32_t needs;          /* IMAP_NEEDS_… */
 };
 bool parse_imap_search(struct imap_parse *p, struct str args, struct imap_search *out);
-/* The same, but the text of a filter: search-criteria and nothing else (RFC 5466 §3.1), maybe with CHARSET. */
+/* The same, but the text of a filter: search-criteria in UTF-8 and nothing else (RFC 5466 §4). */
 bool parse_imap_filter(struct imap_parse *p, struct str text, struct imap_search *out);
 
 /* SORT (RFC 5256 §3, RFC 5957) */

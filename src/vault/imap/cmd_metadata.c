@@ -2,6 +2,7 @@
 #include "vault/imap/commands.h"
 
 #include "base/arena.h"
+#include "proto/imap_search.h"
 #include "vault/imap/mailbox_answers.h"
 #include "vault/store/folders_edit.h"
 #include "vault/store/metadata.h"
@@ -215,6 +216,18 @@ static bool read_special_use(struct imap *i, const struct place *p, struct str v
     return i->run.cond[0] == 'O';
 }
 
+/* RFC 5466 §3.2: what is stored as a filter is a whole search program. */
+static bool are_filters_right(struct imap *i, const struct imap_set_metadata *a)
+{
+    struct imap_search s;
+
+    for (size_t k = 0; k < a->count; k++)
+        if (!a->mailbox.n && str_starts(a->values[k].entry, S("/private/filters/values/")) &&
+            a->values[k].value.p && !parse_imap_filter(imap_parsing(i), a->values[k].value, &s))
+            return false;
+    return true;
+}
+
 static enum err answer(struct imap *i, enum err e)
 {
     if (e == ERR_TOO_BIG) {
@@ -240,6 +253,8 @@ enum err cmd_setmetadata(struct imap *i, const struct imap_command *c)
         return reply_no(i, "NOPERM", "what is shared by all is the postmaster's to write");
     if (!find(i, a.mailbox, rights_for(&a), &p, &e))
         return e;
+    if (!are_filters_right(i, &a))
+        return reply_no(i, "CANNOT", "a filter is a search program");
     values = arena_array(i->arena, struct metadata, a.count);
     for (size_t k = 0; k < a.count; k++) {
         if (!p.at.mailbox.v || !str_same(a.values[k].entry, SPECIAL_USE))

@@ -47,6 +47,7 @@ struct searching {
     struct imap_set cut;          /* … if it is because they are too many (RFC 9738) */
     struct scope_list places;     /* ESEARCH: those still to be searched */
     size_t place;
+    struct arena *room; /* … and what is needed of one of them at a time; else NULL */
 };
 
 static void search_end(void *state)
@@ -55,6 +56,8 @@ static void search_end(void *state)
 
     roster_drop(&x->roster);
     buf_free(&x->answer);
+    arena_free(x->room);
+    x->room = NULL;
 }
 
 /* ---- giving the answer out ---- */
@@ -392,7 +395,7 @@ static size_t sets_of(struct imap *i, const struct imap_key *program, struct ima
         const struct imap_range *r = in->set.ranges;
 
         if (key == in && (key->kind == IMAP_KEY_SEQUENCE || key->kind == IMAP_KEY_UID))
-            n += selected_set(i, &key->set, key->kind == IMAP_KEY_UID, &sets[n]);
+            sets[n++] = selected_meant(i, &key->set, key->kind == IMAP_KEY_UID);
         else if (in->kind == IMAP_KEY_UID && in->set.count == 1 && r->first == 1) /* UIDAFTER */
             sets[n++] = one_range(i, (uint64_t)r->last + 1, UINT32_MAX);
         else if (in->kind == IMAP_KEY_UID && in->set.count == 1 &&
@@ -421,15 +424,32 @@ static bool keep_limit(struct imap *i, struct searching *x, enum err *e)
     return true;
 }
 
+/* What the program, or a filter in it, asks for. False: the reply is set. */
+static bool meet_needs(struct imap *i, struct searching *x, uint32_t needs)
+{
+    i->run.numbers |= (needs & IMAP_NEEDS_SEQUENCE) != 0;
+    if (i->run.numbers && imap_is_uidonly(i)) {
+        reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more");
+        return false;
+    }
+    if (needs & IMAP_NEEDS_MODSEQ) {
+        imap_enable(i, IMAP_ENABLE_CONDSTORE);
+        x->result.with_modseq = true;
+    }
+    return true;
+}
+
 static enum err walk_selected(struct imap *i, struct searching *x)
 {
     enum err e = selected_roster(i, &x->roster);
 
     if (e)
         return refused(i, x, e);
-    x->scope = (struct match_scope){.at = i->selected->at, .roster = x->roster, .selected = true};
+    x->scope = (struct match_scope){
+        .arena = i->arena, .at = i->selected->at, .roster = x->roster, .selected = true};
     x->numbers = numbers_of(i, x->roster);
-    if (!match_make(i, &x->search, &x->scope, &x->match, &e))
+    if (!match_make(i, &x->search, &x->scope, &x->match, &e) ||
+        (!x->context && !meet_needs(i, x, match_needs(x->match))))
         return refused(i, x, e);
     begin_walk(i, x);
     return OK;
@@ -441,15 +461,10 @@ static enum err search_selected(struct imap *i, struct searching *x)
 
     x->result.returns = x->search.returns;
     x->result.esearch = x->search.returns.given || (x->result.kind == RESULT_SEARCH && imap_is_rev2(i));
-    i->run.numbers = x->search.needs & IMAP_NEEDS_SEQUENCE;
-    if (i->run.numbers && imap_is_uidonly(i))
-        return refused(i, x, reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more"));
+    if (!meet_needs(i, x, x->search.needs))
+        return refused(i, x, OK);
     if (x->result.returns.options & IMAP_RETURN_UPDATE && context_has_tag(i, x->result.tag))
         return refused(i, x, reply_bad(i, "this tag is in use for updates"));
-    if (x->search.needs & IMAP_NEEDS_MODSEQ) {
-        imap_enable(i, IMAP_ENABLE_CONDSTORE);
-        x->result.with_modseq = true;
-    }
     if (!keep_limit(i, x, &e))
         return refused(i, x, e);
     return walk_selected(i, x);
@@ -512,10 +527,13 @@ static enum err next_place(struct imap *i, void *state, bool *done)
 {
     struct searching *x = state;
     const struct scope_place *p = &x->places.v[x->place++];
+    const struct selected *s = i->selected;
     enum err e;
 
     buf_clear(&x->answer);
     x->said = 0;
+    arena_reset(x->room);
+    x->hunted = NULL;
     x->result.mailbox = p->name;
     e = roster_get(i->s->store, &i->s->cx, p->at.account, p->at.mailbox, &x->roster);
     if (e == ERR_NOT_FOUND) { /* it has gone meanwhile */
@@ -523,10 +541,19 @@ static enum err next_place(struct imap *i, void *state, bool *done)
             *done = true;
         return OK;
     }
-    x->scope = (struct match_scope){.at = p->at, .roster = x->roster};
-    if (!e && !match_make(i, &x->search, &x->scope, &x->match, &e))
+    if (e)
+        return e;
+    x->scope = (struct match_scope){.arena = x->room,
+                                    .at = p->at,
+                                    .roster = x->roster,
+                                    .selected = s && s->at.account.v == p->at.account.v &&
+                                                s->at.mailbox.v == p->at.mailbox.v};
+    if (x->scope.selected)
+        x->numbers = numbers_of(i, x->roster);
+    if (!match_make(i, &x->search, &x->scope, &x->match, &e) ||
+        !meet_needs(i, x, match_needs(x->match)))
         *done = !e;
-    else if (!e)
+    else
         begin_walk(i, x);
     return e;
 }
@@ -534,6 +561,24 @@ static enum err next_place(struct imap *i, void *state, bool *done)
 static bool is_only_selected(const struct imap_esearch *a)
 {
     return !a->source_count || (a->source_count == 1 && a->sources[0].kind == IMAP_FILTER_SELECTED);
+}
+
+/* RFC 7377 §2.2. False: the BAD is said. */
+static bool may_esearch(struct imap *i, struct searching *x, const struct imap_esearch *a)
+{
+    uint32_t options = a->search.returns.options;
+
+    if (options & IMAP_RETURN_SAVE && !is_only_selected(a))
+        reply_bad(i, "SAVE is for the selected mailbox alone");
+    else if (a->search.needs & IMAP_NEEDS_SAVED && !is_only_selected(a))
+        reply_bad(i, "\"$\" means messages of the selected mailbox alone");
+    else if (options & IMAP_RETURN_UPDATE && !i->selected)
+        reply_bad(i, "select a mailbox first");
+    else if (options & IMAP_RETURN_UPDATE && context_has_tag(i, x->result.tag))
+        reply_bad(i, "this tag is in use for updates");
+    else
+        return meet_needs(i, x, a->search.needs);
+    return false;
 }
 
 enum err cmd_esearch(struct imap *i, const struct imap_command *c)
@@ -547,8 +592,9 @@ enum err cmd_esearch(struct imap *i, const struct imap_command *c)
     x->search = a.search;
     x->result.uid = x->result.esearch = x->result.over_mailboxes = true;
     x->result.returns = a.search.returns;
-    if (a.search.returns.options & IMAP_RETURN_SAVE && !is_only_selected(&a))
-        return give_up(x, reply_bad(i, "SAVE is for the selected mailbox alone"));
+    x->result.arena = x->room = arena_new(0);
+    if (!may_esearch(i, x, &a))
+        return give_up(x, OK);
     if (a.search.returns.options & IMAP_RETURN_UPDATE) /* RFC 5267 §4.3.1 */
         buf_printf(&i->s->out, "* NO [NOUPDATE \"%.*s\"] not with this command\r\n", STR_ARG(c->tag));
     if (!scope_find(i, a.sources, a.source_count, &x->places, &e))

@@ -320,13 +320,13 @@ static const struct imap_key *with_uids(struct imap *i, struct arena *a, const s
                                         size_t n)
 {
     struct imap_key *copy = arena_array(a, struct imap_key, n);
-    struct imap_set uids;
 
     for (size_t k = 0; k < n; k++) {
         copy[k] = keys[k];
         if (keys[k].kind == IMAP_KEY_SEQUENCE || (keys[k].kind == IMAP_KEY_UID && keys[k].set.saved)) {
-            if (selected_set(i, &keys[k].set, keys[k].kind == IMAP_KEY_UID, &uids))
-                copy[k].set = imap_set_copy(a, &uids);
+            struct imap_set uids = selected_meant(i, &keys[k].set, keys[k].kind == IMAP_KEY_UID);
+
+            copy[k].set = imap_set_copy(a, &uids);
             copy[k].kind = IMAP_KEY_UID;
         }
         if (keys[k].key_count)

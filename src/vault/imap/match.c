@@ -16,7 +16,10 @@
 #include <stdlib.h>
 
 #define DAY_MS ((int64_t)86400 * 1000)
+/* Of the filters of one search (RFC 5466): inside each other, and of all that is inserted in their place. */
 #define FILTERS_INSIDE_MOST 10
+#define FILTER_KEYS_MOST IMAP_SEARCH_KEYS_MAX
+#define FILTER_BYTES_MOST ((size_t)256 * 1024)
 
 /* A key that is ready. */
 struct node {
@@ -37,6 +40,7 @@ struct node {
 struct match {
     struct match_scope scope;
     struct imap_set recent;
+    uint32_t needs;
     struct node *root;
     bool knows_candidates;
     const uint64_t *may; /* the messages that may fit, likewise */
@@ -49,12 +53,13 @@ struct making {
     struct match *m;
     const struct charset *charset;
     unsigned filters; /* inside each other */
+    size_t filter_keys, filter_bytes;
     enum err e;
 };
 
 static struct node *new_node(struct making *k, enum imap_key_kind kind, enum match_cost cost)
 {
-    struct node *n = arena_alloc(k->i->arena, sizeof(*n));
+    struct node *n = arena_alloc(k->m->scope.arena, sizeof(*n));
 
     n->kind = kind;
     n->cost = cost;
@@ -71,7 +76,7 @@ static struct str folded(struct making *k, struct str text)
     buf_add(&utf8, charset_decode(&d, text, &room));
     buf_add(&utf8, charset_end(&d, &room));
     casemap(&fold, buf_str(&utf8));
-    out = str_copy(k->i->arena, buf_str(&fold));
+    out = str_copy(k->m->scope.arena, buf_str(&fold));
     buf_free(&utf8);
     buf_free(&fold);
     buf_free(&room);
@@ -100,7 +105,7 @@ static struct node *make_group(struct making *k, const struct imap_key *key)
     struct node *n = new_node(k, key->kind, MATCH_PICTURE);
 
     n->count = key->key_count;
-    n->children = arena_array(k->i->arena, struct node *, n->count);
+    n->children = arena_array(k->m->scope.arena, struct node *, n->count);
     for (size_t c = 0; c < n->count; c++)
         if (!(n->children[c] = make(k, &key->keys[c])))
             return NULL;
@@ -108,18 +113,31 @@ static struct node *make_group(struct making *k, const struct imap_key *key)
     return n;
 }
 
+/* What is not selected is numbered as a SELECT would find it. */
+static struct imap_set numbered(const struct match_scope *scope, const struct imap_set *set)
+{
+    struct known *all = known_of(scope->roster);
+    struct imap_set numbers = imap_set_resolve(scope->arena, set, known_count(all), true), uids;
+
+    uids = known_uids_of(scope->arena, all, &numbers);
+    known_drop(&all);
+    return uids;
+}
+
 static struct node *make_set(struct making *k, const struct imap_key *key)
 {
+    const struct match_scope *scope = &k->m->scope;
     struct node *n = new_node(k, IMAP_KEY_UID, MATCH_PICTURE);
-    uint32_t last = roster_counts(k->m->scope.roster)->uid_next - 1;
 
-    if (k->m->scope.selected)
-        return selected_set(k->i, &key->set, key->kind == IMAP_KEY_UID, &n->set) ? n : NULL;
-    if (key->kind == IMAP_KEY_SEQUENCE || key->set.saved) {
-        reply_bad(k->i, "message numbers mean nothing over several mailboxes");
-        return NULL;
-    }
-    n->set = imap_set_resolve(k->i->arena, &key->set, last, false);
+    if (scope->selected)
+        n->set = selected_meant(k->i, &key->set, key->kind == IMAP_KEY_UID);
+    else if (key->set.saved)
+        n->set = (struct imap_set){0}; /* these are messages of another mailbox */
+    else if (key->kind == IMAP_KEY_UID)
+        n->set = imap_set_resolve(scope->arena, &key->set, roster_counts(scope->roster)->uid_next - 1,
+                                  false);
+    else
+        n->set = numbered(scope, &key->set);
     return n;
 }
 
@@ -162,7 +180,7 @@ static struct node *make_fuzzy(struct making *k, const struct imap_key *key, str
                 *words = new_node(k, IMAP_KEY_AND, MATCH_PICTURE);
     struct str rest = needle, word;
 
-    words->children = arena_array(k->i->arena, struct node *, needle.n / 2 + 1);
+    words->children = arena_array(k->m->scope.arena, struct node *, needle.n / 2 + 1);
     while (rest.n) {
         if (!take_until(&rest, ' ', &word)) {
             word = rest;
@@ -173,7 +191,7 @@ static struct node *make_fuzzy(struct making *k, const struct imap_key *key, str
     }
     settle_children(words);
     n->either = true;
-    n->children = arena_array(k->i->arena, struct node *, 2);
+    n->children = arena_array(k->m->scope.arena, struct node *, 2);
     n->count = 2;
     n->children[0] = make_text(k, key, needle);
     n->children[1] = words;
@@ -188,63 +206,72 @@ static struct node *make_texts(struct making *k, const struct imap_key *key)
     return key->fuzzy && needle.n ? make_fuzzy(k, key, needle) : make_text(k, key, needle);
 }
 
-/* RFC 5466 §3.1: the value of an annotation of the server, one's own before everybody's. */
+/* RFC 5466 §3.1: the value of an annotation of the server, one's own before everybody's. False: there is none, or it is
+ * more than may be. */
 static bool find_filter(struct making *k, struct str name, struct str *value)
 {
-    struct buf own = buf_make(2000), all = buf_make(2000);
-    struct metadata *list;
+    static const struct str where[] = {S("/private/filters/values/"), S("/shared/filters/values/")};
+    struct buf entry = buf_make(2000);
+    struct account_id who = k->i->s->who.account;
     struct view *v;
-    size_t n = 0;
+    bool found = false;
 
-    *value = STR_NONE;
-    buf_add(&own, S("/private/filters/values/"));
-    buf_add(&all, S("/shared/filters/values/"));
-    buf_add(&own, str_lower(k->i->arena, name));
-    buf_add(&all, str_lower(k->i->arena, name));
     k->e = imap_view(k->i, &v);
-    if (!k->e)
-        k->e = metadata_list(v, &k->i->s->cx, k->i->s->who.account, (struct mailbox_id){0},
-                             k->i->s->who.account, &list, &n);
-    for (size_t at = 0; at < n && !k->e; at++)
-        if (str_same(list[at].entry, buf_str(&own)) ||
-            (!value->p && str_same(list[at].entry, buf_str(&all))))
-            *value = str_copy(k->i->arena, list[at].value);
-    buf_free(&own);
-    buf_free(&all);
-    return value->p;
+    for (size_t at = 0; at < 2 && !k->e && !found; at++) {
+        buf_clear(&entry);
+        buf_add(&entry, where[at]);
+        buf_add(&entry, str_lower(k->m->scope.arena, name));
+        k->e = metadata_find(v, &k->i->s->cx, who, (struct mailbox_id){0}, who, buf_str(&entry), value,
+                             &found);
+    }
+    buf_free(&entry);
+    k->filter_bytes += found ? value->n : 0;
+    if (k->e || !found || k->filter_bytes > FILTER_BYTES_MOST)
+        return false;
+    *value = str_copy(k->m->scope.arena, *value);
+    return true;
 }
 
-static bool choose_charset(struct making *k, struct str name)
+static bool choose_charset(struct making *k, const struct imap_search *s)
 {
-    k->charset = charset_find(name);
-    if (k->charset)
+    k->charset = charset_find(s->charset);
+    if (!k->charset) {
+        reply_no(k->i, "BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "this charset is not known here");
+        return false;
+    }
+    if (!(s->needs & IMAP_NEEDS_FILTER) || k->charset == charset_find(S("UTF-8")) ||
+        k->charset == charset_find(S("US-ASCII")))
         return true;
-    reply_no(k->i, "BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "this charset is not known here");
+    reply_bad_code(k->i, "BADCHARSET (UTF-8 US-ASCII)",
+                   "filters are kept in UTF-8"); /* RFC 5466 §3.1 */
     return false;
+}
+
+static bool is_too_much(const struct making *k)
+{
+    return k->filter_keys > FILTER_KEYS_MOST || k->filter_bytes > FILTER_BYTES_MOST;
 }
 
 static struct node *make_filter(struct making *k, const struct imap_key *key)
 {
-    struct imap_parse p = imap_parse_make(k->i->arena, imap_is_utf8(k->i));
-    const struct charset *charset = k->charset;
+    struct imap_parse p = imap_parse_make(k->m->scope.arena, imap_is_utf8(k->i));
     struct imap_search s;
     struct str value;
     struct node *n = NULL;
 
-    if (k->filters == FILTERS_INSIDE_MOST || !find_filter(k, key->text, &value) ||
-        !parse_imap_filter(&p, value, &s)) {
-        if (!k->e) {
-            buf_add(reply_code(k->i), S("UNDEFINED-FILTER "));
-            buf_add(reply_code(k->i), str_upto(key->text, 200));
-            reply_no(k->i, NULL, "there is no such filter, or it is no search");
-        }
-        return NULL;
-    }
-    k->filters++;
-    if (choose_charset(k, s.charset))
+    if (k->filters < FILTERS_INSIDE_MOST && find_filter(k, key->text, &value) &&
+        parse_imap_filter(&p, value, &s)) {
+        k->m->needs |= s.needs;
+        k->filters++;
         n = make(k, &s.program);
-    k->filters--;
-    k->charset = charset;
+        k->filters--;
+    } else if (is_too_much(k)) {
+        reply_no(k->i, "LIMIT", "the filters of this search are too long");
+    } else if (!k->e) {
+        buf_add(reply_code(k->i), S("UNDEFINED-FILTER "));
+        buf_add(reply_code(k->i), str_upto(key->text, 200));
+        reply_no(k->i, NULL, "there is no such filter, or it is no search");
+    }
     return n;
 }
 
@@ -253,6 +280,11 @@ static struct node *make(struct making *k, const struct imap_key *key)
     int64_t now = now_ms();
     struct node *n;
 
+    k->filter_keys += k->filters > 0;
+    if (is_too_much(k)) { /* what filters name again and again becomes many times as long */
+        reply_no(k->i, "LIMIT", "the filters of this search have too many keys");
+        return NULL;
+    }
     switch (key->kind) {
     case IMAP_KEY_AND:
     case IMAP_KEY_OR:
@@ -320,13 +352,13 @@ static struct node *make(struct making *k, const struct imap_key *key)
 bool match_make(struct imap *i, const struct imap_search *s, const struct match_scope *scope,
                 struct match **out, enum err *e)
 {
-    struct making k = {.i = i, .m = arena_alloc(i->arena, sizeof(*k.m))};
+    struct making k = {.i = i, .m = arena_alloc(scope->arena, sizeof(*k.m))};
     bool fine;
 
-    *k.m = (struct match){.scope = *scope};
+    *k.m = (struct match){.scope = *scope, .needs = s->needs};
     if (scope->selected)
         k.m->recent = imap_set_built(&i->selected->recent);
-    fine = choose_charset(&k, s->charset) && (k.m->root = make(&k, &s->program));
+    fine = choose_charset(&k, s) && (k.m->root = make(&k, &s->program));
     *e = k.e;
     *out = k.m;
     return fine;
@@ -335,6 +367,11 @@ bool match_make(struct imap *i, const struct imap_search *s, const struct match_
 enum match_cost match_cost(const struct match *m)
 {
     return m->root->cost;
+}
+
+uint32_t match_needs(const struct match *m)
+{
+    return m->needs;
 }
 
 /* ---- candidates ---- */
@@ -357,7 +394,7 @@ static const uint64_t *candidates_of_group(struct imap *i, const struct match *m
         for (size_t w = 0; all && w < words; w++)
             all[w] = n->kind == IMAP_KEY_AND ? all[w] & bits[w] : all[w] | bits[w];
         if (!all) {
-            all = arena_array(i->arena, uint64_t, words);
+            all = arena_array(m->scope.arena, uint64_t, words);
             memcpy(all, bits, words * sizeof(*all));
         }
     }
@@ -369,7 +406,7 @@ static const uint64_t *find_candidates(struct imap *i, const struct match *m, st
 {
     if (n->kind == IMAP_KEY_BODY || n->kind == IMAP_KEY_TEXT)
         return n->may = search_candidates(
-                   i->s->vault->search, i->arena, m->scope.at.account, m->scope.roster,
+                   i->s->vault->search, m->scope.arena, m->scope.at.account, m->scope.roster,
                    n->kind == IMAP_KEY_BODY ? INDEX_BODY : INDEX_HEADER | INDEX_BODY, n->needle);
     if (n->kind == IMAP_KEY_NOT)
         find_candidates(i, m, n->children[0]);

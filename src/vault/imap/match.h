@@ -18,17 +18,19 @@ struct match;
 
 /* What the program's sets mean, and where its messages are. */
 struct match_scope {
+    struct arena *arena; /* of what is made of the program */
     struct mailbox_ref at;
     const struct roster *roster;
-    bool selected; /* then message numbers, "$" and \Recent mean something */
+    bool selected; /* then "$" and \Recent mean something, and message numbers are the client's */
 };
 
-/* In i->arena. False: the reply is set (BADCHARSET, UNDEFINED-FILTER, …), or *e. */
+/* False: the reply is set (BADCHARSET, UNDEFINED-FILTER, LIMIT, …), or *e. */
 bool match_make(struct imap *i, const struct imap_search *s, const struct match_scope *scope,
                 struct match **out, enum err *e);
 /* What it has to read of messages at most. */
 enum match_cost { MATCH_PICTURE, MATCH_FACTS, MATCH_HEADER, MATCH_BODY };
 enum match_cost match_cost(const struct match *m);
+uint32_t match_needs(const struct match *m); /* IMAP_NEEDS_…, with those of its filters */
 
 /* Asks the index (vault/search/search.h), once: in the long lane, before the first message is asked about. */
 void match_find_candidates(struct match *m, struct imap *i);

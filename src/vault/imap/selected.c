@@ -36,26 +36,29 @@ enum err selected_roster(struct imap *i, struct roster **out)
     return roster_get(i->s->store, &i->s->cx, s->at.account, s->at.mailbox, out);
 }
 
-bool selected_set(struct imap *i, const struct imap_set *set, bool uid, struct imap_set *uids)
+struct imap_set selected_meant(struct imap *i, const struct imap_set *set, bool uid)
 {
     const struct known *known = i->selected->known;
     struct imap_set numbers;
 
-    if (set->saved) {
-        *uids = imap_set_built(&i->selected->saved);
-        return true;
-    }
-    if (uid) {
-        *uids = imap_set_resolve(i->arena, set, known_last_uid(known), false);
-        return true;
-    }
+    if (set->saved)
+        return imap_set_built(&i->selected->saved);
+    if (uid)
+        return imap_set_resolve(i->arena, set, known_last_uid(known), false);
+    numbers = imap_set_resolve(i->arena, set, known_count(known), true);
+    return known_uids_of(i->arena, known, &numbers);
+}
+
+bool selected_set(struct imap *i, const struct imap_set *set, bool uid, struct imap_set *uids)
+{
+    uint32_t count = known_count(i->selected->known);
+
     /* RFC 9051 §9 seq-number: beyond EXISTS is an error, and so is "*" in an empty mailbox */
-    if (imap_set_highest(set) > known_count(known) || (!known_count(known) && imap_set_is_star(set))) {
+    if (!set->saved && !uid && (imap_set_highest(set) > count || (!count && imap_set_is_star(set)))) {
         reply_bad(i, "there is no message of this number");
         return false;
     }
-    numbers = imap_set_resolve(i->arena, set, known_count(known), true);
-    *uids = known_uids_of(i->arena, known, &numbers);
+    *uids = selected_meant(i, set, uid);
     return true;
 }
 

@@ -48,6 +48,8 @@ enum err selected_roster(struct imap *i, struct roster **out); /* the newest; ro
 /* The UIDs that a set means, in order, in i->arena. False: a number beyond EXISTS; the BAD is said. UIDs that are
  * not there any more, or not yet known to the client, may be among them. */
 bool selected_set(struct imap *i, const struct imap_set *set, bool uid, struct imap_set *uids);
+/* The same of a search key: numbers of which there is no message are no error there (RFC 7377 §2), and mean nothing. */
+struct imap_set selected_meant(struct imap *i, const struct imap_set *set, bool uid);
 /* How many messages a set names one by one, by their numbers: if fewer are there, some are gone of which the client has not
  * been told yet. 0: it names UIDs, or "$", and what is gone is passed over in silence. */
 uint64_t selected_numbers(struct imap *i, const struct imap_set *set, bool uid);

@@ -178,7 +178,8 @@ static void answer_failure(struct imap *i, enum err e)
 
 static bool may_expunge(const struct imap_running *r)
 {
-    return !(r->row->flags & NO_EXPUNGE) || (r->row->flags & HAS_UID && r->command.uid && !r->numbers);
+    return !r->numbers &&
+           (!(r->row->flags & NO_EXPUNGE) || (r->row->flags & HAS_UID && r->command.uid));
 }
 
 /* Of the selected mailbox first, then what is to be shown of its new messages, then of others. */

@@ -71,6 +71,25 @@ enum err metadata_list(struct view *v, struct cx *cx, struct account_id account,
     return OK;
 }
 
+static struct annotation_key key_of(struct mailbox_id mailbox, struct account_id who, struct str entry)
+{
+    return (struct annotation_key){
+        .mailbox = mailbox.v, .who = is_private(entry) ? who.v : SHARED_BY_ALL, .entry = entry};
+}
+
+enum err metadata_find(struct view *v, struct cx *cx, struct account_id account,
+                       struct mailbox_id mailbox, struct account_id who, struct str entry,
+                       struct str *value, bool *found)
+{
+    struct annotation_key key = key_of(mailbox, who, entry);
+    struct annotation_row row;
+    enum err e = annotation_row_view(v, cx, account, &key, &row, found);
+
+    if (!e && *found)
+        *value = row.value.n ? row.value : S("");
+    return e;
+}
+
 /* ---- changing ---- */
 
 static enum err count_entries(struct edit *e, struct mailbox_id mailbox, uint64_t who, size_t *n)
@@ -93,8 +112,7 @@ static enum err count_entries(struct edit *e, struct mailbox_id mailbox, uint64_
 static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id who,
                     const struct metadata *m)
 {
-    struct annotation_key key = {
-        .mailbox = mailbox.v, .who = is_private(m->entry) ? who.v : SHARED_BY_ALL, .entry = m->entry};
+    struct annotation_key key = key_of(mailbox, who, m->entry);
     struct annotation_row old = {0};
     uint64_t before;
     bool found;

@@ -29,6 +29,10 @@ static inline uint64_t annotation_size(struct str entry, struct str value)
 enum err metadata_list(struct view *v, struct cx *cx, struct account_id account,
                        struct mailbox_id mailbox, struct account_id who, struct metadata **list,
                        size_t *n);
+/* One entry, likewise. *value: in cx->arena; never NULL, if found. */
+enum err metadata_find(struct view *v, struct cx *cx, struct account_id account,
+                       struct mailbox_id mailbox, struct account_id who, struct str entry,
+                       struct str *value, bool *found);
 /* All of them or none, in one transaction; the limits are for what remains then, in whatever order it is said. The mailbox's
  * modseq becomes that of the change (RFC 7162 §3.2). ERR_TOO_BIG: a value; ERR_LIMIT: too many; ERR_OVER_QUOTA; ERR_NOT_FOUND. */
 enum err metadata_set(struct store *s, struct cx *cx, struct account_id account,
