@@ -345,7 +345,7 @@ static enum err write_entry(struct imap *i, const struct listing *l, const struc
         status_write(i, &at->p, l->a.status_items);
     if (returns & IMAP_LIST_RETURN_MYRIGHTS && at->p.at.mailbox.v)
         write_rights(i, &at->p);
-    if (returns & IMAP_LIST_RETURN_METADATA && readable)
+    if (returns & IMAP_LIST_RETURN_METADATA && at->p.at.mailbox.v)
         return metadata_write(i, &at->p, l->a.metadata_entries, l->a.metadata_entry_count);
     return OK;
 }

@@ -72,6 +72,7 @@ static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, stru
             continue;
         p.name = join(i, space, row.address, list[k].name);
         p.rights &= IMAP_RIGHTS_ALL;
+        p.folder.roles = 0;
         e = place_subscribed(i, p.name, &p.folder.subscribed);
         add(i, g, &p);
     }
@@ -116,6 +117,7 @@ static enum err name_of_others(struct imap *i, struct cx *cx, struct view *v, st
         return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " was removed", p->at.account.v);
     if (!e)
         e = place_space(v, cx, p->at.account, &space);
+    p->folder.roles = 0;
     if (!e)
         p->name = join(i, space, row.address, p->folder.name);
     return e ? e : place_subscribed(i, p->name, &p->folder.subscribed);

@@ -83,8 +83,10 @@ enum err place_find(struct imap *i, struct str name, uint32_t needed, struct pla
     p.at.mailbox = p.folder.id;
     if (!e)
         e = acl_rights(v, cx, p.at.account, p.at.mailbox, i->s->who.account, &p.rights);
-    if (!e && p.at.account.v != i->s->who.account.v)
+    if (!e && p.at.account.v != i->s->who.account.v) {
+        p.folder.roles = 0; /* place.h */
         e = place_subscribed(i, name, &p.folder.subscribed);
+    }
     if (e)
         return e;
     if (!(p.rights & IMAP_RIGHT_LOOKUP))

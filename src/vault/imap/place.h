@@ -13,7 +13,9 @@
 
 struct place {
     struct mailbox_ref at;
-    struct folder folder;
+    struct folder
+        folder; /* special uses (RFC 6154) are its owner's alone: or else somebody could offer another one his own
+                             mailbox to put what he sends into */
     struct str name; /* as this user knows it: in cx.arena, or the caller's */
     uint32_t rights; /* IMAP_RIGHT_ bits */
 };
