@@ -61,6 +61,8 @@ static char *put_item(char *p, enum imap_att att, const struct roster_entry *ent
         return put(put_number(put(p, S("MODSEQ (")), entry->modseq), S(")"));
     case IMAP_ATT_EMAILID: /* as email_id_write() */
         return put(put_hex(put(p, S("EMAILID (E")), entry->body.v), S(")"));
+    case IMAP_ATT_THREADID: /* NIL of all, as no messages are threaded (RFC 8474 §5.2) */
+        return put(p, S("THREADID NIL"));
     default:
         return p;
     }
@@ -148,16 +150,6 @@ void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att 
     case IMAP_ATT_PREVIEW: /* none is an empty string (RFC 8970 §3.2) */
         buf_add(out, S("PREVIEW "));
         imap_string_write_as(out, cold->preview, imap_is_utf8(i));
-        break;
-    case IMAP_ATT_THREADID:
-        buf_add(out, S("THREADID "));
-        if (cold->thread) {
-            buf_add_char(out, '(');
-            thread_id_write(out, cold->thread);
-            buf_add_char(out, ')');
-        } else {
-            buf_add(out, S("NIL"));
-        }
         break;
     default:
         break;

@@ -5,10 +5,10 @@
 #include "vault/imap/response.h"
 
 /* Those that a roster's entry answers. */
-#define FETCH_HOT (IMAP_ATT_HOT | IMAP_ATT_BIT(IMAP_ATT_EMAILID))
+#define FETCH_HOT (IMAP_ATT_HOT | IMAP_ATT_BIT(IMAP_ATT_EMAILID) | IMAP_ATT_BIT(IMAP_ATT_THREADID))
 /* Those that the cold row answers. */
 #define FETCH_COLD                                                                                     \
-    (IMAP_ATT_BIT(IMAP_ATT_THREADID) | IMAP_ATT_BIT(IMAP_ATT_ENVELOPE) | IMAP_ATT_BIT(IMAP_ATT_BODY) | \
+    (IMAP_ATT_BIT(IMAP_ATT_ENVELOPE) | IMAP_ATT_BIT(IMAP_ATT_BODY) |                                   \
      IMAP_ATT_BIT(IMAP_ATT_BODYSTRUCTURE) | IMAP_ATT_BIT(IMAP_ATT_PREVIEW))
 
 /* A whole response of hot items, "* 5 FETCH (FLAGS (\Seen))" CRLF. False: nothing is written, for its flags are too long

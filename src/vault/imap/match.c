@@ -30,7 +30,7 @@ struct node {
     int64_t from, to;    /* times in ms, days or sizes: from ≤ x < to */
     struct str field;
     unsigned fact;       /* FACTS_…: the field is one of those; 0: none */
-    struct str needle;   /* folded; of EMAILID and THREADID as it is */
+    struct str needle;   /* folded; of EMAILID as it is */
     bool either;         /* of FUZZY: children[0] the words as they stand, [1] all of them anywhere */
     const uint64_t *may; /* BODY, TEXT: bits of search_candidates(); NULL: all may hold the needle */
     struct node **children;
@@ -331,10 +331,11 @@ static struct node *make(struct making *k, const struct imap_key *key)
         return make_range(k, key->kind, key->number < INT64_MAX ? (int64_t)key->number : INT64_MAX,
                           INT64_MAX);
     case IMAP_KEY_EMAILID:
-    case IMAP_KEY_THREADID:
-        n = new_node(k, key->kind, key->kind == IMAP_KEY_EMAILID ? MATCH_PICTURE : MATCH_HEADER);
+        n = new_node(k, key->kind, MATCH_PICTURE);
         n->needle = key->text;
         return n;
+    case IMAP_KEY_THREADID: /* no message has one (RFC 8474 §5.2): one of none */
+        return new_node(k, IMAP_KEY_OR, MATCH_PICTURE);
     case IMAP_KEY_HEADER:
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
@@ -607,20 +608,15 @@ static enum err ask_text(const struct node *n, struct asked *a, bool *fits)
     return t->failed ? a->reading.failed : OK;
 }
 
-static enum err ask_id(const struct node *n, struct asked *a, bool *fits)
+static bool is_email_id(const struct node *n, const struct roster_entry *entry)
 {
     struct buf id = buf_make(64);
-    enum err e = OK;
+    bool same;
 
-    if (n->kind == IMAP_KEY_THREADID)
-        e = open_message(a);
-    if (!e && n->kind == IMAP_KEY_THREADID)
-        thread_id_write(&id, a->reading.cold.thread);
-    else if (!e)
-        email_id_write(&id, a->entry->body);
-    *fits = str_same(buf_str(&id), n->needle);
+    email_id_write(&id, entry->body);
+    same = str_same(buf_str(&id), n->needle);
     buf_free(&id);
-    return e;
+    return same;
 }
 
 static enum err ask(const struct match *m, const struct node *n, struct asked *a, bool *fits);
@@ -678,8 +674,8 @@ static enum err ask(const struct match *m, const struct node *n, struct asked *a
         *fits = in_range(n, (int64_t)entry->modseq);
         return OK;
     case IMAP_KEY_EMAILID:
-    case IMAP_KEY_THREADID:
-        return ask_id(n, a, fits);
+        *fits = is_email_id(n, entry);
+        return OK;
     case IMAP_KEY_SENT_ON:
         return ask_sent(n, a, fits);
     case IMAP_KEY_HEADER:
