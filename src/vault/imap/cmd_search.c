@@ -43,6 +43,7 @@ struct searching {
     size_t said;
     struct str args;              /* the command's */
     struct context *context;      /* whose search this is, done again; NULL: a command's */
+    struct context_news *news;    /* … and what that has found */
     const struct imap_set *among; /* NULL: all */
     struct imap_set cut;          /* … if it is because they are too many (RFC 9738) */
     struct scope_list places;     /* ESEARCH: those still to be searched */
@@ -169,13 +170,21 @@ static void save(struct imap *i, const struct searching *x)
     search_saved(&x->result, saved);
 }
 
-static void finish(struct imap *i, struct searching *x, bool *done)
+static enum err tell_context(struct imap *i, void *state, bool *done)
+{
+    struct searching *x = state;
+
+    *done = context_tell(i, x->news);
+    return OK;
+}
+
+static void finish(struct imap *i, struct searching *x)
 {
     if (x->result.kind == RESULT_SORT)
         put_in_order(x);
     if (x->context) {
-        context_found(i, x->context, &x->result);
-        *done = true;
+        x->news = context_found(i, x->context, &x->result);
+        imap_go_on(i, &(struct imap_step){.run = tell_context, .end = search_end, .state = x});
         return;
     }
     if (x->result.returns.options & IMAP_RETURN_SAVE && i->selected)
@@ -311,6 +320,7 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     scoped(asker_free) struct asker asker = asker_make(NULL, table);
     enum err e = imap_stored(i, x->scope.at.account, roster_counts(x->roster)->exists, &asker.stored);
 
+    (void)done; /* an answer follows */
     if (!x->walk.number)
         match_find_candidates(x->match, i);
     if (!e)
@@ -324,7 +334,7 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     if (e)
         forget_saved(i, x);
     else if (through)
-        finish(i, x, done);
+        finish(i, x);
     return e;
 }
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define TOLD_AT_ONCE 2000 /* members of a list, by one response */
 #define REMOVED_AT_ONCE                                                                                \
     CONTEXT_SORTED_MOST /* a sorted list goes whole: its positions are one picture's */
 
@@ -71,40 +72,61 @@ static void write_head(struct imap *i, const struct context *c)
     buf_printf(&i->s->out, "* ESEARCH (TAG \"%.*s\")%s", STR_ARG(c->tag), c->uid ? " UID" : "");
 }
 
-/* The members of `list` that are marked, as the pairs of one ADDTO or REMOVEFROM: by position, the first or the last
- * first, or all at position 0 where the order is the mailbox's. */
-static void write_marked(struct imap *i, const struct context *c, const char *what,
-                         const uint32_t *list, size_t n, const bool *marked, bool backwards)
+/* A list, and those of its members that are told of. */
+struct marked {
+    const char *what;
+    const uint32_t *list;
+    bool *is;
+    size_t n, count;
+    bool backwards; /* from its end on */
+    size_t next;    /* so many have been looked at */
+};
+
+static size_t place_of(const struct marked *m, size_t k)
+{
+    return m->backwards ? m->n - 1 - k : k;
+}
+
+/* Those that follow one another, as many as may be said at once: *length of them, from the one given on. */
+static size_t take_run(struct marked *m, size_t most, size_t *length)
+{
+    size_t from = m->next, first;
+
+    while (m->next < m->n && *length < most && m->is[place_of(m, m->next)])
+        m->next++, ++*length;
+    first = place_of(m, from);
+    if (m->next == from)
+        m->next++;
+    return m->backwards && *length ? first + 1 - *length : first;
+}
+
+/* Some of them, as the pairs of one ADDTO or REMOVEFROM: by position, the first or the last first, or all at position 0
+ * where the order is the mailbox's. Pairs are done one after the other, so more of them may follow in another response. */
+static void write_some(struct imap *i, const struct context *c, struct marked *m)
 {
     struct buf *out = &i->s->out;
-    uint32_t *run = arena_array(i->arena, uint32_t, n);
-    size_t count = 0;
-    const char *before = "";
+    uint32_t *run = arena_array(i->arena, uint32_t, TOLD_AT_ONCE);
+    size_t told = 0;
 
-    buf_printf(out, " %s (", what);
-    if (!is_sorted(c)) {
-        for (size_t k = 0; k < n; k++)
-            if (marked[k])
-                run[count++] = list[k];
-        buf_add(out, S("0 "));
-        write_names(i, c, run, count);
-    }
-    for (size_t k = 0; is_sorted(c) && k < n;) {
-        size_t first = backwards ? n - 1 - k : k, length = 0;
+    write_head(i, c);
+    buf_printf(out, " %s (%s", m->what, is_sorted(c) ? "" : "0 ");
+    while (m->next < m->n && told < TOLD_AT_ONCE) {
+        size_t length = 0, first = take_run(m, TOLD_AT_ONCE - told, &length);
 
-        while (k < n && marked[backwards ? n - 1 - k : k])
-            k++, length++;
-        if (!length) {
-            k++;
+        if (!length)
             continue;
+        if (is_sorted(c)) {
+            buf_printf(out, "%s%zu ", told ? " " : "", first + 1);
+            write_names(i, c, m->list + first, length);
+        } else {
+            memcpy(run + told, m->list + first, length * sizeof(*run));
         }
-        if (backwards)
-            first = first + 1 - length;
-        buf_printf(out, "%s%zu ", before, first + 1);
-        write_names(i, c, list + first, length);
-        before = " ";
+        told += length;
     }
-    buf_add_char(out, ')');
+    if (!is_sorted(c))
+        write_names(i, c, run, told);
+    buf_add(out, S(")\r\n"));
+    m->count -= told;
 }
 
 /* ---- what is in one list and not in the other ---- */
@@ -116,18 +138,18 @@ static int compare_uids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* marked[k]: list[k] is not among `others`, which are in order. */
-static size_t mark_missing(const uint32_t *list, size_t n, const uint32_t *others, size_t other_count,
-                           bool *marked)
+/* Of those that are not among `others`, which are in order. */
+static struct marked mark_missing(struct arena *a, const char *what, const uint32_t *list, size_t n,
+                                  const uint32_t *others, size_t other_count)
 {
-    size_t count = 0;
+    struct marked m = {.what = what, .list = list, .n = n, .is = arena_array(a, bool, n)};
 
     for (size_t k = 0; k < n; k++) {
-        marked[k] =
+        m.is[k] =
             !other_count || !bsearch(&list[k], others, other_count, sizeof(*others), compare_uids);
-        count += marked[k];
+        m.count += m.is[k];
     }
-    return count;
+    return m;
 }
 
 static uint32_t *ordered(struct arena *a, const uint32_t *list, size_t n)
@@ -142,20 +164,19 @@ static uint32_t *ordered(struct arena *a, const uint32_t *list, size_t n)
 }
 
 /* New ones that are shown because they are new (RFC 5465 §7). */
-static void show_new(struct imap *i, const struct context *c, const uint32_t *now, size_t n,
-                     const bool *added)
+static void show_new(struct imap *i, const struct context *c, const struct marked *added)
 {
     struct imap_set_builder fresh = {0};
     uint32_t first = i->selected->contexts->first_new;
-    uint32_t *uids = arena_array(i->arena, uint32_t, n);
+    uint32_t *uids = arena_array(i->arena, uint32_t, added->n);
     struct imap_set set;
     size_t count = 0;
 
     if (!c->search.returns.update.att_count)
         return;
-    for (size_t k = 0; k < n; k++)
-        if (added[k] && now[k] >= first && !selected_is_own(i, now[k]))
-            uids[count++] = now[k];
+    for (size_t k = 0; k < added->n; k++)
+        if (added->is[k] && added->list[k] >= first && !selected_is_own(i, added->list[k]))
+            uids[count++] = added->list[k];
     uids = ordered(i->arena, uids, count);
     for (size_t k = 0; k < count; k++)
         imap_set_add(&fresh, uids[k]);
@@ -164,27 +185,46 @@ static void show_new(struct imap *i, const struct context *c, const uint32_t *no
     imap_set_builder_free(&fresh);
 }
 
-/* Tells what makes the one list out of the other. Content does not change, so what stays keeps its order. */
-static void become(struct imap *i, struct context *c, const uint32_t *now, size_t n)
-{
-    bool *gone = arena_array(i->arena, bool, c->n), *added = arena_array(i->arena, bool, n);
-    size_t less = mark_missing(c->uids, c->n, ordered(i->arena, now, n), n, gone);
-    size_t more = mark_missing(now, n, ordered(i->arena, c->uids, c->n), c->n, added);
+/* What makes one list out of the other. Content does not change, so what stays keeps its order. */
+struct context_news {
+    struct context *c;
+    const uint32_t *now;
+    size_t n;
+    struct marked gone, added;
+};
 
-    if (!less && !more)
-        return;
-    write_head(i, c);
-    if (less)
-        write_marked(i, c, "REMOVEFROM", c->uids, c->n, gone, true);
-    if (more)
-        write_marked(i, c, "ADDTO", now, n, added, false);
-    buf_add(&i->s->out, S("\r\n"));
-    show_new(i, c, now, n, added);
+static struct context_news *compare(struct imap *i, struct context *c, const uint32_t *now, size_t n)
+{
+    struct context_news *news = arena_alloc(i->arena, sizeof(*news));
+
+    *news = (struct context_news){.c = c, .now = now, .n = n};
+    news->gone = mark_missing(i->arena, "REMOVEFROM", c->uids, c->n, ordered(i->arena, now, n), n);
+    news->gone.backwards = true;
+    news->added = mark_missing(i->arena, "ADDTO", now, n, ordered(i->arena, c->uids, c->n), c->n);
+    return news;
+}
+
+/* True: that was all, and the client has the new list. */
+static bool tell_some(struct imap *i, struct context_news *news)
+{
+    struct context *c = news->c;
+    bool more = news->added.count || news->gone.count;
+
+    if (news->gone.count)
+        write_some(i, c, &news->gone);
+    else if (news->added.count)
+        write_some(i, c, &news->added);
+    if (news->gone.count || news->added.count)
+        return false;
+    if (!more)
+        return true;
+    show_new(i, c, &news->added);
     free(c->uids);
-    c->uids = must_alloc(n * sizeof(*now));
-    if (n)
-        memcpy(c->uids, now, n * sizeof(*now));
-    c->n = n;
+    c->uids = must_alloc(news->n * sizeof(*c->uids));
+    if (news->n)
+        memcpy(c->uids, news->now, news->n * sizeof(*c->uids));
+    c->n = news->n;
+    return true;
 }
 
 /* ---- messages that go ---- */
@@ -202,7 +242,8 @@ static bool remove_some(struct imap *i, struct context *c, const struct imap_set
         else
             left[n++] = c->uids[m];
     if (most)
-        become(i, c, left, n);
+        for (struct context_news *news = compare(i, c, left, n); !tell_some(i, news);)
+            ;
     arena_free(arena);
     return most < REMOVED_AT_ONCE;
 }
@@ -251,7 +292,7 @@ static size_t merge(const struct context *c, const struct imap_set *moved,
     return n;
 }
 
-void context_found(struct imap *i, struct context *c, const struct search_result *r)
+struct context_news *context_found(struct imap *i, struct context *c, const struct search_result *r)
 {
     uint32_t *now = arena_array(i->arena, uint32_t, c->n + r->n);
     size_t n = 0;
@@ -261,7 +302,15 @@ void context_found(struct imap *i, struct context *c, const struct search_result
     else
         for (; n < r->n; n++)
             now[n] = r->v[n].uid;
-    become(i, c, now, n);
+    return compare(i, c, now, n);
+}
+
+bool context_tell(struct imap *i, struct context_news *news)
+{
+    while (!imap_is_enough(i))
+        if (tell_some(i, news))
+            return true;
+    return false;
 }
 
 static enum err ask_again(struct imap *i, void *state, bool *done)

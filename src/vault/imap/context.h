@@ -10,6 +10,7 @@
 #define CONTEXT_SORTED_MOST 20000 /* results of SORT */
 
 struct context;
+struct context_news;
 struct contexts; /* selected->contexts; NULL: there are none */
 
 /* ---- for cmd_search.c ---- */
@@ -17,8 +18,9 @@ struct contexts; /* selected->contexts; NULL: there are none */
 bool context_has_tag(const struct imap *i, struct str tag);
 /* A search with UPDATE has its result: it is kept, or NO [NOUPDATE] is said. args: the command's. */
 void context_begin(struct imap *i, const struct search_result *r, struct str args);
-/* A search for a context is through (search_again). */
-void context_found(struct imap *i, struct context *c, const struct search_result *r);
+/* A search for a context is through (search_again): what is to be told of it, in i->arena. */
+struct context_news *context_found(struct imap *i, struct context *c, const struct search_result *r);
+bool context_tell(struct imap *i, struct context_news *news); /* false: enough for one step */
 
 /* The same search again; of these UIDs only, if `among` is not NULL. As a step's beginning. */
 struct search_again {

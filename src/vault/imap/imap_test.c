@@ -212,6 +212,107 @@ static void test_reading_by_threads(void **state)
     buf_free(&found);
 }
 
+#define KEPT 5000 /* messages of a context: more than is told of at once */
+
+struct kept {
+    uint32_t v[KEPT];
+    size_t n;
+};
+
+/* One ADDTO or REMOVEFROM at a position, as a client follows it (RFC 5267 §4.3.3, §4.3.4). */
+static void follow(struct kept *k, bool adds, size_t position, const struct imap_set *set)
+{
+    struct imap_set_walk w = {set};
+    size_t n = imap_set_size(set), at = position - 1;
+    uint32_t uid;
+
+    assert_true(position && at + (adds ? 0 : n) <= k->n && k->n + (adds ? n : 0) <= KEPT);
+    if (adds)
+        memmove(k->v + at + n, k->v + at, (k->n - at) * sizeof(*k->v));
+    for (size_t m = at; imap_set_next(&w, &uid); m++) {
+        assert_true(adds || k->v[m] == uid);
+        k->v[m] = uid;
+    }
+    if (!adds)
+        memmove(k->v + at, k->v + at + n, (k->n - at - n) * sizeof(*k->v));
+    k->n = adds ? k->n + n : k->n - n;
+}
+
+/* All that the replies say of the context; how many responses. */
+static size_t follow_all(struct kept *k, struct str replies)
+{
+    struct imap_parse p = imap_parse_make(world.cx.arena, false);
+    size_t count = 0, at;
+
+    while (str_find(replies, S(" UID "), &at)) {
+        bool adds;
+        uint32_t position;
+        struct imap_set set;
+
+        replies = str_from(replies, at + 5);
+        adds = take_text(&replies, S("ADDTO ("));
+        if (!adds && !take_text(&replies, S("REMOVEFROM (")))
+            continue;
+        count++;
+        do {
+            assert_true(take_imap_nz_number(&replies, &position) && take_imap_sp(&replies) &&
+                        take_imap_set(&p, &replies, &set));
+            follow(k, adds, position, &set);
+        } while (take_imap_sp(&replies));
+        assert_true(take_text(&replies, S(")\r\n")));
+    }
+    return count;
+}
+
+/* By the subject: all odd ones, the last one first, before all even ones. */
+static void expect_kept(const struct kept *k, unsigned begin, unsigned step)
+{
+    size_t n = 0;
+
+    for (unsigned half = 1; half <= 2; half++)
+        for (unsigned uid = KEPT; uid; uid--)
+            if (uid % 2 == half % 2 && uid >= begin && (uid - begin) % step == 0)
+                assert_int_equal(k->v[n++], uid);
+    assert_int_equal(k->n, n);
+}
+
+static void test_long_contexts(void **state)
+{
+    struct buf mail = buf_make(BUF_UNLIMITED), replies = buf_make(BUF_UNLIMITED);
+    struct kept k = {.n = 0};
+
+    (void)state;
+    begin();
+    for (int n = 1; n <= KEPT; n++) {
+        buf_clear(&mail);
+        buf_printf(&mail, "Subject: %s %05d\r\n\r\nx\r\n", n % 2 ? "a" : "b", KEPT - n);
+        world_mail(buf_str(&mail));
+    }
+    say(S("a1 SELECT INBOX\r\na2 UID SORT RETURN (UPDATE COUNT) (SUBJECT) UTF-8 FLAGGED\r\n"),
+        &replies);
+    say(S("a3 STORE 1:* +FLAGS.SILENT (\\Flagged)\r\n"), &replies);
+    assert_in_range(follow_all(&k, buf_str(&replies)), 3, 100);
+    expect_kept(&k, 1, 1);
+    buf_clear(&mail);
+    buf_add(&mail, S("a4 UID STORE 1"));
+    for (int n = 4; n <= KEPT; n += 3)
+        buf_printf(&mail, ",%d", n);
+    buf_add(&mail, S(" -FLAGS.SILENT (\\Flagged)\r\n"));
+    say(buf_str(&mail), &replies); /* every third goes… */
+    follow_all(&k, buf_str(&replies));
+    assert_int_equal(k.n, KEPT - (KEPT + 2) / 3);
+    say(S("a5 UID STORE 2:* -FLAGS.SILENT (\\Flagged)\r\n"), &replies);
+    follow_all(&k, buf_str(&replies));
+    assert_int_equal(k.n, 0);
+    *strchr(mail.p, '-') = '+';
+    say(buf_str(&mail), &replies); /* … and comes */
+    follow_all(&k, buf_str(&replies));
+    expect_kept(&k, 1, 3);
+    end();
+    buf_free(&mail);
+    buf_free(&replies);
+}
+
 #define LETTERS 300 /* in one command: a second thread looks at them while more come */
 
 /* Every tenth is so long that not all of the command stays in memory. */
@@ -287,9 +388,8 @@ static void test_going_while_appending(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conversations),
-        cmocka_unit_test(test_reading_by_threads),
-        cmocka_unit_test(test_appending_by_threads),
+        cmocka_unit_test(test_conversations),         cmocka_unit_test(test_reading_by_threads),
+        cmocka_unit_test(test_long_contexts),         cmocka_unit_test(test_appending_by_threads),
         cmocka_unit_test(test_going_while_appending),
     };
 
