@@ -85,15 +85,18 @@ static bool take_select_opts(struct imap_parse *p, struct str *in, struct imap_l
     return true;
 }
 
+/* What cannot be read as a name fits none, and is no error (RFC 9051 §6.3.9): no name has an empty level. */
+#define PATTERN_OF_NOTHING S("//")
+
 static bool take_pattern(struct imap_parse *p, struct str *in, struct str *out)
 {
-    const char *why;
     struct str wire;
 
     if (!take_imap_list_mailbox(p, in, &wire))
         return imap_bad(p, "the name of a mailbox, or a pattern, is expected");
-    why = imap_name_read(p->arena, wire, p->utf8_names, out);
-    return !why || imap_no(p, "CANNOT", why);
+    if (imap_name_read(p->arena, wire, p->utf8_names, out))
+        *out = PATTERN_OF_NOTHING;
+    return true;
 }
 
 static bool take_one_pattern(struct imap_parse *p, struct str *in, struct imap_list *out)
