@@ -140,8 +140,8 @@ enum err cmd_compress(struct imap *i, const struct imap_command *c)
 {
     if (!parse_imap_compress(imap_parsing(i), c->args))
         return reply_misread(i);
-    if (i->compressed)
-        return reply_no(i, "COMPRESSIONACTIVE", "it is compressed already");
+    if (i->compressed) /* RFC 4978 §3: NO is for another layer that compresses */
+        return reply_bad_code(i, "COMPRESSIONACTIVE", "COMPRESS is active already");
     i->run.then = COMPRESSING;
     return OK;
 }
