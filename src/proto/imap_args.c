@@ -23,6 +23,7 @@ bool parse_imap_command(struct str text, struct imap_command *out)
     return true;
 }
 
+/* RFC-GAP: RFC 9051 §2.2.2 would have spaces at the end rejected (SHOULD). Clients send them, and they mean nothing else. */
 bool take_imap_end(struct imap_parse *p, struct str *in)
 {
     struct str s = *in;

@@ -124,6 +124,9 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
     return answer_to(e);
 }
 
+/* RFC-GAP: RFC 6855 §4 would have a message with eight bits in its header refused (MUST) where UTF8=ACCEPT was not
+ * enabled. Old mail is full of them, RFC 3501 §6.3.11 permits them, and who moves here with a program that never heard of
+ * UTF8=ACCEPT would have to leave such mail behind. */
 static const char *data(struct imap *i, struct str piece)
 {
     size_t at;
