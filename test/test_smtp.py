@@ -173,6 +173,8 @@ def drip(server, first):
                 came = client.socket.recv(1000)
             except TimeoutError:
                 continue
+            except ConnectionResetError:  # by a byte that came between the last one it read and its close
+                break
             if not came:
                 break
             said += came

@@ -470,12 +470,23 @@ static uint8_t wants(const struct conn *c)
     }
 }
 
+/* What came since must_linger() looked, for the core may have had something to tell the vault. */
+static void discard_rest(const struct conn *c)
+{
+    size_t most = LINGER_BYTES / LOOP_SCRATCH_SIZE;
+
+    while (most-- && recv(c->fd, loop_scratch(), LOOP_SCRATCH_SIZE, MSG_DONTWAIT) > 0)
+        ;
+}
+
 static bool finish(struct conn *c)
 {
     watch_close(&c->watch);
     if (!c->detached) {
         relay_close(c);
         c->ops->closed(c, c->end);
+        if (c->end == CONN_CLOSED && !c->eof)
+            discard_rest(c);
         close(c->fd);
     }
     conn_free(c);

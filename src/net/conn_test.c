@@ -115,6 +115,30 @@ static void test_last_words(void **state)
     hang_up(CONN_CLOSED);
 }
 
+static void still_talking(struct conn *c, enum conn_end end)
+{
+    client_says(fd, S("more that nobody reads\r\n"));
+    test_ops.closed(c, end);
+}
+
+/* It says more while the core is told of the end. */
+static void test_last_words_to_one_who_goes_on(void **state)
+{
+    struct conn_ops ops = test_ops;
+    int fds[2];
+
+    (void)state;
+    ops.closed = still_talking;
+    tcp_pair(fds);
+    fd = fds[0];
+    assert_int_equal(conn_adopt(&t.cx, t.loop, fds[1], STR_NONE, &ops, &core), OK);
+    client_hears(fd, "hello\r\n");
+    client_says(fd, S("QUIT\r\n"));
+    client_hears(fd, "bye\r\n");
+    client_hears_end(fd);
+    hang_up(CONN_CLOSED);
+}
+
 static void test_reset(void **state)
 {
     struct linger hard = {1, 0};
@@ -376,6 +400,7 @@ int main(void)
         CONN_TEST(test_pull),
         CONN_TEST(test_half_close),
         CONN_TEST(test_last_words),
+        CONN_TEST(test_last_words_to_one_who_goes_on),
         CONN_TEST(test_reset),
         CONN_TEST(test_too_much_left),
         CONN_TEST(test_idle),
