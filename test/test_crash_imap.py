@@ -327,12 +327,19 @@ def prepare(make_posthorn):
     return server, shown, [Writer(shown, number) for number in range(WRITERS)], pictures, sleepers
 
 
+def met_a_command(writers):
+    """Whether a crash has come before the answer to a command. One that is under way when it comes may still be answered."""
+    return any(writer.counts["under way, done"] or writer.counts["under way, not done"] for writer in writers)
+
+
 def test_sigkill_under_imap(make_posthorn, rounds):
     server, shown, writers, pictures, sleepers = prepare(make_posthorn)
-    for number in range(rounds):
+    for number in range(5 * rounds):
+        if number >= rounds and met_a_command(writers):
+            break
         server.environment = {"POSTHORN_TEST_WRITE_EACH": "1"} if number % 2 else {}
         server.start()
-        Load(server, number, writers, pictures, last=number == rounds - 1).run()
+        Load(server, number, writers, pictures, last=number >= rounds - 1).run()
         sound = server.run("check")
         assert sound.returncode == 0, f"round {number}: {sound.stdout}{sound.stderr}"
         server.environment = {}
@@ -343,8 +350,7 @@ def test_sigkill_under_imap(make_posthorn, rounds):
     server.start()
     examine(server, shown, writers, pictures)
     done = sum((writer.counts for writer in writers), collections.Counter())
-    assert COMMANDS <= set(done) and shown.gone, done
-    assert done["under way, done"] + done["under way, not done"] > 0, done
+    assert COMMANDS <= set(done) and shown.gone and met_a_command(writers), done
     print(dict(done))
 
 

@@ -24,12 +24,12 @@ def wait_exit(process):
 def kill_group(process):
     """SIGKILL to the process and everything it started (it leads a session of its own); returns when all have ended. The
     ends of their pipes would tell it too early: what else they have open, a socket that listens or a lock, is closed later."""
-    ends = pidfds_of_group(process.pid)
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    ends += pidfds_of_group(process.pid)  # and what it started meanwhile; from now on none of them starts anything
+    # Looked for afterwards: it takes its time, in which what was to be interrupted would be done. What has gone has ended.
+    ends = pidfds_of_group(process.pid)
     process.wait()
     for fd in ends:
         ready, _, _ = select.select([fd], [], [], DEADLINE_S)
