@@ -40,7 +40,12 @@ def test_accounts(server):
     assert PASSWORD not in server.cli("account", "show", "ann@acompany.test", json=False)
     server.cli("account", "remove", "ann@acompany.test", json=False)
     server.add_account("ann@acompany.test", PASSWORD, "--quota=1G")
-    assert server.cli("account", "show", "ann@acompany.test")["quota"] == 1 << 30
+    before = server.cli("account", "show", "ann@acompany.test")
+    assert before["quota"] == 1 << 30
+    server.cli("account", "change", "ann@acompany.test", "--name", "Ann")
+    assert server.cli("account", "show", "ann@acompany.test") == {**before, "name": "Ann"}
+    server.cli("account", "change", "ann@acompany.test", "--quota", "none")
+    assert server.cli("account", "show", "ann@acompany.test") == {**before, "name": "Ann", "quota": 0}
     server.cli("account", "remove", "ann@acompany.test", json=False)
     assert sorted(addresses(server)) == [FRED, TOM]
 
@@ -50,6 +55,14 @@ def test_aliases(server):
     server.cli("alias", "add", "@acompany.test", TOM, json=False)
     listed = {alias["address"]: alias["targets"] for alias in server.cli("alias", "list")}
     assert sorted(listed["staff@acompany.test"]) == [FRED, TOM] and listed["@acompany.test"] == [TOM]
+    assert server.cli("alias", "change", "staff@acompany.test", TOM, "late@acompany.test", "ann@other.test") == \
+        {"unknown": []}, "the catch-all has it"
+    server.cli("alias", "remove", "@acompany.test")
+    said = server.cli("alias", "change", "staff@acompany.test", TOM, "late@acompany.test", "ann@other.test", json=False)
+    assert said.splitlines() == ["late@acompany.test leads nowhere yet: there is no such account or alias"]
+    listed = {alias["address"]: alias["targets"] for alias in server.cli("alias", "list")}
+    assert listed == {"staff@acompany.test": [TOM, "late@acompany.test", "ann@other.test"]}
+    server.cli("alias", "add", "@acompany.test", TOM)
     server.cli("alias", "remove", "staff@acompany.test", json=False)
     assert [alias["address"] for alias in server.cli("alias", "list")] == ["@acompany.test"]
 
@@ -57,6 +70,7 @@ def test_aliases(server):
 @pytest.mark.parametrize("arguments, says", [
     (["domain", "add", "acompany.test"], "acompany.test"),
     (["domain", "add", "no spaces.test"], "no spaces.test"),
+    (["domain", "add", "192.0.2.1"], "an address, not a domain"),
     (["domain", "remove", "nosuch.test"], "nosuch.test"),
     (["domain", "remove", "acompany.test"], "acompany.test"),
     (["account", "add", "fred@acompany.test"], "fred@acompany.test"),
@@ -65,7 +79,10 @@ def test_aliases(server):
     (["account", "show", "nobody@acompany.test"], "nobody@acompany.test"),
     (["account", "remove", "nobody@acompany.test"], "nobody@acompany.test"),
     (["account", "suspend", "nobody@acompany.test"], "nobody@acompany.test"),
-    (["alias", "add", "fred@acompany.test", "tom@acompany.test"], "fred@acompany.test"),
+    (["account", "change", "nobody@acompany.test", "--quota", "1G"], "nobody@acompany.test"),
+    (["alias", "add", "fred@acompany.test", "tom@acompany.test"], "fred@acompany.test exists already: it is an account"),
+    (["alias", "change", "nosuch@acompany.test", "tom@acompany.test"], "no alias nosuch@acompany.test"),
+    (["alias", "change", "fred@acompany.test", "tom@acompany.test"], "no alias fred@acompany.test"),
     (["alias", "remove", "nosuch@acompany.test"], "nosuch@acompany.test"),
 ], ids=lambda v: " ".join(v) if isinstance(v, list) else "")
 def test_failures_are_one_clear_line(make_posthorn, arguments, says):
@@ -77,7 +94,7 @@ def test_failures_are_one_clear_line(make_posthorn, arguments, says):
 
 
 @pytest.mark.parametrize("arguments", [[], ["frob"], ["account"], ["account", "frob"], ["account", "add"],
-                                       ["domain", "add"], ["alias", "add", "a@acompany.test"], ["--frob", "status"],
+                                       ["domain", "add"], ["alias", "add", "a@acompany.test"], ["account", "change", "fred@acompany.test"], ["--frob", "status"],
                                        ["queue", "show"], ["account", "list", "--frob"]], ids=" ".join)
 def test_wrong_usage_is_2(make_posthorn, arguments):
     result = make_posthorn().run(*arguments)

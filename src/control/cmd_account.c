@@ -5,6 +5,7 @@
 #include "control/password.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct column account_columns[] = {
     {"address", "ADDRESS", TEXT},       {"name", "NAME", TEXT},
@@ -35,8 +36,8 @@ static enum err take_quota(struct operator* op, uint64_t *quota)
     const char *text = operator_option(op, "--quota");
 
     *quota = 0; /* none */
-    if (text && !parse_size(str_from_c(text), quota))
-        return usage_error(op, "--quota: expected a size, such as 500M or 2G");
+    if (text && strcmp(text, "none") != 0 && !parse_size(str_from_c(text), quota))
+        return usage_error(op, "--quota: expected a size, such as 500M or 2G, or none");
     return OK;
 }
 
@@ -91,6 +92,23 @@ enum err cmd_account_show(struct operator* op)
     print_object(op, object, COLUMNS(account_columns));
     json_decref(object);
     return OK;
+}
+
+enum err cmd_account_change(struct operator* op)
+{
+    const char *name = operator_option(op, "--name");
+    struct account_change_request q = {.address = str_from_c(op->argv[0]),
+                                       .has_name = name != NULL,
+                                       .name = str_from_c(name),
+                                       .has_quota = operator_option(op, "--quota") != NULL};
+    struct account_change_reply r;
+    enum err e = take_quota(op, &q.quota);
+
+    if (!q.has_name && !q.has_quota)
+        return usage_error(op, "expected --name or --quota");
+    if (e || (e = vault_reach(op)))
+        return e;
+    return vault_account_change(&op->cx, &q, &r);
 }
 
 enum err cmd_account_remove(struct operator* op)

@@ -2,6 +2,8 @@
 #include "base/arena.h"
 #include "control/operator.h"
 
+#include <stdio.h>
+
 enum err cmd_domain_add(struct operator* op)
 {
     struct domain_add_request q = {.domain = str_from_c(op->argv[0])};
@@ -42,17 +44,48 @@ enum err cmd_domain_list(struct operator* op)
     return e;
 }
 
-enum err cmd_alias_add(struct operator* op)
+/* It is made all the same: whom it names may be added next. */
+static void tell_unknown(struct operator* op, const struct alias_add_reply *r)
 {
-    struct alias_add_request q = {.address = str_from_c(op->argv[0]),
-                                  .targets_count = (size_t)op->argc - 1};
+    json_t *unknown = json_array(), *o;
+
+    for (size_t i = 0; i < r->unknown_count; i++) {
+        json_array_append_new(unknown, json_text(r->unknown[i].text));
+        if (!op->json)
+            printf("%.*s leads nowhere yet: there is no such account or alias\n",
+                   STR_ARG(r->unknown[i].text));
+    }
+    o = json_pack("{s:o}", "unknown", unknown);
+    if (op->json)
+        print_object(op, o, NULL, 0);
+    json_decref(o);
+}
+
+static enum err write_alias(struct operator* op, bool change)
+{
+    struct alias_add_request q = {
+        .address = str_from_c(op->argv[0]), .targets_count = (size_t)op->argc - 1, .change = change};
     struct alias_add_reply r;
     enum err e = vault_reach(op);
 
     q.targets = arena_array(op->cx.arena, struct name, q.targets_count);
     for (size_t i = 0; i < q.targets_count; i++)
         q.targets[i].text = str_from_c(op->argv[i + 1]);
-    return e ? e : vault_alias_add(&op->cx, &q, &r);
+    if (!e)
+        e = vault_alias_add(&op->cx, &q, &r);
+    if (!e)
+        tell_unknown(op, &r);
+    return e;
+}
+
+enum err cmd_alias_add(struct operator* op)
+{
+    return write_alias(op, false);
+}
+
+enum err cmd_alias_change(struct operator* op)
+{
+    return write_alias(op, true);
 }
 
 enum err cmd_alias_remove(struct operator* op)

@@ -22,6 +22,8 @@ const struct command commands[] = {
      "--internal-only: it exchanges mail with this server's domains only."},
     {"account list", "", NULL, 0, 0, cmd_account_list, "List the accounts."},
     {"account show", "ADDRESS", NULL, 1, 1, cmd_account_show, "Show one account."},
+    {"account change", "ADDRESS [--name TEXT] [--quota SIZE | none]", " --name= --quota= ", 1, 1,
+     cmd_account_change, "Give an account another name or quota."},
     {"account remove", "ADDRESS", NULL, 1, 1, cmd_account_remove,
      "Remove an account and all of its mail."},
     {"account password", "ADDRESS [--password-stdin]", " --password-stdin ", 1, 1, cmd_account_password,
@@ -33,6 +35,8 @@ const struct command commands[] = {
     {"alias add", "ADDRESS TARGET…", NULL, 2, -1, cmd_alias_add,
      "Send mail for ADDRESS to the targets. An ADDRESS of the form @domain catches what nobody else "
      "has."},
+    {"alias change", "ADDRESS TARGET…", NULL, 2, -1, cmd_alias_change,
+     "Give an alias these targets in place of those it has."},
     {"alias list", "", NULL, 0, 0, cmd_alias_list, "List the aliases."},
     {"alias remove", "ADDRESS", NULL, 1, 1, cmd_alias_remove, "Remove an alias."},
     {"queue list", "", NULL, 0, 0, cmd_queue_list, "List the mail that waits for other servers."},

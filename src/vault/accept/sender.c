@@ -107,9 +107,12 @@ enum err sender_check_reverse_path(struct vault *vault, struct view *v, struct c
         e = directory_may_send_as(vault->store, v, cx, s->account, &from, &may);
     else if (s->login.n && from.local_part.n)
         e = check_login(vault, v, cx, s, &from, &may);
+    if (!e && !may && s->login.n)
+        return fail(cx, ERR_BAD_SENDER, "the login %s sends as %s@%s", log_value(s->login),
+                    log_value(from.local_part), log_value(from.domain));
     if (!e && !may)
-        return fail(cx, ERR_BAD_SENDER, "account %" PRIu64 " %s sends as %s@%s", s->account.v,
-                    log_value(s->login), log_value(from.local_part), log_value(from.domain));
+        return fail(cx, ERR_BAD_SENDER, "account %" PRIu64 " sends as %s@%s", s->account.v,
+                    log_value(from.local_part), log_value(from.domain));
     return e;
 }
 

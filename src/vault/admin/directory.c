@@ -203,6 +203,18 @@ enum err serve_account_password(struct caller *c, const struct account_password_
     return e ? e : account_set_credential(c->vault->store, &c->cx, id, &credential, &c->ticket);
 }
 
+enum err serve_account_change(struct caller *c, const struct account_change_request *q,
+                              struct account_change_reply *r)
+{
+    struct account_change change = {.name = q->has_name ? &q->name : NULL,
+                                    .quota = q->has_quota ? &q->quota : NULL};
+    struct account_id id;
+    enum err e = find_id(c, q->address, &id);
+
+    (void)r;
+    return e ? e : account_change(c->vault->store, &c->cx, id, &change, &c->ticket);
+}
+
 /* The sessions end when the change is durable: before that a new sign-on would still succeed. */
 enum err serve_account_suspend(struct caller *c, const struct account_suspend_request *q,
                                struct account_suspend_reply *r)
@@ -212,7 +224,8 @@ enum err serve_account_suspend(struct caller *c, const struct account_suspend_re
 
     (void)r;
     if (!e)
-        e = account_set_suspended(c->vault->store, &c->cx, id, q->suspended, &c->ticket);
+        e = account_change(c->vault->store, &c->cx, id,
+                           &(struct account_change){.suspended = &q->suspended}, &c->ticket);
     if (!e)
         e = engine_wait(c->vault->engine, &c->cx, c->ticket);
     if (!e && q->suspended)
@@ -222,16 +235,38 @@ enum err serve_account_suspend(struct caller *c, const struct account_suspend_re
 
 /* ---- aliases ---- */
 
+/* Of a domain of ours, but nobody there: most likely a mistake, or somebody who is still to come. */
+static enum err find_unknown(struct caller *c, const struct alias_add_request *q,
+                             const struct target *targets, struct alias_add_reply *r)
+{
+    scoped(view_close) struct view *v = view_open(c->vault->engine);
+    enum err e = v ? OK : fail(&c->cx, ERR_STORE, "the store is closed");
+
+    r->unknown = arena_array(c->cx.arena, struct name, q->targets_count);
+    for (size_t i = 0; !e && i < q->targets_count; i++) {
+        struct destinations leads_to = {0};
+
+        e = directory_resolve(c->vault->store, v, &c->cx, &targets[i].to, &leads_to);
+        if (e == ERR_NO_SUCH_USER) {
+            r->unknown[r->unknown_count++] = q->targets[i];
+            e = OK;
+        }
+    }
+    return e;
+}
+
 enum err serve_alias_add(struct caller *c, const struct alias_add_request *q, struct alias_add_reply *r)
 {
+    enum err (*write)(struct store *, struct cx *, struct str, const struct target *, size_t,
+                      struct ticket *) = q->change ? alias_change : alias_create;
     struct target *targets = arena_array(c->cx.arena, struct target, q->targets_count);
     enum err e = q->targets_count ? OK : fail(&c->cx, ERR_BAD_VALUE, "an alias needs a target");
 
-    (void)r;
     for (size_t i = 0; !e && i < q->targets_count; i++)
         e = parse_typed_path(&c->cx, q->targets[i].text, &targets[i].to);
-    return e ? e
-             : alias_create(c->vault->store, &c->cx, q->address, targets, q->targets_count, &c->ticket);
+    if (!e)
+        e = find_unknown(c, q, targets, r);
+    return e ? e : write(c->vault->store, &c->cx, q->address, targets, q->targets_count, &c->ticket);
 }
 
 enum err serve_alias_remove(struct caller *c, const struct alias_remove_request *q,

@@ -170,7 +170,9 @@ static void suspend(struct account_id id, bool suspended)
 {
     struct ticket ticket;
 
-    assert_int_equal(account_set_suspended(vault.store, &cx, id, suspended, &ticket), OK);
+    assert_int_equal(account_change(vault.store, &cx, id,
+                                    &(struct account_change){.suspended = &suspended}, &ticket),
+                     OK);
     assert_int_equal(engine_wait(vault.engine, &cx, ticket), OK);
 }
 

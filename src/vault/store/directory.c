@@ -357,7 +357,8 @@ static enum err check_new_address(struct txn *t, struct cx *cx, struct str typed
     *text = typed_text(cx, &key);
     e = route_row_txn(t, cx, NO_ACCOUNT, &(struct route_key){.address = *text}, &row, &found);
     if (!e && found)
-        return fail(cx, ERR_EXISTS, "%.*s exists already", STR_ARG(*text));
+        return fail(cx, ERR_EXISTS, "%.*s exists already: it is an %s", STR_ARG(*text),
+                    row.account.v ? "account" : "alias");
     return e;
 }
 
@@ -453,8 +454,8 @@ enum err account_delete(struct store *s, struct cx *cx, struct account_id id, st
     return commit_directory(s, &t, cx, ticket);
 }
 
-enum err account_set_suspended(struct store *s, struct cx *cx, struct account_id id, bool suspended,
-                               struct ticket *ticket)
+enum err account_change(struct store *s, struct cx *cx, struct account_id id,
+                        const struct account_change *change, struct ticket *ticket)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
     struct account_row row;
@@ -462,7 +463,9 @@ enum err account_set_suspended(struct store *s, struct cx *cx, struct account_id
 
     if (e)
         return e;
-    row.suspended = suspended;
+    row.name = change->name ? *change->name : row.name;
+    row.quota = change->quota ? *change->quota : row.quota;
+    row.suspended = change->suspended ? *change->suspended : row.suspended;
     account_row_put(t, NO_ACCOUNT, &(struct account_key){.account = id.v}, &row);
     return commit_directory(s, &t, cx, ticket);
 }
@@ -486,6 +489,15 @@ enum err account_set_credential(struct store *s, struct cx *cx, struct account_i
     return commit_directory(s, &t, cx, ticket);
 }
 
+/* No top-level domain is a number (RFC 3696 §2), but the last part of 192.0.2.1 is: mail for it would never come. */
+static bool ends_in_number(struct str name)
+{
+    uint64_t number;
+    size_t at;
+
+    return str_rfind_char(name, '.', &at) && parse_u64(str_from(name, at + 1), &number);
+}
+
 enum err domain_create(struct store *s, struct cx *cx, struct str domain, struct ticket *ticket)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
@@ -496,6 +508,8 @@ enum err domain_create(struct store *s, struct cx *cx, struct str domain, struct
 
     if (!is_domain(domain, ADDRESS_UTF8) || !domain_to_ascii(cx->arena, domain, &name))
         return fail(cx, ERR_BAD_ADDRESS, "%s is not a domain name", log_value(domain));
+    if (ends_in_number(name))
+        return fail(cx, ERR_BAD_ADDRESS, "%s is an address, not a domain name", log_value(domain));
     e = domain_row_txn(t, cx, NO_ACCOUNT, &(struct domain_key){.name = name}, &before, &found);
     if (!e && found)
         return fail(cx, ERR_EXISTS, "the domain %.*s exists already", STR_ARG(name));
@@ -542,39 +556,67 @@ enum err domain_delete(struct store *s, struct cx *cx, struct str domain, struct
     return commit_directory(s, &t, cx, ticket);
 }
 
+static void put_alias(struct txn *t, struct cx *cx, struct str address, const struct target *targets,
+                      size_t n)
+{
+    struct route_row row = {.targets = arena_array(cx->arena, struct target, n), .targets_count = n};
+
+    if (n)
+        memcpy(row.targets, targets, n * sizeof(*targets));
+    route_row_put(t, NO_ACCOUNT, &(struct route_key){.address = address}, &row);
+}
+
 enum err alias_create(struct store *s, struct cx *cx, struct str address, const struct target *targets,
                       size_t n, struct ticket *ticket)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
-    struct route_row row = {.targets = arena_array(cx->arena, struct target, n), .targets_count = n};
     struct str text;
     enum err e = check_new_address(t, cx, address, &text);
 
     if (e)
         return e;
-    if (n)
-        memcpy(row.targets, targets, n * sizeof(*targets));
-    route_row_put(t, NO_ACCOUNT, &(struct route_key){.address = text}, &row);
+    put_alias(t, cx, text, targets, n);
+    return commit_directory(s, &t, cx, ticket);
+}
+
+/* By what was typed. */
+static enum err find_alias(struct txn *t, struct cx *cx, struct str typed, struct str *address)
+{
+    struct address_key key;
+    struct route_row row;
+    bool found;
+    enum err e = parse_typed(cx, typed, &key);
+
+    if (e)
+        return e;
+    *address = typed_text(cx, &key);
+    e = route_row_txn(t, cx, NO_ACCOUNT, &(struct route_key){.address = *address}, &row, &found);
+    if (!e && (!found || row.account.v))
+        return fail(cx, ERR_NOT_FOUND, "there is no alias %.*s", STR_ARG(*address));
+    return e;
+}
+
+enum err alias_change(struct store *s, struct cx *cx, struct str address, const struct target *targets,
+                      size_t n, struct ticket *ticket)
+{
+    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
+    struct str text;
+    enum err e = find_alias(t, cx, address, &text);
+
+    if (e)
+        return e;
+    put_alias(t, cx, text, targets, n);
     return commit_directory(s, &t, cx, ticket);
 }
 
 enum err alias_delete(struct store *s, struct cx *cx, struct str address, struct ticket *ticket)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
-    struct route_key at;
-    struct route_row row;
-    struct address_key key;
-    bool found;
-    enum err e = parse_typed(cx, address, &key);
+    struct str text;
+    enum err e = find_alias(t, cx, address, &text);
 
     if (e)
         return e;
-    at.address = typed_text(cx, &key);
-    e = route_row_txn(t, cx, NO_ACCOUNT, &at, &row, &found);
-    if (!e && (!found || row.account.v))
-        return fail(cx, ERR_NOT_FOUND, "there is no alias %.*s", STR_ARG(at.address));
-    if (e)
-        return e;
-    route_row_delete(t, NO_ACCOUNT, &at);
+    route_row_delete(t, NO_ACCOUNT, &(struct route_key){.address = text});
     return commit_directory(s, &t, cx, ticket);
 }

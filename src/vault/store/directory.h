@@ -53,8 +53,14 @@ struct new_account {
 enum err account_create(struct store *s, struct cx *cx, const struct new_account *n,
                         struct account_id *id, struct ticket *ticket);
 enum err account_delete(struct store *s, struct cx *cx, struct account_id id, struct ticket *ticket);
-enum err account_set_suspended(struct store *s, struct cx *cx, struct account_id id, bool suspended,
-                               struct ticket *ticket);
+/* What is NULL stays. */
+struct account_change {
+    const struct str *name;
+    const uint64_t *quota; /* 0: none */
+    const bool *suspended;
+};
+enum err account_change(struct store *s, struct cx *cx, struct account_id id,
+                        const struct account_change *change, struct ticket *ticket);
 
 /* Credentials. `version` grows with each change, and is set by account_set_credential. */
 enum err account_credential(struct view *v, struct cx *cx, struct account_id id,
@@ -68,5 +74,8 @@ enum err domain_create(struct store *s, struct cx *cx, struct str domain, struct
 /* Refused (EXISTS) while addresses of it remain. */
 enum err domain_delete(struct store *s, struct cx *cx, struct str domain, struct ticket *ticket);
 enum err alias_create(struct store *s, struct cx *cx, struct str address, const struct target *targets,
+                      size_t n, struct ticket *ticket);
+/* Other targets in place of those it has; there is no moment without. */
+enum err alias_change(struct store *s, struct cx *cx, struct str address, const struct target *targets,
                       size_t n, struct ticket *ticket);
 enum err alias_delete(struct store *s, struct cx *cx, struct str address, struct ticket *ticket);
