@@ -163,15 +163,16 @@ bool date_parse(struct str in, int64_t *ms, int *zone_minutes)
 {
     struct str word;
     struct day d;
-    int64_t seconds;
-    int zone;
+    int64_t seconds = 0;
+    int zone = 0;
 
     skip_cfws(&in);
     if (take_word(&in, &word))
         take_separator(&in, ',');
-    if (!take_date(&in, &d) || !take_time(&in, &seconds))
+    if (!take_date(&in, &d))
         return false;
-    zone = take_zone(&in);
+    if (take_time(&in, &seconds)) /* else it is midnight, in UTC (RFC 5256 §2.2) */
+        zone = take_zone(&in);
     *ms = days_from_civil(d) * DAY_MS + (seconds - zone * 60) * 1000;
     *zone_minutes = zone;
     return true;

@@ -7,6 +7,6 @@
 void date_write(struct buf *out, int64_t ms, int zone_minutes);
 
 /* The body of a Date field, obsolete forms (§4.3) and the usual mistakes included: no weekday, comments, two-digit
- * years, no seconds, no zone or an unknown one (UTC), full month names. False: not even that; outputs are untouched.
+ * years, no seconds, no zone or an unknown one (UTC), no time or an impossible one (midnight), full month names. False: not even that; outputs are untouched.
  * A leap second counts as the second before it. */
 bool date_parse(struct str in, int64_t *ms, int *zone_minutes);
