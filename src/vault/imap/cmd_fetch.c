@@ -490,6 +490,8 @@ enum err cmd_fetch(struct imap *i, const struct imap_command *c)
     if (f->a.items & IMAP_ATT_BIT(IMAP_ATT_MODSEQ)) /* RFC 7162 §3.1 */
         imap_enable(i, IMAP_ENABLE_CONDSTORE);
     f->asked_uids = f->uids;
+    if (f->a.vanished && imap_set_is_star(&f->a.set)) /* the highest UIDs may have gone as well */
+        f->asked_uids = imap_set_resolve(i->arena, &f->a.set, UINT32_MAX, false);
     if (f->a.partial.given)
         e = take_partial(i, f);
     if (e)

@@ -65,6 +65,20 @@ enum err cmd_getquota(struct imap *i, const struct imap_command *c)
     return write_quota(i, v, account, root);
 }
 
+/* Whose root a mailbox would have that need not exist (§4.1.2): among one's own names that is known. False: *e, or the reply
+ * is set. */
+static bool find_place(struct imap *i, struct str name, struct place *p, enum err *e)
+{
+    struct str inside;
+    bool found;
+
+    *p = (struct place){.name = name};
+    *e = place_owner(i, name, &p->at.account, &inside, &found);
+    if (!*e && found && p->at.account.v == i->s->who.account.v)
+        return true;
+    return !*e && place_for(i, name, IMAP_RIGHT_READ, p, e);
+}
+
 enum err cmd_getquotaroot(struct imap *i, const struct imap_command *c)
 {
     struct account_row row;
@@ -76,7 +90,7 @@ enum err cmd_getquotaroot(struct imap *i, const struct imap_command *c)
 
     if (!parse_imap_mailbox(imap_parsing(i), c->args, &name))
         return reply_misread(i);
-    if (!place_for(i, name, IMAP_RIGHT_READ, &p, &e))
+    if (!find_place(i, name, &p, &e))
         return e;
     e = imap_view(i, &v);
     if (!e)
