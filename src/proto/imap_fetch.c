@@ -165,6 +165,8 @@ static bool take_lazy(struct imap_parse *p, struct str *in)
 
     if (!take_text(&s, S(" (")) || !take_imap_word(&s, S("LAZY")))
         return false;
+    while (take_text_nocase(&s, S(" LAZY")))
+        ;
     *in = s;
     return take_char(in, ')') || imap_bad(p, "PREVIEW knows LAZY only");
 }

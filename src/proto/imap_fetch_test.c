@@ -22,6 +22,7 @@ static void test_items(void **state)
         ROW("FETCH", " 1 PREVIEW (CHANGEDSINCE 5)", " 1 (PREVIEW MODSEQ) (CHANGEDSINCE 5)",
             "no modifier of PREVIEW"),
         ROW("FETCH", " 1 (PREVIEW (EAGER))", "BAD", NULL),
+        ROW("FETCH", " 1 (PREVIEW (LAZY lazy) FLAGS)", " 1 (PREVIEW (LAZY) FLAGS)", "RFC 8970 §6"),
         ROW("FETCH", " 1 PREVIEW (LAZY EAGER)", "BAD", NULL),
         ROW("FETCH", " 1 ()", "BAD", NULL),
         ROW("FETCH", " 1 (FLAGS", "BAD", NULL),

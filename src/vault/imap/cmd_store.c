@@ -2,7 +2,10 @@
  *
  * The change is one transaction. When it is durable, this command tells of it itself: of every message of the set, or, with
  * .SILENT, of the modseq alone, where the client wants to hear of that, and of all flags where others have changed them
- * meanwhile, which the client cannot know. So sync.c need not tell this change once more. */
+ * meanwhile, which the client cannot know. So sync.c need not tell this change once more.
+ *
+ * RFC-GAP: RFC 7162 §3.1.3 would spare +FLAGS and -FLAGS a MODIFIED if others changed other flags only; that needs the flags
+ * as the client knows them (§3.1.12), and a session keeps none. */
 #include "vault/imap/commands.h"
 
 #include "base/arena.h"

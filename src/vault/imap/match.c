@@ -16,6 +16,8 @@
 #include <stdlib.h>
 
 #define DAY_MS ((int64_t)86400 * 1000)
+#define FUZZY_WORDS_MOST                                                                               \
+    50 /* each is looked for in the whole text; what goes beyond is not asked for (RFC 6203 §8) */
 /* Of the filters of one search (RFC 5466): inside each other, and of all that is inserted in their place. */
 #define FILTERS_INSIDE_MOST 10
 #define FILTER_KEYS_MOST IMAP_SEARCH_KEYS_MAX
@@ -180,8 +182,8 @@ static struct node *make_fuzzy(struct making *k, const struct imap_key *key, str
                 *words = new_node(k, IMAP_KEY_AND, MATCH_PICTURE);
     struct str rest = needle, word;
 
-    words->children = arena_array(k->m->scope.arena, struct node *, needle.n / 2 + 1);
-    while (rest.n) {
+    words->children = arena_array(k->m->scope.arena, struct node *, FUZZY_WORDS_MOST);
+    while (rest.n && words->count < FUZZY_WORDS_MOST) {
         if (!take_until(&rest, ' ', &word)) {
             word = rest;
             rest = STR_NONE;
