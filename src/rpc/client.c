@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -150,6 +151,16 @@ static void channel_give_back(struct rpc_client *c, struct rpc_channel *ch, bool
     pthread_cond_broadcast(&c->freed);
 }
 
+/* Sleeps until the answer comes. Whoever sleeps in recvmsg is woken a first time when the other side has read the request,
+ * for then there is room to send (unix_write_space): in poll, one sleeps through that. */
+static void await_answer(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        ;
+}
+
 static bool exchange(struct rpc_channel *ch, const int *fds, size_t fd_count, struct frame *f,
                      struct str *payload)
 {
@@ -157,8 +168,10 @@ static bool exchange(struct rpc_channel *ch, const int *fds, size_t fd_count, st
     size_t got_count = 0;
     bool bad = false, ok = frame_send(ch->fd, buf_str(&ch->out), fds, fd_count);
 
-    while (ok && !frame_parse(buf_str(&ch->in), f, payload, &bad))
+    while (ok && !frame_parse(buf_str(&ch->in), f, payload, &bad)) {
+        await_answer(ch->fd);
         ok = !bad && frame_receive(ch->fd, &ch->in, got, &got_count) > 0;
+    }
     for (size_t i = 0; i < got_count; i++)
         close(got[i]); /* answers carry none */
     return ok;
