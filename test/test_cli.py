@@ -197,5 +197,6 @@ def test_status_tells_of_a_full_disk(make_posthorn):
     server._limits = f'disk-reserve = "{reserve}M"'
     server.write_config()
     server.with_people().start()
+    server.wait_for("disk-full", **{"accepts-mail": "no"})
     assert_alarm(server, "disk is full")
     assert json.loads(server.run("--json", "status").stdout)["has_room"] is False

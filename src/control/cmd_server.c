@@ -71,10 +71,12 @@ enum err cmd_check_config(struct operator* op)
     if (e)
         return e;
     if (!op->json)
-        printf("%s: good\nDNS answers %s be validated: %s\n", op->config_path,
+        printf("%s: good%s\nDNS answers %s be validated: %s\n", op->config_path,
+               geteuid() == 0 ? "" : ", but only root can look at the files that it names",
                dns.validates ? "will" : "will not", dns.why);
-    return print_json_of(op, json_pack("{s:s, s:b, s:b, s:s}", "file", op->config_path, "good", true,
-                                       "dns_validated", dns.validates, "dns_why", dns.why));
+    return print_json_of(op, json_pack("{s:s, s:b, s:b, s:b, s:s}", "file", op->config_path, "good",
+                                       true, "files_read", geteuid() == 0, "dns_validated",
+                                       dns.validates, "dns_why", dns.why));
 }
 
 static enum err help_settings(struct operator* op)

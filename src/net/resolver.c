@@ -58,6 +58,7 @@ struct query {
 struct resolver {
     struct context plain, validating;
     atomic_bool validates;
+    bool has_told_no;    /* that it does not: the probe repeats itself, the log need not */
     char why[256];       /* it does or does not; if that is settled from the start */
     atomic_size_t count; /* questions under way */
     struct loop *loop;
@@ -429,7 +430,9 @@ static void on_probe(void *arg, const struct dns_answer *answer)
 
     if (answer->secure)
         atomic_store(&r->validates, true);
-    log_validation(answer->secure, probe_text(answer->secure, answer->trouble));
+    if (answer->secure || !r->has_told_no)
+        log_validation(answer->secure, probe_text(answer->secure, answer->trouble));
+    r->has_told_no = !answer->secure;
 }
 
 /* The type is none of ours, so the records are not read; only `secure` counts. */

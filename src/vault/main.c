@@ -269,6 +269,7 @@ static enum err open_parts(struct start *s)
     vault.started_ms = now_ms();
     vault.grace_ms = s->request.grace_ms ? s->request.grace_ms : COLLECT_GRACE_MS;
     if (gives_service(s)) {
+        engine_has_room(vault.engine); /* if it has not, the log says so from the beginning */
         backup_clear(&vault, false);
         vault.queue = queue_open(&vault);
         vault.search = search_open(vault.store, INDEX_DIRECTORY);

@@ -14,7 +14,7 @@ static enum err find_account(struct caller *c, struct str address, struct accoun
                    : fail(&c->cx, ERR_STORE, "the store is closed");
 
     if (!e && !found)
-        return fail(&c->cx, ERR_NOT_FOUND, "no account %.*s", STR_ARG(address));
+        return fail(&c->cx, ERR_NOT_FOUND, "there is no account %.*s", STR_ARG(address));
     return e;
 }
 

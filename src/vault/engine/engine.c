@@ -3,9 +3,11 @@
 #include "vault/engine/engine_impl.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/scoped.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 struct txn_part { /* one that was named at the beginning, or one of the blind ones */
@@ -379,6 +381,17 @@ void engine_set_reserve(struct engine *e, uint64_t disk_reserve)
     e->room_looked_at = 0;
 }
 
+/* Nobody looks at `posthorn status` all the time; the log says when it begins and when it is over. */
+static void tell_about_room(struct engine *e, uint64_t disk_free)
+{
+    if (e->has_told == !e->has_room)
+        return;
+    e->has_told = !e->has_room;
+    log_line(e->has_room ? LOG_INFO : LOG_WARNING, e->has_room ? "disk-has-room" : "disk-full",
+             "free=%" PRIu64 " disk-reserve=%" PRIu64 " accepts-mail=%s", disk_free,
+             e->options.disk_reserve, e->has_room ? "yes" : "no");
+}
+
 /* With the lock held while it looks: whoever asks meanwhile must not hear what was true before, which at first is nothing. */
 bool engine_has_room(struct engine *e)
 {
@@ -386,8 +399,11 @@ bool engine_has_room(struct engine *e)
     HOLD(&e->m);
 
     if (!e->room_looked_at || now - e->room_looked_at >= LOOK_AT_DISK_MS) {
+        uint64_t disk_free = e->ops->disk_free(e->backend);
+
         e->room_looked_at = now;
-        e->has_room = e->ops->disk_free(e->backend) >= e->options.disk_reserve;
+        e->has_room = disk_free >= e->options.disk_reserve;
+        tell_about_room(e, disk_free);
     }
     return e->has_room;
 }

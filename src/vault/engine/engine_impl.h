@@ -147,6 +147,7 @@ struct engine {
     uint64_t flushes, commits;
     int64_t room_looked_at; /* monotonic_ms() */
     bool has_room;
+    bool has_told; /* the operator, that it has none */
 };
 
 /* Takes the backend over. For the engines' open functions. */
