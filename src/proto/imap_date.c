@@ -89,6 +89,7 @@ static bool take_zone(struct str *in, int *minutes)
 bool take_imap_date_time(struct str *in, int64_t *ms, int *zone_minutes)
 {
     struct str s = *in;
+    int64_t utc, year;
     int32_t days;
     int seconds, zone;
 
@@ -98,8 +99,12 @@ bool take_imap_date_time(struct str *in, int64_t *ms, int *zone_minutes)
     if (!take_date_text(&s, &days) || !take_imap_sp(&s) || !take_time(&s, &seconds) ||
         !take_imap_sp(&s) || !take_zone(&s, &zone) || !take_char(&s, '"'))
         return false;
+    utc = days * DAY_MS + (seconds - zone * 60) * INT64_C(1000);
+    year = civil_from_days(days_from_ms(utc)).year;
+    if (year < 0 || year > 9999) /* what is kept is UTC, and has to be told in four digits as well */
+        return false;
     *in = s;
-    *ms = days * DAY_MS + (seconds - zone * 60) * INT64_C(1000);
+    *ms = utc;
     *zone_minutes = zone;
     return true;
 }
