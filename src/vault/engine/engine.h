@@ -100,7 +100,8 @@ void engine_when_durable(struct engine *e, struct ticket ticket, void (*done)(vo
 bool engine_flush(struct engine *e);
 /* The same for those who wait now, and no longer: who came meanwhile waits for a further call. */
 bool engine_flush_once(struct engine *e);
-bool engine_wants_flush(struct engine *e); /* somebody waits, and nobody flushes */
+bool engine_is_durable(struct engine *e, struct ticket ticket); /* false: not yet, or lost */
+bool engine_wants_flush(struct engine *e);                      /* somebody waits, and nobody flushes */
 /* The newest commit, durable or not: who answers by what a transaction read, writing nothing, waits for this. */
 struct ticket engine_newest(struct engine *e);
 

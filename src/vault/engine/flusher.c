@@ -263,6 +263,14 @@ void engine_when_durable(struct engine *e, struct ticket ticket, void (*done)(vo
     done(arg, how);
 }
 
+bool engine_is_durable(struct engine *e, struct ticket ticket)
+{
+    enum err how;
+    HOLD(&e->m);
+
+    return ticket_is_settled(e, ticket.v, &how) && !how;
+}
+
 bool engine_flush(struct engine *e)
 {
     HOLD(&e->m);

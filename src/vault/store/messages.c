@@ -1,6 +1,7 @@
 #include "vault/store/messages_impl.h"
 
 #include "base/scoped.h"
+#include "vault/store/roster_impl.h"
 
 #include <inttypes.h>
 
@@ -150,10 +151,12 @@ enum err messages_set_flags(struct store *s, struct cx *cx, struct mailbox_ref a
     struct flags_result result = {0};
     struct flagging f = {.change = change, .arena = cx->arena, .out = &result};
     enum err e = two_boxes_open(&b, s, cx, at, at);
+    uint64_t before;
 
     if (!e)
         e = flags_mask(b.to, &change->flags, change->how != FLAGS_REMOVE, &f.mask);
     f.modseq = b.to_edit->modseq;
+    before = b.to->counts.modseq;
     if (!e)
         e = box_walk(b.to, uids, set_flags, &f);
     if (e)
@@ -162,9 +165,11 @@ enum err messages_set_flags(struct store *s, struct cx *cx, struct mailbox_ref a
     result.failed = ranges_set(&f.failed);
     result.new_keywords = b.to->row_changed;
     e = two_boxes_commit(&b, ticket);
-    if (!e)
-        *out = result;
-    return e;
+    if (e)
+        return e;
+    *out = result;
+    roster_note_flags(s, at.account, at.mailbox, before, out, *ticket);
+    return OK;
 }
 
 /* ---- removal ---- */

@@ -1,8 +1,10 @@
-/* How pictures come about: from the cache, from the one that is there and the change log, or from all the rows. The cache
+/* How pictures come about: from the cache, from the one that is there and what a change did to it, or the change log, or
+ * from all the rows. The cache
  * keeps the newest picture of each mailbox; those that were not asked for longest go first. */
 #include "vault/store/roster_impl.h"
 
 #include "base/scoped.h"
+#include "vault/store/messages.h"
 #include "vault/store/ranges.h"
 #include "vault/store/store_impl.h"
 
@@ -20,7 +22,9 @@ struct cached {
     struct account_id account;
     struct mailbox_id mailbox;
     struct roster *roster;
-    size_t size;
+    struct roster *draft; /* what comes after it, as soon as `ticket` is durable; NULL: not known */
+    struct ticket ticket;
+    size_t size; /* of both */
 };
 
 struct roster_cache {
@@ -79,17 +83,35 @@ static void discard(struct roster_cache *c, struct cached **at)
     unlink_age(c, e);
     c->bytes -= e->size;
     roster_drop(&e->roster);
+    roster_drop(&e->draft);
     free(e);
 }
 
-static struct roster *cache_get(struct roster_cache *c, struct account_id account,
-                                struct mailbox_id mailbox)
+static void set_size(struct roster_cache *c, struct cached *e)
 {
+    c->bytes -= e->size;
+    e->size = roster_size(e->roster) + (e->draft ? roster_size(e->draft) : 0);
+    c->bytes += e->size;
+}
+
+static void take_draft(struct roster_cache *c, struct cached *e)
+{
+    roster_drop(&e->roster);
+    e->roster = e->draft;
+    e->draft = NULL;
+    set_size(c, e);
+}
+
+static struct roster *cache_get(struct store *s, struct account_id account, struct mailbox_id mailbox)
+{
+    struct roster_cache *c = store_of(s)->rosters;
     HOLD(&c->m);
     struct cached *e = *find(c, account, mailbox);
 
     if (!e)
         return NULL;
+    if (e->draft && engine_is_durable(s->engine, e->ticket))
+        take_draft(c, e);
     unlink_age(c, e);
     link_newest(c, e);
     return roster_hold(e->roster);
@@ -127,6 +149,24 @@ static void cache_put(struct roster_cache *c, struct account_id account, struct 
     *at = e;
     link_newest(c, e);
     c->bytes += e->size;
+    make_room(c);
+}
+
+/* Of the picture `old`; if that is the newest no longer, of nothing. Takes it over. */
+static void cache_draft(struct roster_cache *c, struct account_id account, struct mailbox_id mailbox,
+                        const struct roster *old, struct roster *draft, struct ticket ticket)
+{
+    HOLD(&c->m);
+    struct cached *e = *find(c, account, mailbox);
+
+    if (!e || e->roster != old) {
+        roster_drop(&draft);
+        return;
+    }
+    roster_drop(&e->draft);
+    e->draft = draft;
+    e->ticket = ticket;
+    set_size(c, e);
     make_room(c);
 }
 
@@ -215,22 +255,29 @@ struct making {
     struct state_row state;
 };
 
-static void copy_keywords(struct roster *r, const struct mailbox_row *row)
+static void copy_keywords(struct roster *r, const struct str *names, size_t count)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < row->keywords_count; i++)
-        n += row->keywords[i].name.n;
+    for (size_t i = 0; i < count; i++)
+        n += names[i].n;
     r->keyword_text = must_alloc(n + 1);
     n = 0;
-    for (size_t i = 0; i < row->keywords_count; i++) {
-        struct str name = row->keywords[i].name;
-
-        if (name.n)
-            memcpy(r->keyword_text + n, name.p, name.n);
-        r->keywords[i] = (struct str){r->keyword_text + n, name.n};
-        n += name.n;
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].n)
+            memcpy(r->keyword_text + n, names[i].p, names[i].n);
+        r->keywords[i] = (struct str){r->keyword_text + n, names[i].n};
+        n += names[i].n;
     }
+}
+
+static void keywords_of_row(struct roster *r, const struct mailbox_row *row)
+{
+    struct str names[64 - FLAG_KEYWORD_FIRST];
+
+    for (size_t i = 0; i < row->keywords_count; i++)
+        names[i] = row->keywords[i].name;
+    copy_keywords(r, names, row->keywords_count);
 }
 
 static void sum_up(struct roster *r)
@@ -248,20 +295,15 @@ static void sum_up(struct roster *r)
     }
 }
 
-/* Takes the blocks over. */
-static struct roster *roster_new(const struct making *m, struct gathering *g, uint32_t damaged)
+/* Takes the blocks over. The counts that they tell are added; what else it has is for the caller to set. */
+static struct roster *roster_of_blocks(struct gathering *g, const struct roster_counts *counts)
 {
     struct roster *r = must_alloc(sizeof(*r));
 
     atomic_init(&r->refs, 1);
-    r->counts = (struct roster_counts){.uid_validity = m->row.uid_validity,
-                                       .uid_next = m->counts.uid_next,
-                                       .modseq = m->counts.modseq,
-                                       .damaged = damaged};
-    r->followed = m->state.modseq;
-    copy_keywords(r, &m->row);
+    r->counts = *counts;
     r->known = known_new(g->n);
-    r->known->modseq = m->counts.modseq;
+    r->known->modseq = counts->modseq;
     if (g->n)
         memcpy(r->known->v, g->numbers, g->n * sizeof(*g->numbers));
     known_number_blocks(r->known);
@@ -269,6 +311,18 @@ static struct roster *roster_new(const struct making *m, struct gathering *g, ui
     g->blocks = NULL;
     g->n = 0;
     sum_up(r);
+    return r;
+}
+
+static struct roster *roster_new(const struct making *m, struct gathering *g, uint32_t damaged)
+{
+    struct roster *r = roster_of_blocks(g, &(struct roster_counts){.uid_validity = m->row.uid_validity,
+                                                                   .uid_next = m->counts.uid_next,
+                                                                   .modseq = m->counts.modseq,
+                                                                   .damaged = damaged});
+
+    r->followed = m->state.modseq;
+    keywords_of_row(r, &m->row);
     return r;
 }
 
@@ -443,6 +497,94 @@ static enum err follow(const struct making *m, const struct roster *old, struct 
     return e;
 }
 
+/* ---- from a change of flags ---- */
+
+/* The same messages, with the flags that were changed from v on; NULL: a message is not where it should be. */
+static struct block *flagged_block(const struct block *old, const struct flags_of *v, size_t n,
+                                   uint64_t modseq)
+{
+    struct roster_entry entries[BLOCK_UIDS];
+    size_t at = 0;
+
+    memcpy(entries, old->v, old->count * sizeof(*entries));
+    for (size_t i = 0; i < n; i++) {
+        while (at < old->count && entries[at].uid < v[i].uid)
+            at++;
+        if (at == old->count || entries[at].uid != v[i].uid)
+            return NULL;
+        if (v[i].changed) {
+            entries[at].flags = v[i].flags;
+            entries[at].modseq = modseq;
+        }
+    }
+    return block_new(entries, old->count);
+}
+
+/* How many of v, from its first on, are in one block; *changed: whether any of them is another one now. */
+static size_t in_one_block(const struct flags_of *v, size_t n, bool *changed)
+{
+    size_t i = 0;
+
+    for (*changed = false; i < n && block_of(v[i].uid) == block_of(v[0].uid); i++)
+        *changed |= v[i].changed;
+    return i;
+}
+
+static bool flagged_blocks(const struct roster *old, const struct flags_result *result,
+                           struct gathering *g)
+{
+    const struct known *k = old->known;
+    const struct flags_of *v = result->messages;
+    size_t at = 0, n;
+
+    for (size_t left = result->count; left; left -= n, v += n) {
+        struct block *b = NULL;
+        bool changed;
+
+        n = in_one_block(v, left, &changed);
+        if (!changed)
+            continue;
+        keep_blocks(old, &at, block_of(v->uid), g);
+        if (at < k->n && k->v[at].number == block_of(v->uid))
+            b = flagged_block(old->blocks[at], v, n, result->modseq);
+        if (!b)
+            return false;
+        add_block(g, k->v[at].number, k->v[at].bits, b);
+        at++;
+    }
+    keep_blocks(old, &at, UINT32_MAX, g);
+    return true;
+}
+
+static struct roster *flagged(const struct roster *old, const struct flags_result *result)
+{
+    scoped(gathering_free) struct gathering g = {.n = 0};
+    struct roster *r;
+
+    if (!flagged_blocks(old, result, &g))
+        return NULL;
+    r = roster_of_blocks(&g, &(struct roster_counts){.uid_validity = old->counts.uid_validity,
+                                                     .uid_next = old->counts.uid_next,
+                                                     .modseq = result->modseq});
+    r->followed = result->modseq;
+    copy_keywords(r, old->keywords, 64 - FLAG_KEYWORD_FIRST);
+    return r;
+}
+
+void roster_note_flags(struct store *s, struct account_id account, struct mailbox_id mailbox,
+                       uint64_t before, const struct flags_result *result, struct ticket ticket)
+{
+    scoped(roster_drop) struct roster *old = cache_get(s, account, mailbox);
+    struct roster *draft;
+
+    if (!old || old->counts.modseq != before || old->counts.damaged || !result->modseq ||
+        result->new_keywords)
+        return;
+    draft = flagged(old, result);
+    if (draft)
+        cache_draft(store_of(s)->rosters, account, mailbox, old, draft, ticket);
+}
+
 /* ---- the way in ---- */
 
 static enum err read_rows(struct making *m)
@@ -481,7 +623,7 @@ enum err roster_get(struct store *s, struct cx *cx, struct account_id account,
                     struct mailbox_id mailbox, struct roster **out)
 {
     struct roster_cache *cache = store_of(s)->rosters;
-    scoped(roster_drop) struct roster *old = cache_get(cache, account, mailbox);
+    scoped(roster_drop) struct roster *old = cache_get(s, account, mailbox);
     scoped(view_close) struct view *v = view_open(s->engine);
     struct making m = {.v = v, .cx = cx, .account = account, .mailbox = mailbox};
     struct roster *made;

@@ -66,6 +66,12 @@ static inline struct block *block_hold(struct block *b)
 }
 size_t roster_size(const struct roster *r); /* bytes, all of its blocks counted */
 
+/* A change of flags that was committed, to a mailbox whose modseq was `before`. If the cache has the picture of that, the
+ * next one is made from it and not read, and taken when the change is durable. */
+struct flags_result;
+void roster_note_flags(struct store *s, struct account_id account, struct mailbox_id mailbox,
+                       uint64_t before, const struct flags_result *result, struct ticket ticket);
+
 /* The cache of a store. */
 struct roster_cache;
 struct roster_cache *roster_cache_new(size_t most_bytes);

@@ -410,6 +410,56 @@ static void test_keywords_are_shown(void **state)
     roster_drop(&r);
 }
 
+static struct ticket store_flag(uint64_t flag)
+{
+    struct flags_change c = {.how = FLAGS_ADD, .flags.system = flag};
+    struct flags_result f;
+    struct ticket t;
+
+    must(messages_set_flags(store, &cx, (struct mailbox_ref){TOM, INBOX}, &SET({2, 70}), &c, &f, &t));
+    return t;
+}
+
+static void check_flags(uint64_t second, uint64_t last)
+{
+    struct roster *r;
+
+    must(roster_get(store, &cx, TOM, INBOX, &r));
+    assert_int_equal(roster_at(r, 1)->flags, 0);
+    assert_int_equal(roster_at(r, 2)->flags, second);
+    assert_int_equal(roster_at(r, 70)->flags, second);
+    assert_int_equal(roster_at(r, 150)->flags, last);
+    roster_drop(&r);
+}
+
+/* The picture that a change of flags leaves behind is shown when that is durable, and never if it is lost: another change
+ * may then get the same modseq. */
+static void test_drafts(void **state)
+{
+    struct flags_change deleted = {.how = FLAGS_ADD, .flags.system = FLAG_DELETED};
+    struct flags_result f;
+    struct ticket t;
+
+    (void)state;
+    for (int i = 0; i < 150; i++)
+        deliver(TOM, INBOX, 0, 1);
+    check_flags(0, 0);
+    t = store_flag(FLAG_SEEN);
+    check_flags(0, 0);
+    must(engine_wait(engine, &cx, t));
+    check_flags(FLAG_SEEN, 0);
+    t = store_flag(FLAG_DRAFT);
+    memory_engine_fail_next_flush(engine);
+    assert_int_equal(engine_wait(engine, &cx, t), ERR_STORE);
+    engine_tend(engine);
+    durable(messages_set_flags(store, &cx, (struct mailbox_ref){TOM, INBOX}, &SET({150, 150}), &deleted,
+                               &f, &t),
+            t);
+    check_flags(FLAG_SEEN, FLAG_DELETED);
+    must(engine_wait(engine, &cx, store_flag(FLAG_ANSWERED)));
+    check_flags(FLAG_SEEN | FLAG_ANSWERED, FLAG_DELETED);
+}
+
 static void test_what_is_gone(void **state)
 {
     struct roster *r;
@@ -556,6 +606,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_own_expunge_is_known, set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_numbers_to_uids, set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_keywords_are_shown, set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_drafts, set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_gone, set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_block, set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_the_cache_is_bounded, set_up, store_tear_down),
