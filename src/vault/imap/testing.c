@@ -233,10 +233,16 @@ void driven_wake(struct driven *d, struct buf *replies)
 
 void driven_feed(struct driven *d, struct str *in, struct buf *replies)
 {
+    bool
+        goes_on; /* its turn was over, on a slow machine before it took a byte: what is left comes again */
+
     session_open(d);
-    if (d->wish == SESSION_MORE && in->n)
-        d->wish = imap_session.feed(&d->s, in);
-    go_on(d, replies);
+    do {
+        if (d->wish == SESSION_MORE && in->n)
+            d->wish = imap_session.feed(&d->s, in);
+        goes_on = d->wish == SESSION_WRITE;
+        go_on(d, replies);
+    } while (goes_on && d->wish == SESSION_MORE && in->n);
     if (d->s.watch_changed) /* as after each new choice */
         driven_wake(d, replies);
 }
