@@ -531,3 +531,14 @@ enum err box_touch(struct edit *e, struct mailbox_id id)
     b.counts_changed = true;
     return err ? err : box_close(&b);
 }
+
+enum err annotations_scan(struct edit *e, const struct annotation_key *from,
+                          const struct annotation_key *to, struct scan **out)
+{
+    scoped(buf_free) struct buf first = buf_make(32), end = buf_make(32);
+
+    annotation_key_pack(&first, from);
+    annotation_key_pack(&end, to);
+    return txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&first), buf_str(&end), false,
+                    out);
+}

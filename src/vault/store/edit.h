@@ -80,3 +80,7 @@ enum err box_map_flags(struct box *b, const struct mailbox_row *from, uint64_t f
 enum err box_close(struct box *b);
 /* Of a mailbox that is not open: something about it has changed, its messages have not; its modseq becomes the edit's. */
 enum err box_touch(struct edit *e, struct mailbox_id id);
+
+/* The account's annotations with from ≤ key < to. The keys may go as soon as it returns. */
+enum err annotations_scan(struct edit *e, const struct annotation_key *from,
+                          const struct annotation_key *to, struct scan **out);

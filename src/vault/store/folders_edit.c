@@ -146,15 +146,11 @@ static enum err make(struct edit *e, struct mailbox_id parent, struct str level,
 /* The annotations that go give their room back. */
 static enum err count_annotations(struct edit *e, struct mailbox_id id)
 {
-    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
     scoped(scan_close) struct scan *scan = NULL;
     struct str key, value;
-    enum err err;
+    enum err err = annotations_scan(e, &(struct annotation_key){.mailbox = id.v},
+                                    &(struct annotation_key){.mailbox = id.v + 1}, &scan);
 
-    annotation_key_pack(&from, &(struct annotation_key){.mailbox = id.v});
-    annotation_key_pack(&to, &(struct annotation_key){.mailbox = id.v + 1});
-    err =
-        txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
     while (!err && scan_next(scan, &key, &value)) {
         struct annotation_key ak;
         struct annotation_row row;
@@ -430,15 +426,11 @@ static enum box_verdict move_out(void *arg, struct roster_entry *entry)
  * have no rights there: theirs are left. */
 static enum err copy_annotations(struct edit *e, struct mailbox_id to)
 {
-    scoped(buf_free) struct buf first = buf_make(32), end = buf_make(32);
     scoped(scan_close) struct scan *scan = NULL;
     struct str key, value;
-    enum err err;
+    enum err err = annotations_scan(e, &(struct annotation_key){.mailbox = INBOX.v},
+                                    &(struct annotation_key){.mailbox = INBOX.v + 1}, &scan);
 
-    annotation_key_pack(&first, &(struct annotation_key){.mailbox = INBOX.v});
-    annotation_key_pack(&end, &(struct annotation_key){.mailbox = INBOX.v + 1});
-    err = txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&first), buf_str(&end), false,
-                   &scan);
     while (!err && scan_next(scan, &key, &value)) {
         struct annotation_key ak;
         struct annotation_row row;

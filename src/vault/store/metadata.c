@@ -94,15 +94,12 @@ enum err metadata_find(struct view *v, struct cx *cx, struct account_id account,
 
 static enum err count_entries(struct edit *e, struct mailbox_id mailbox, uint64_t who, size_t *n)
 {
-    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
     scoped(scan_close) struct scan *scan = NULL;
     struct str key, value;
-    enum err err;
+    enum err err =
+        annotations_scan(e, &(struct annotation_key){.mailbox = mailbox.v, .who = who},
+                         &(struct annotation_key){.mailbox = mailbox.v, .who = who + 1}, &scan);
 
-    annotation_key_pack(&from, &(struct annotation_key){.mailbox = mailbox.v, .who = who});
-    annotation_key_pack(&to, &(struct annotation_key){.mailbox = mailbox.v, .who = who + 1});
-    err =
-        txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
     *n = 0;
     while (!err && scan_next(scan, &key, &value))
         ++*n;
@@ -137,16 +134,12 @@ static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id
 /* Whose they are stands behind the mailbox in a key: so all are gone through, which METADATA_BYTES_MAX bounds. */
 static enum err count_bytes_of(struct edit *e, struct account_id who, uint64_t *n)
 {
-    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
     scoped(scan_close) struct scan *scan = NULL;
     struct annotation_key k;
     struct str key, value;
-    enum err err;
+    enum err err = annotations_scan(e, &(struct annotation_key){0},
+                                    &(struct annotation_key){.mailbox = UINT64_MAX}, &scan);
 
-    annotation_key_pack(&from, &(struct annotation_key){0});
-    annotation_key_pack(&to, &(struct annotation_key){.mailbox = UINT64_MAX});
-    err =
-        txn_scan(e->t, e->cx, annotation_part(e->account), buf_str(&from), buf_str(&to), false, &scan);
     *n = 0;
     while (!err && scan_next(scan, &key, &value))
         if (annotation_key_unpack(key, &k) && k.who == who.v)
