@@ -101,6 +101,22 @@ def test_wrong_usage_is_2(make_posthorn, arguments):
     assert result.returncode == 2 and result.stderr and not result.stdout
 
 
+@pytest.mark.parametrize("arguments", [
+    ["domain", "list"], ["domain", "remove", "acompany.test"], ["account", "add", FRED], ["account", "list"],
+    ["account", "show", FRED], ["alias", "add", "a@acompany.test", FRED], ["alias", "list"], ["queue", "list"],
+    ["queue", "retry", "--all"], ["trace", FRED], ["check"], ["check", "--repair", "new"], ["index", "--all"],
+    ["backup", "copy"],
+], ids=" ".join)
+def test_only_a_first_domain_makes_a_store(make_posthorn, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    server = make_posthorn()
+    result = server.run(*arguments)
+    assert result.returncode == 1 and f"there is no store in {server.data_dir} yet: " in result.stderr
+    assert "posthorn domain add NAME" in result.stderr and not server.data_dir.exists()
+    server.add_domain("acompany.test")
+    assert domains(server) == ["acompany.test"]
+
+
 def test_lists_are_tables_for_people(server):
     text = server.cli("account", "list", json=False)
     rows = [line for line in text.splitlines() if "@" in line]

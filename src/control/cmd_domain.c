@@ -8,7 +8,7 @@ enum err cmd_domain_add(struct operator* op)
 {
     struct domain_add_request q = {.domain = str_from_c(op->argv[0])};
     struct domain_add_reply r;
-    enum err e = vault_reach(op);
+    enum err e = vault_reach_or_make(op);
 
     return e ? e : vault_domain_add(&op->cx, &q, &r);
 }

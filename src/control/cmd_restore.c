@@ -13,7 +13,6 @@
 #include "control/layout.h"
 #include "control/operator.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -72,20 +71,6 @@ static bool is_marked(const char *store)
     return fd >= 0 && faccessat(fd, RESTORE_MARK, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Also of one that is not there. */
-static bool is_empty(const char *path)
-{
-    DIR *d = opendir(path);
-    struct dirent *entry;
-    bool empty = d || errno == ENOENT;
-
-    while (d && empty && (entry = readdir(d)))
-        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
-    if (d)
-        closedir(d);
-    return empty;
-}
-
 /* A store that is marked was never served, so nothing is lost with it; nor has anybody seen its certificate. */
 static enum err check_target(struct restore *r)
 {
@@ -93,11 +78,11 @@ static enum err check_target(struct restore *r)
 
     if (is_marked(store))
         return OK;
-    if (!is_empty(store))
+    if (!directory_is_empty(store))
         return fail(&r->op->cx, ERR_EXISTS,
                     "%s has a store already: set data-dir to a new directory, or move that one away",
                     data);
-    if (!is_empty(data_path(r, "tls")) && access(data_path(r, LAYOUT_RESTORING), F_OK))
+    if (!directory_is_empty(data_path(r, "tls")) && access(data_path(r, LAYOUT_RESTORING), F_OK))
         return fail(&r->op->cx, ERR_EXISTS,
                     "%s/tls is not empty: set data-dir to a new directory, or move it away", data);
     return OK;

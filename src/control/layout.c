@@ -1,6 +1,7 @@
 #include "control/layout.h"
 
 #include "base/arena.h"
+#include "base/directory.h"
 #include "base/scoped.h"
 
 #include <errno.h>
@@ -97,18 +98,37 @@ enum err layout_make_data(struct cx *cx, const struct config *config)
     return e ? e : make_directory(cx, config->data_dir.p, 0711);
 }
 
+static enum err check_restored(struct cx *cx, const struct config *config)
+{
+    const char *restoring = layout_path(cx, config, LAYOUT_RESTORING);
+
+    if (access(restoring, F_OK))
+        return OK;
+    return fail(cx, ERR_CONFIG,
+                "a restore into %s has not finished: run \"posthorn restore DIR\" again, or remove %s",
+                config->data_dir.p, restoring);
+}
+
+enum err layout_check_store(struct cx *cx, const struct config *config)
+{
+    enum err e = check_restored(cx, config);
+
+    if (e || !directory_is_empty(layout_path(cx, config, "store")))
+        return e;
+    return fail(
+        cx, ERR_NOT_FOUND,
+        "there is no store in %s yet: \"posthorn domain add NAME\" makes one, \"posthorn restore DIR\" "
+        "copies a backup's; or else data-dir in the configuration names another directory than it "
+        "should",
+        config->data_dir.p);
+}
+
 enum err layout_make(struct cx *cx, const struct config *config)
 {
-    const char *store = layout_path(cx, config, "store"),
-               *restoring = layout_path(cx, config, LAYOUT_RESTORING);
+    const char *store = layout_path(cx, config, "store");
     enum err e;
 
-    if (access(restoring, F_OK) == 0)
-        return fail(
-            cx, ERR_CONFIG,
-            "a restore into %s has not finished: run \"posthorn restore DIR\" again, or remove %s",
-            config->data_dir.p, restoring);
-    if ((e = layout_make_data(cx, config)) ||
+    if ((e = check_restored(cx, config)) || (e = layout_make_data(cx, config)) ||
         (e = make_directory(cx, layout_path(cx, config, "tls"), 0711)) ||
         (e = make_directory(cx, store, 0700)))
         return e;

@@ -20,6 +20,9 @@
  * not finished. */
 enum err layout_make(struct cx *cx, const struct config *config);
 
+/* Makes nothing: ERR_NOT_FOUND with the remedy if no store is there, ERR_CONFIG as above. */
+enum err layout_check_store(struct cx *cx, const struct config *config);
+
 /* DATA alone. */
 enum err layout_make_data(struct cx *cx, const struct config *config);
 

@@ -49,8 +49,10 @@ extern const size_t command_count;
 
 /* ---- the vault: the running server's, or one of our own ---- */
 
-/* After that the stubs vault_NAME work. */
+/* After that the stubs vault_NAME work. ERR_NOT_FOUND: there is no store, and none is made. */
 enum err vault_reach(struct operator* op);
+/* The same for what a new store begins with: it is made if there is none. */
+enum err vault_reach_or_make(struct operator* op);
 /* For check and repair, however damaged the store is: the running server's vault, or one of our own that changes
  * nothing in its store. alone: ERR_LOCKED if a server runs. */
 enum err vault_examine(struct operator* op, bool alone);

@@ -89,7 +89,7 @@ static enum err fail_with_log(struct cx *cx)
     return fail(cx, ERR_VAULT_AWAY, "the vault ended: %.*s", STR_ARG(last));
 }
 
-enum purpose { TO_SERVE, TO_EXAMINE, TO_RESTORE };
+enum purpose { TO_SERVE, TO_BEGIN, TO_EXAMINE, TO_RESTORE };
 
 /* Waits for the answer. */
 static enum err start_own(struct operator* op, int control, enum purpose purpose)
@@ -116,15 +116,18 @@ static enum err start_own(struct operator* op, int control, enum purpose purpose
     return e == ERR_VAULT_AWAY ? fail_with_log(&op->cx) : e;
 }
 
+/* A store that only a mistyped data-dir has made would be in the way of a restore, and look like mail that was lost. */
 static enum err reach_own(struct operator* op, enum purpose purpose)
 {
     scoped(close_fd) int control = -1;
     struct sockaddr_un at;
     socklen_t size;
-    enum err e;
+    enum err e = OK;
 
     op->cx.cause[0] = '\0';
-    if ((e = make_control(&op->cx, &control, &at, &size)) || (e = start_own(op, control, purpose)))
+    if (purpose == TO_SERVE || purpose == TO_EXAMINE)
+        e = layout_check_store(&op->cx, op->settings.config);
+    if (e || (e = make_control(&op->cx, &control, &at, &size)) || (e = start_own(op, control, purpose)))
         return e;
     return connect_to(&op->cx, &at, size, "the vault's control socket");
 }
@@ -134,6 +137,13 @@ enum err vault_reach(struct operator* op)
     enum err e = vault_reach_running(op);
 
     return e == ERR_VAULT_AWAY ? reach_own(op, TO_SERVE) : e;
+}
+
+enum err vault_reach_or_make(struct operator* op)
+{
+    enum err e = vault_reach_running(op);
+
+    return e == ERR_VAULT_AWAY ? reach_own(op, TO_BEGIN) : e;
 }
 
 enum err vault_examine(struct operator* op, bool alone)
