@@ -46,6 +46,10 @@ def test_accounts(server):
     assert server.cli("account", "show", "ann@acompany.test") == {**before, "name": "Ann"}
     server.cli("account", "change", "ann@acompany.test", "--quota", "none")
     assert server.cli("account", "show", "ann@acompany.test") == {**before, "name": "Ann", "quota": 0}
+    for word, value in [("yes", True), ("no", False)]:
+        server.cli("account", "change", "ann@acompany.test", "--internal-only", word)
+        assert server.cli("account", "show", "ann@acompany.test") == \
+            {**before, "name": "Ann", "quota": 0, "internal_only": value}
     server.cli("account", "remove", "ann@acompany.test", json=False)
     assert sorted(addresses(server)) == [FRED, TOM]
 

@@ -40,6 +40,7 @@ def test_every_command_explains_itself(make_posthorn, command):
     (["help", "bakcup"], 2, 'no such command, perhaps "backup"'),
     (["account", "add", FRED, "--quota=lots"], 2, "--quota: expected a size"),
     (["account", "add", FRED, "--password-stdin=x"], 2, "--password-stdin takes no value"),
+    (["account", "change", FRED, "--internal-only", "maybe"], 2, "--internal-only: expected yes or no"),
     (["account", "add"], 2, "usage: posthorn account add ADDRESS"),
     (["account", "list", "--frob"], 2, "unknown option --frob"),
     (["account", "add", FRED, "--name"], 2, "--name needs a value"),

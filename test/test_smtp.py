@@ -441,6 +441,8 @@ def test_internal_only_hears_nothing_from_outside(posthorn, wire):
     assert re.match(r"550 5\.7\.\d", wire.say("RCPT TO:<board@acompany.test>"))
     posthorn.submission(FRED).sendmail(FRED, ["board@acompany.test"], MESSAGE)
     assert len(posthorn.inbox("board@acompany.test", "pw for board")) == 1
+    posthorn.cli("account", "change", "board@acompany.test", "--internal-only=no")
+    assert wire.say("RCPT TO:<board@acompany.test>").startswith("250")
 
 
 # Who may send onward

@@ -94,6 +94,17 @@ enum err cmd_account_show(struct operator* op)
     return OK;
 }
 
+static enum err take_internal_only(struct operator* op, struct account_change_request *q)
+{
+    const char *text = operator_option(op, "--internal-only");
+
+    q->has_internal_only = text != NULL;
+    q->internal_only = text && !strcmp(text, "yes");
+    if (text && !q->internal_only && strcmp(text, "no") != 0)
+        return usage_error(op, "--internal-only: expected yes or no");
+    return OK;
+}
+
 enum err cmd_account_change(struct operator* op)
 {
     const char *name = operator_option(op, "--name");
@@ -104,8 +115,10 @@ enum err cmd_account_change(struct operator* op)
     struct account_change_reply r;
     enum err e = take_quota(op, &q.quota);
 
-    if (!q.has_name && !q.has_quota)
-        return usage_error(op, "expected --name or --quota");
+    if (!e)
+        e = take_internal_only(op, &q);
+    if (!e && !q.has_name && !q.has_quota && !q.has_internal_only)
+        return usage_error(op, "expected --name, --quota or --internal-only");
     if (e || (e = vault_reach(op)))
         return e;
     return vault_account_change(&op->cx, &q, &r);

@@ -22,8 +22,10 @@ const struct command commands[] = {
      "--internal-only: it exchanges mail with this server's domains only."},
     {"account list", "", NULL, 0, 0, cmd_account_list, "List the accounts."},
     {"account show", "ADDRESS", NULL, 1, 1, cmd_account_show, "Show one account."},
-    {"account change", "ADDRESS [--name TEXT] [--quota SIZE | none]", " --name= --quota= ", 1, 1,
-     cmd_account_change, "Give an account another name or quota."},
+    {"account change", "ADDRESS [--name TEXT] [--quota SIZE | none] [--internal-only yes | no]",
+     " --name= --quota= --internal-only= ", 1, 1, cmd_account_change,
+     "Give an account another name or quota, or say anew whether it exchanges mail with this server's "
+     "domains only."},
     {"account remove", "ADDRESS", NULL, 1, 1, cmd_account_remove,
      "Remove an account and all of its mail."},
     {"account password", "ADDRESS [--password-stdin]", " --password-stdin ", 1, 1, cmd_account_password,

@@ -207,7 +207,8 @@ enum err serve_account_change(struct caller *c, const struct account_change_requ
                               struct account_change_reply *r)
 {
     struct account_change change = {.name = q->has_name ? &q->name : NULL,
-                                    .quota = q->has_quota ? &q->quota : NULL};
+                                    .quota = q->has_quota ? &q->quota : NULL,
+                                    .internal_only = q->has_internal_only ? &q->internal_only : NULL};
     struct account_id id;
     enum err e = find_id(c, q->address, &id);
 

@@ -466,6 +466,7 @@ enum err account_change(struct store *s, struct cx *cx, struct account_id id,
     row.name = change->name ? *change->name : row.name;
     row.quota = change->quota ? *change->quota : row.quota;
     row.suspended = change->suspended ? *change->suspended : row.suspended;
+    row.internal_only = change->internal_only ? *change->internal_only : row.internal_only;
     account_row_put(t, NO_ACCOUNT, &(struct account_key){.account = id.v}, &row);
     return commit_directory(s, &t, cx, ticket);
 }

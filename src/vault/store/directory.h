@@ -57,7 +57,7 @@ enum err account_delete(struct store *s, struct cx *cx, struct account_id id, st
 struct account_change {
     const struct str *name;
     const uint64_t *quota; /* 0: none */
-    const bool *suspended;
+    const bool *suspended, *internal_only;
 };
 enum err account_change(struct store *s, struct cx *cx, struct account_id id,
                         const struct account_change *change, struct ticket *ticket);
