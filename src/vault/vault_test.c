@@ -306,8 +306,10 @@ static void test_users_of_this_machine(void **state)
     struct target sales = {path_of("fred@acompany.test")};
     struct ticket ticket;
 
-    durable(w, alias_create(w->vault.store, &w->c.cx, S("sales@acompany.test"), &sales, 1, &ticket),
-            ticket);
+    durable(
+        w,
+        alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("sales@acompany.test"), &sales, 1, &ticket),
+        ticket);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct mail m = {
             .from = rows[i].from, .to = rows[i].to, .client = "uid:0", .text = S("\r\nhello\r\n")};
@@ -627,8 +629,10 @@ static void test_success_of_an_alias(void **state)
     size_t reports = 0;
     struct ticket t;
 
-    durable(w, alias_create(w->vault.store, &w->c.cx, S("both@acompany.test"), both, 2, &t), t);
-    durable(w, alias_create(w->vault.store, &w->c.cx, S("one@acompany.test"), both, 1, &t), t);
+    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("both@acompany.test"), both, 2, &t),
+            t);
+    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("one@acompany.test"), both, 1, &t),
+            t);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct mail m = {.from = "fred@acompany.test",
                          .to = rows[i].to,
@@ -721,7 +725,8 @@ static void test_power_cut_while_accepting(void **state)
     size_t delivered = 0, queued = 0;
     struct ticket t;
 
-    durable(w, alias_create(w->vault.store, &w->c.cx, S("both@acompany.test"), both, 2, &t), t);
+    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("both@acompany.test"), both, 2, &t),
+            t);
     for (uint64_t cut = 1; cut <= 6; cut++) {
         struct mail m = {.from = "a@x.test", .to = "both@acompany.test", .text = S("\r\nhi\r\n")};
         size_t n;

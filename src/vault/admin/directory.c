@@ -258,8 +258,6 @@ static enum err find_unknown(struct caller *c, const struct alias_add_request *q
 
 enum err serve_alias_add(struct caller *c, const struct alias_add_request *q, struct alias_add_reply *r)
 {
-    enum err (*write)(struct store *, struct cx *, struct str, const struct target *, size_t,
-                      struct ticket *) = q->change ? alias_change : alias_create;
     struct target *targets = arena_array(c->cx.arena, struct target, q->targets_count);
     enum err e = q->targets_count ? OK : fail(&c->cx, ERR_BAD_VALUE, "an alias needs a target");
 
@@ -267,7 +265,9 @@ enum err serve_alias_add(struct caller *c, const struct alias_add_request *q, st
         e = parse_typed_path(&c->cx, q->targets[i].text, &targets[i].to);
     if (!e)
         e = find_unknown(c, q, targets, r);
-    return e ? e : write(c->vault->store, &c->cx, q->address, targets, q->targets_count, &c->ticket);
+    return e ? e
+             : alias_write(c->vault->store, &c->cx, q->change ? ALIAS_KNOWN : ALIAS_NEW, q->address,
+                           targets, q->targets_count, &c->ticket);
 }
 
 enum err serve_alias_remove(struct caller *c, const struct alias_remove_request *q,

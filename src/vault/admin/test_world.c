@@ -109,7 +109,8 @@ int world_open(void **state)
     durable(w, domain_create(w->vault.store, &w->c.cx, S("acompany.test"), &t), t);
     w->fred = add_account(w, "fred@acompany.test");
     w->tom = add_account(w, "tom@acompany.test");
-    durable(w, alias_create(w->vault.store, &w->c.cx, S("sales@acompany.test"), &fred, 1, &t), t);
+    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("sales@acompany.test"), &fred, 1, &t),
+            t);
     put_mail(w);
     *state = w;
     return 0;

@@ -567,19 +567,6 @@ static void put_alias(struct txn *t, struct cx *cx, struct str address, const st
     route_row_put(t, NO_ACCOUNT, &(struct route_key){.address = address}, &row);
 }
 
-enum err alias_create(struct store *s, struct cx *cx, struct str address, const struct target *targets,
-                      size_t n, struct ticket *ticket)
-{
-    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
-    struct str text;
-    enum err e = check_new_address(t, cx, address, &text);
-
-    if (e)
-        return e;
-    put_alias(t, cx, text, targets, n);
-    return commit_directory(s, &t, cx, ticket);
-}
-
 /* By what was typed. */
 static enum err find_alias(struct txn *t, struct cx *cx, struct str typed, struct str *address)
 {
@@ -597,12 +584,13 @@ static enum err find_alias(struct txn *t, struct cx *cx, struct str typed, struc
     return e;
 }
 
-enum err alias_change(struct store *s, struct cx *cx, struct str address, const struct target *targets,
-                      size_t n, struct ticket *ticket)
+enum err alias_write(struct store *s, struct cx *cx, enum alias_kind kind, struct str address,
+                     const struct target *targets, size_t n, struct ticket *ticket)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &directory_part, 1);
     struct str text;
-    enum err e = find_alias(t, cx, address, &text);
+    enum err e = kind == ALIAS_NEW ? check_new_address(t, cx, address, &text)
+                                   : find_alias(t, cx, address, &text);
 
     if (e)
         return e;

@@ -73,9 +73,8 @@ enum err account_set_credential(struct store *s, struct cx *cx, struct account_i
 enum err domain_create(struct store *s, struct cx *cx, struct str domain, struct ticket *ticket);
 /* Refused (EXISTS) while addresses of it remain. */
 enum err domain_delete(struct store *s, struct cx *cx, struct str domain, struct ticket *ticket);
-enum err alias_create(struct store *s, struct cx *cx, struct str address, const struct target *targets,
-                      size_t n, struct ticket *ticket);
-/* Other targets in place of those it has; there is no moment without. */
-enum err alias_change(struct store *s, struct cx *cx, struct str address, const struct target *targets,
-                      size_t n, struct ticket *ticket);
+/* ALIAS_NEW: of an address that nobody has. ALIAS_KNOWN: other targets in place of those it has, with no moment without. */
+enum alias_kind { ALIAS_NEW, ALIAS_KNOWN };
+enum err alias_write(struct store *s, struct cx *cx, enum alias_kind kind, struct str address,
+                     const struct target *targets, size_t n, struct ticket *ticket);
 enum err alias_delete(struct store *s, struct cx *cx, struct str address, struct ticket *ticket);

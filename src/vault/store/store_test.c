@@ -103,7 +103,7 @@ static void add_alias(struct world *w, const char *address, const char *const *t
 
     for (; targets[n]; n++)
         t[n].to = path_of(targets[n]);
-    durable(w, alias_create(w->store, &w->cx, str_from_c(address), t, n, &ticket), ticket);
+    durable(w, alias_write(w->store, &w->cx, ALIAS_NEW, str_from_c(address), t, n, &ticket), ticket);
 }
 
 /* ---- where addresses lead ---- */
