@@ -38,6 +38,7 @@
 #define TURN_MOST 50000 /* messages; then others have their turn */
 #define VIEW_MOST 256   /* messages that are read through one view */
 #define LOG_UNWRITTEN 10000
+#define DEAD_FEW 100 /* contents: not worth making an index anew for */
 #define NICE 10
 
 /* ---- what is to be indexed ---- */
@@ -386,10 +387,12 @@ static void remove_index(struct turn *t)
     index_remove(index_path(t->s, t->f->account, path));
 }
 
-/* Most of it is of messages that are gone. */
+/* Most of it is of messages that are gone. Making it anew is the way to be rid of them: a table that keeps no texts can delete
+ * a row only for who brings the row's text along. Each message that is read again for it stands against one that has gone
+ * since the index was made, so this costs no more than indexing did. */
 static bool is_mostly_dead(const struct turn *t)
 {
-    return index_count(t->f->x) > 2 * t->emails + 10000;
+    return index_count(t->f->x) > 2 * t->emails + DEAD_FEW;
 }
 
 static enum err index_account(struct turn *t, bool *through)
@@ -438,7 +441,7 @@ static enum err run(struct turn *t, bool *through)
         return e;
     if (is_mostly_dead(t)) {
         HOLD(&t->s->lock);
-        t->f->again = true;
+        t->f->again = t->f->wanted = true;
         *through = false;
         return OK;
     }
