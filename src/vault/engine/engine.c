@@ -375,9 +375,9 @@ enum err view_next_account(struct view *v, struct cx *cx, uint64_t after, uint64
 
 void engine_set_reserve(struct engine *e, uint64_t disk_reserve)
 {
-    HOLD(&e->m);
+    HOLD(&e->room);
 
-    e->options.disk_reserve = disk_reserve;
+    e->disk_reserve = disk_reserve;
     e->room_looked_at = 0;
 }
 
@@ -388,21 +388,22 @@ static void tell_about_room(struct engine *e, uint64_t disk_free)
         return;
     e->has_told = !e->has_room;
     log_line(e->has_room ? LOG_INFO : LOG_WARNING, e->has_room ? "disk-has-room" : "disk-full",
-             "free=%" PRIu64 " disk-reserve=%" PRIu64 " accepts-mail=%s", disk_free,
-             e->options.disk_reserve, e->has_room ? "yes" : "no");
+             "free=%" PRIu64 " disk-reserve=%" PRIu64 " accepts-mail=%s", disk_free, e->disk_reserve,
+             e->has_room ? "yes" : "no");
 }
 
-/* With the lock held while it looks: whoever asks meanwhile must not hear what was true before, which at first is nothing. */
+/* Whoever asks while another looks waits for what that one finds, and must not hear what was true before, which at first is
+ * nothing. */
 bool engine_has_room(struct engine *e)
 {
     int64_t now = monotonic_ms();
-    HOLD(&e->m);
+    HOLD(&e->room);
 
     if (!e->room_looked_at || now - e->room_looked_at >= LOOK_AT_DISK_MS) {
         uint64_t disk_free = e->ops->disk_free(e->backend);
 
         e->room_looked_at = now;
-        e->has_room = disk_free >= e->options.disk_reserve;
+        e->has_room = disk_free >= e->disk_reserve;
         tell_about_room(e, disk_free);
     }
     return e->has_room;

@@ -398,6 +398,25 @@ static void test_damaged_row(void **state)
     assert_string_equal(view_text(w->e, &w->cx, fred, "c"), "2");
 }
 
+/* ---- the disk ---- */
+
+static void commit_while_looking(void *arg)
+{
+    struct world *w = arg;
+
+    commit_durably(w->e, &w->cx, fred, "k", "1");
+}
+
+/* A disk that lets one wait for what it says stops nobody but those who ask. */
+static void test_goes_on_while_somebody_looks_at_the_disk(void **state)
+{
+    struct world *w = *state;
+
+    memory_engine_while_looking(w->e, commit_while_looking, w);
+    assert_true(engine_has_room(w->e));
+    assert_string_equal(view_text(w->e, &w->cx, fred, "k"), "1");
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, world_make, world_end)
 
 int main(void)
@@ -416,6 +435,7 @@ int main(void)
         ROW(test_many_failures),
         ROW(test_lingers_for_a_group),
         ROW(test_damaged_row),
+        ROW(test_goes_on_while_somebody_looks_at_the_disk),
     };
 
     log_start("engine_failure_test", LOG_ERROR + 1);

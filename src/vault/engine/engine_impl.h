@@ -113,7 +113,7 @@ struct engine {
     struct locks locks;
     struct watches watches;
 
-    /* Guards everything below. Held for a few lines; of the backend's calls only for taking and giving back a
+    /* Guards everything below, as far as `room`. Held for a few lines; of the backend's calls only for taking and giving back a
      * snapshot. Taken after the locks of parts and before the one of watches. */
     pthread_mutex_t m;
     pthread_cond_t settled_cond; /* some tickets are settled, or the flusher went away */
@@ -145,6 +145,10 @@ struct engine {
     struct row_cache *directory;
 
     uint64_t flushes, commits;
+
+    /* Guards what follows, and is held while the disk is looked at, which may take long: no commit waits for it. */
+    pthread_mutex_t room;
+    uint64_t disk_reserve;
     int64_t room_looked_at; /* monotonic_ms() */
     bool has_room;
     bool has_told; /* the operator, that it has none */

@@ -21,6 +21,8 @@ struct memory {
     size_t keep;
     bool fail_flush, fail_write, fail_open;
     bool dead; /* the power is off */
+    void (*meanwhile)(void *arg);
+    void *arg;
 };
 
 static struct memory *memory_of(struct backend *b)
@@ -281,7 +283,10 @@ static uint64_t memory_disk_used(struct backend *b)
 
 static uint64_t memory_disk_free(struct backend *b)
 {
-    (void)b;
+    const struct memory *m = memory_of(b);
+
+    if (m->meanwhile)
+        m->meanwhile(m->arg);
     return UINT64_MAX;
 }
 
@@ -382,6 +387,14 @@ void memory_engine_fail_opening(struct engine *e, bool yes)
     HOLD(&m->m);
 
     m->fail_open = yes;
+}
+
+void memory_engine_while_looking(struct engine *e, void (*meanwhile)(void *arg), void *arg)
+{
+    struct memory *m = memory_in(e);
+
+    m->meanwhile = meanwhile;
+    m->arg = arg;
 }
 
 void memory_engine_damage(struct engine *e, struct part part, struct str key)

@@ -15,5 +15,7 @@ void memory_engine_cut_power_after_flush(struct engine *e, uint64_t nth);
 void memory_engine_fail_next_flush(struct engine *e); /* what was written since the last one is lost */
 void memory_engine_fail_next_write(struct engine *e);
 void memory_engine_fail_opening(struct engine *e, bool yes); /* as a full disk does */
+/* Called by whoever looks how much of the disk is free, before it has the answer. */
+void memory_engine_while_looking(struct engine *e, void (*meanwhile)(void *arg), void *arg);
 /* The row cannot be read any more, until it is written again. Views opened later than the next flush see it. */
 void memory_engine_damage(struct engine *e, struct part part, struct str key);

@@ -154,6 +154,7 @@ static void init_conditions(struct engine *e)
     pthread_cond_init(&e->unused, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&e->m, NULL);
+    pthread_mutex_init(&e->room, NULL);
 }
 
 static void free_engine(struct engine *e)
@@ -163,6 +164,7 @@ static void free_engine(struct engine *e)
     watches_destroy(&e->watches);
     locks_destroy(&e->locks);
     pthread_mutex_destroy(&e->m);
+    pthread_mutex_destroy(&e->room);
     pthread_cond_destroy(&e->settled_cond);
     pthread_cond_destroy(&e->gathered);
     pthread_cond_destroy(&e->unused);
@@ -179,6 +181,7 @@ enum err engine_start(struct cx *cx, const struct engine_options *options, struc
     e->ops = b->ops;
     e->options = *options;
     e->options.path = NULL; /* the caller's; the backend has its own copy */
+    e->disk_reserve = options->disk_reserve;
     e->state = STORE_CLOSED;
     e->directory = row_cache_new();
     e->callers_end = &e->callers;
