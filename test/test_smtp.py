@@ -292,6 +292,13 @@ def test_body_comes_back_octet_by_octet(posthorn, wire, body):
     assert body_of(posthorn.inbox(TOM)[0]) == body
 
 
+def test_text_that_begins_with_a_blank_is_none_of_our_trace(posthorn, wire):
+    text = b" for <boss@acompany.test>; yesterday\r\n"
+    assert wire.deliver(STRANGER, [TOM], text).startswith("250 2.")
+    header, body = header_and_body(posthorn.inbox(TOM)[0])
+    assert body == text and b"yesterday" not in header
+
+
 def test_bdat(posthorn, wire):
     first, second = MESSAGE[:50], MESSAGE[50:]
     wire.talk("MAIL FROM:<ann@other.test>", "RCPT TO:<tom@acompany.test>")

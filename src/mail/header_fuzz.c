@@ -49,7 +49,7 @@ static void check_filter(struct str in, size_t cut)
     filter(in, cut, &fixes, &cut_up);
     filter(in, cut, NULL, &plain);
     assert(str_same(buf_str(&whole), buf_str(&cut_up)));
-    assert(str_same(buf_str(&plain), in));
+    assert(str_same(str_from(buf_str(&plain), is_wsp(in.p[0]) ? 2 : 0), in));
     assert(count_header_fields(buf_str(&whole), S("Date")) >= 1);
     assert(count_header_fields(buf_str(&whole), S("Bcc")) == 0);
     buf_free(&whole);

@@ -111,6 +111,8 @@ static void finish_header(struct submission_filter *f, struct buf *out)
         note_field(f, &field);
     f->header_done = true;
     if (!f->mend) {
+        if (header.n && is_wsp(header.p[0])) /* no field begins so: all of it is text */
+            buf_add(out, S("\r\n"));
         buf_add(out, header);
         return;
     }

@@ -29,7 +29,8 @@ struct submission_filter {
     size_t line, searched;
 };
 
-/* fixes: lives as long as the filter; NULL: the message passes unchanged. Otherwise Message-ID and Date are added
+/* fixes: lives as long as the filter; NULL: the message passes unchanged, but for an empty line before one that begins with
+ * a blank, which would else continue the trace field that we write before it. Otherwise Message-ID and Date are added
  * where missing, and Bcc, Resent-Bcc (RFC 5322 §3.6.3) and Return-Path (RFC 5321 §4.4) are taken out. A message that
  * begins with its text, without any header, gets one. */
 struct submission_filter submission_filter_make(const struct submission_fixes *fixes);

@@ -11,9 +11,10 @@ static const struct submission_fixes fixes = {{"<new@a.test>", 12},
 #define ID "Message-ID: <new@a.test>\r\n"
 #define DATE "Date: Sun, 22 Nov 2026 04:31:40 +0000\r\n"
 
-static void check(struct str in, size_t piece, struct str out, struct str id, const char *why)
+static void check(const struct submission_fixes *with, struct str in, size_t piece, struct str out,
+                  struct str id, const char *why)
 {
-    struct submission_filter f = submission_filter_make(&fixes);
+    struct submission_filter f = submission_filter_make(with);
     struct buf got = buf_make(1000);
 
     for (; in.n; in = str_from(in, piece))
@@ -46,6 +47,7 @@ static void test_fixes(void **state)
         {"hello\r\n", ID DATE "\r\nhello\r\n", "<new@a.test>", "no header at all"},
         {"hello\r\nDate: x\r\n\r\nmore\r\n", ID DATE "\r\nhello\r\nDate: x\r\n\r\nmore\r\n",
          "<new@a.test>", "text that has paragraphs"},
+        {" hello\r\n", ID DATE "\r\n hello\r\n", "<new@a.test>", "nor does a field begin so"},
         {"\r\nhello\r\n", ID DATE "\r\nhello\r\n", "<new@a.test>", "an empty header"},
         {"From x Mon\r\nTo: z\r\n\r\n", "From x Mon\r\nTo: z\r\n" ID DATE "\r\n", "<new@a.test>",
          "an mbox line"},
@@ -58,8 +60,27 @@ static void test_fixes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         for (size_t piece = 1; piece <= strlen(rows[i].in) + 1; piece++)
-            check(str_from_c(rows[i].in), piece, str_from_c(rows[i].out), str_from_c(rows[i].id),
-                  rows[i].why);
+            check(&fixes, str_from_c(rows[i].in), piece, str_from_c(rows[i].out),
+                  str_from_c(rows[i].id), rows[i].why);
+}
+
+/* Our own Received field stands before it. */
+static void test_no_line_continues_ours(void **state)
+{
+    static const struct {
+        const char *in, *out, *why;
+    } rows[] = {
+        {" for <x@y.test>\r\n", "\r\n for <x@y.test>\r\n", "a blank"},
+        {"\tfor <x@y.test>\r\nTo: z\r\n\r\nbody\r\n", "\r\n\tfor <x@y.test>\r\nTo: z\r\n\r\nbody\r\n",
+         "a tab, and fields behind it"},
+        {"hello\r\n", "hello\r\n", "text that continues nothing"},
+        {"\r\n hello\r\n", "\r\n hello\r\n", "an empty header"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        for (size_t piece = 1; piece <= strlen(rows[i].in); piece++)
+            check(NULL, str_from_c(rows[i].in), piece, str_from_c(rows[i].out), STR_NONE, rows[i].why);
 }
 
 static void test_facts(void **state)
@@ -108,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fixes),
+        cmocka_unit_test(test_no_line_continues_ours),
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_header_too_long),
     };
