@@ -64,6 +64,9 @@ static size_t chosen_uids(const struct picture *p, uint32_t *uids, size_t most)
 
 /* ---- commands that change something ---- */
 
+/* Nothing more is put into a mailbox of so many: else they grow with the steps, and so does the time of each. */
+#define FULL 1000
+
 static void do_append(struct model *m, size_t s)
 {
     static const char text[] = "From: a@x.test\r\nSubject: s\r\n\r\nbody\r\n";
@@ -74,6 +77,8 @@ static void do_append(struct model *m, size_t s)
     size_t at = below(m, BOXES);
     struct buf words = buf_make(4096);
 
+    if (m->boxes[at].alive >= FULL)
+        return;
     write_flags(&words, flags);
     say(m, s, MAY_EXPUNGE, "APPEND %s %.*s {%zu+}\r\n%s", box_names[at], (int)words.n, words.p,
         sizeof(text) - 1, text);
@@ -229,7 +234,7 @@ static void do_copy(struct model *m, size_t s)
     struct choice c;
     struct str code;
 
-    if (!choose(m, s, &c))
+    if (m->boxes[to].alive >= FULL || !choose(m, s, &c))
         return;
     n = chosen_uids(p, uids, MOST_CHOSEN);
     say(m, s, MAY_EXPUNGE, "%s%s %s %s", c.uids ? "UID " : "", move ? "MOVE" : "COPY", c.set,
