@@ -22,6 +22,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "testing/conversation.h"
+#include "vault/imap/upload.h"
 #include "vault/engine/memory.h"
 #include "vault/store/mailbox.h"
 
@@ -363,6 +364,34 @@ static void test_appending_by_threads(void **state)
     buf_free(&wanted);
 }
 
+/* A letter of 8 KB that looks like ten times as much: of that, too, all sessions have only so much in memory. */
+static void test_looks_are_limited(void **state)
+{
+    struct buf command = buf_make(BUF_UNLIMITED), replies = buf_make(BUF_UNLIMITED);
+
+    (void)state;
+    begin();
+    for (int round = 0; round < 2; round++) {
+        upload_set_budget(round ? (size_t)16 << 20 : 20000);
+        buf_clear(&command);
+        buf_printf(&command, "a%d APPEND INBOX {%d+}\r\nFrom: a", round, 7 + 2 * 4000 + 4);
+        for (int k = 0; k < 4000; k++)
+            buf_add(&command, S(",a"));
+        buf_add(&command, S("\r\n\r\n\r\n"));
+        say(buf_str(&command), &replies);
+        expect_in(&replies, round ? S("a1 OK ") : S("a0 NO [LIMIT] "));
+    }
+    upload_set_budget(20000); /* all of it was given back */
+    for (int k = 0; k < 100; k++) {
+        say(S("b1 APPEND INBOX {14+}\r\nSubject: x\r\n\r\n\r\n"), &replies);
+        expect_in(&replies, S("b1 OK "));
+    }
+    upload_set_budget((size_t)256 << 20);
+    end();
+    buf_free(&command);
+    buf_free(&replies);
+}
+
 /* What a client that goes away in the middle leaves behind is taken back, whoever is looking at it. */
 static void test_going_while_appending(void **state)
 {
@@ -390,7 +419,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conversations),         cmocka_unit_test(test_reading_by_threads),
         cmocka_unit_test(test_long_contexts),         cmocka_unit_test(test_appending_by_threads),
-        cmocka_unit_test(test_going_while_appending),
+        cmocka_unit_test(test_going_while_appending), cmocka_unit_test(test_looks_are_limited),
     };
 
     if (argc > 1)

@@ -7,19 +7,28 @@
 
 #include <stdatomic.h>
 
-#define UNDER_WAY_MOST                                                                                 \
-    ((size_t)256 * 1024 * 1024) /* bytes of messages that all sessions hold in memory */
-
+/* Bytes of messages, and of what they look like, that all sessions hold in memory. */
+static _Atomic size_t most = (size_t)256 * 1024 * 1024;
 static _Atomic size_t under_way;
+
+void upload_set_budget(size_t bytes)
+{
+    atomic_store(&most, bytes);
+}
 
 static bool reserve(size_t n)
 {
     size_t had = atomic_fetch_add(&under_way, n);
 
-    if (had + n <= UNDER_WAY_MOST)
+    if (had + n <= atomic_load(&most))
         return true;
     atomic_fetch_sub(&under_way, n);
     return false;
+}
+
+static enum err fail_for_memory(struct cx *cx)
+{
+    return fail(cx, ERR_NO_MEMORY, "too much mail is under way in IMAP sessions");
 }
 
 enum err upload_begin(struct upload *u, struct store *s, struct cx *cx, uint64_t size, bool is_message)
@@ -27,7 +36,7 @@ enum err upload_begin(struct upload *u, struct store *s, struct cx *cx, uint64_t
     size_t held = size < BODY_PIECE ? (size_t)size : BODY_PIECE;
 
     if (!reserve(held))
-        return fail(cx, ERR_NO_MEMORY, "too much mail is under way in IMAP sessions");
+        return fail_for_memory(cx);
     *u = (struct upload){.store = s,
                          .id = {fresh_id()},
                          .last = buf_make(BODY_PIECE),
@@ -104,14 +113,26 @@ static enum err look(struct upload *u, struct cx *cx)
                         &u->facts);
 }
 
+/* What it looks like may take more than the message itself, and stays until the command has been carried out. */
+static enum err reserve_looks(struct upload *u, struct cx *cx, size_t n)
+{
+    if (!reserve(n))
+        return fail_for_memory(cx);
+    u->looks_reserved = n;
+    return OK;
+}
+
 enum err upload_end(struct upload *u, struct cx *cx)
 {
+    size_t before = arena_size(cx->arena);
     enum err e = OK;
 
     if (u->is_message) {
         e = look(u, cx);
         end_digest(u);
     }
+    if (!e)
+        e = reserve_looks(u, cx, arena_size(cx->arena) - before);
     mime_free(&u->mime);
     digest_free(&u->digest);
     return e;
@@ -176,6 +197,7 @@ void upload_forget(struct upload *u, struct cx *cx)
         txn_commit(&t, cx, &ticket); /* if that fails, the next start sweeps them */
     }
     unreserve(u);
+    atomic_fetch_sub(&under_way, u->looks_reserved);
     mime_free(&u->mime);
     digest_free(&u->digest);
     buf_free(&u->last);

@@ -2,7 +2,7 @@
  *
  * Bytes gather until they are a piece (BODY_PIECE); a piece that is not the last goes ahead into the store, in a
  * transaction of its own and without a reference, and is swept at start if the message never becomes whole. What all
- * sessions hold in memory together has a limit. One thread at a time. */
+ * sessions hold in memory together, with what the messages look like, has a limit. One thread at a time. */
 #pragma once
 #include "mail/mime.h"
 #include "vault/store/messages.h"
@@ -15,9 +15,9 @@ struct upload {
     struct buf last;
     struct digest *digest; /* of those; NULL while there are none */
     struct mime mime;
-    size_t reserved; /* of what all may hold */
-    bool is_message; /* else a part that will be joined to one */
-    bool taken;      /* the store has it: nothing is to be taken back */
+    size_t reserved, looks_reserved; /* of what all may hold */
+    bool is_message;                 /* else a part that will be joined to one */
+    bool taken;                      /* the store has it: nothing is to be taken back */
     struct cold_row looks;
     struct str facts;
     char sha256[SHA256_SIZE];
@@ -26,7 +26,7 @@ struct upload {
 /* `size`: what is announced, or the most there will be. ERR_NO_MEMORY: too much is under way. */
 enum err upload_begin(struct upload *u, struct store *s, struct cx *cx, uint64_t size, bool is_message);
 enum err upload_feed(struct upload *u, struct cx *cx, struct str bytes);
-/* All has come: what it looks like is made, in cx->arena. */
+/* All has come: what it looks like is made, in cx->arena. ERR_NO_MEMORY as above. */
 enum err upload_end(struct upload *u, struct cx *cx);
 /* Its last piece goes ahead as well, so that nothing of it is in memory. After upload_end(). */
 enum err upload_put_away(struct upload *u, struct cx *cx);
@@ -36,3 +36,5 @@ uint32_t upload_pieces(const struct upload *u);
 struct new_body upload_body(const struct upload *u);
 /* Not taken: what went ahead is taken back. Frees what it holds, not itself. */
 void upload_forget(struct upload *u, struct cx *cx);
+
+void upload_set_budget(size_t bytes); /* of all sessions together; for tests */
