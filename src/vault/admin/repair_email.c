@@ -1,7 +1,7 @@
 /* The emails of one account. A content whose cold row can be read is written with all emails that rows know of: the
  * messages in mailboxes that have it, and, when there is none, what its references tell of, at the place where it first
- * came to. One of which only a mailbox tells is made again from its message; as its prefix is lost, its size is another,
- * and it gets other UIDs (RFC 9051 §2.3.1.1). */
+ * came to. One of which only a mailbox tells is made again from its message; where its prefix is lost (repair_prefix.c),
+ * its size is another, and it gets other UIDs (RFC 9051 §2.3.1.1). */
 #include "vault/admin/repair_account.h"
 
 #include "base/arena.h"
@@ -178,9 +178,23 @@ static void look_at_cold(struct repair *r, void *arg, struct str key, struct str
 
 /* ---- without ---- */
 
+static void tell_made_again(struct account *a, const struct roster_entry *before, bool whole,
+                            uint32_t uid)
+{
+    if (whole)
+        tell(a->r, CHECK_ROWS, "email %" PRIu64 ", UID %u, was made again from its message",
+             before->email.v, uid);
+    else
+        tell(a->r, CHECK_ROWS,
+             "email %" PRIu64 " was made again from its message: Return-Path and Delivered-To "
+             "were lost, and UID %u became UID %u",
+             before->email.v, before->uid, uid);
+}
+
 static void make_content(struct account *a, struct seen **seen, size_t n)
 {
     struct roster_entry *first = &seen[0]->entry;
+    uint64_t size;
     struct cold_row cold = {.body_size = SIZE_UNKNOWN,
                             .thread = first->body.v,
                             .received = (uint64_t)first->internal_date,
@@ -190,14 +204,14 @@ static void make_content(struct account *a, struct seen **seen, size_t n)
         tell_lost(a, first->email.v, first->body);
         return;
     }
+    if (first->size > cold.body_size)
+        cold.prefix = repair_prefix(a->r, first->body, first->size - cold.body_size);
+    size = cold.prefix.n + cold.body_size;
     for (size_t i = 0; i < n; i++)
-        place_seen(a, seen[i], cold.body_size, false);
+        place_seen(a, seen[i], size, seen[i]->entry.size == size);
     cold.first_uid = a->placed[a->placed_count - n].entry.uid;
     put_cold(a, first->body, &cold);
-    tell(a->r, CHECK_ROWS,
-         "email %" PRIu64 " was made again from its message: Return-Path and Delivered-To "
-         "were lost, and UID %u became UID %u",
-         first->email.v, first->uid, cold.first_uid);
+    tell_made_again(a, first, first->size == size, cold.first_uid);
 }
 
 void repair_emails(struct account *a)

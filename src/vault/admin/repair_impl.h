@@ -1,7 +1,6 @@
 /* vault/admin/repair_impl.h: what the files of `check --repair` share: repair.c (the steps and the call), repair_out.c
- * (writing, bodies), repair_directory.c, repair_account.c, repair_email.c and repair_mailbox.c (one
- * account), repair_rest.c (what is
- * kept but in no account's rows; queue; trace). */
+ * (writing, bodies), repair_directory.c, repair_account.c, repair_email.c, repair_prefix.c and repair_mailbox.c (one
+ * account), repair_rest.c (what is kept but in no account's rows; queue; trace). */
 #pragma once
 #include "vault/admin/check.h"
 #include "vault/admin/marks.h"
@@ -62,6 +61,15 @@ void repair_for(struct repair *r, struct account_id account); /* whose part is w
 bool repair_body(struct repair *r, struct body_id id, uint64_t *size);
 /* Has whoever owned this given it back? */
 bool repair_is_released(struct repair *r, struct body_id body, uint64_t part, uint64_t owner);
+
+/* A body's id tells when it came (base/ids.h). */
+static inline uint64_t repair_time_of(struct body_id id)
+{
+    return id.v >> 20;
+}
+
+/* The lines of `size` bytes that stood before a message of r->address, in r->row.arena; empty: nothing tells of them. */
+struct str repair_prefix(struct repair *r, struct body_id body, uint64_t size);
 
 /* ---- the steps ---- */
 

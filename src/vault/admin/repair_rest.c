@@ -32,19 +32,13 @@ static bool was_read(struct repair *r, const struct ref_key *ref)
            there;
 }
 
-/* Its id tells when it came (base/ids.h). */
-static uint64_t time_of(struct body_id id)
-{
-    return id.v >> 20;
-}
-
 static enum err add_email(struct repair *r, struct body_id body, struct placed *at)
 {
     struct cold_row looks;
     uint64_t size = SIZE_UNKNOWN;
     struct new_email n = {.body = body,
-                          .internal_date = time_of(body),
-                          .received = time_of(body),
+                          .internal_date = repair_time_of(body),
+                          .received = repair_time_of(body),
                           .looks = &looks,
                           .even_over_quota = true};
     enum err e;

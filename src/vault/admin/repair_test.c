@@ -6,6 +6,7 @@
 #include "base/scoped.h"
 #include "vault/admin/repair.h"
 #include "vault/store/directory.h"
+#include "vault/store/email.h"
 #include "vault/store/mailbox.h"
 
 #include <inttypes.h>
@@ -326,6 +327,94 @@ static void repair_row(size_t i)
     world_close((void **)&w);
 }
 
+/* ---- what stood before a message ---- */
+
+static struct body_id mail_to_tom(struct world *w, struct str prefix)
+{
+    struct txn *t = txn_begin(w->vault.engine, &(struct part){PART_ACCOUNT, w->tom.v}, 1);
+    struct cold_row looks = {0};
+    struct new_email n = {.body = put_body(t, S("Subject: pre\r\n\r\n")),
+                          .body_size = 16,
+                          .prefix = prefix,
+                          .looks = &looks};
+    struct placed at;
+    struct ticket ticket;
+
+    must(w, email_add(t, &w->c.cx, w->tom, INBOX, &n, &at));
+    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+    return n.body;
+}
+
+static void note_accepted(struct world *w, struct body_id body, struct str from, struct str to)
+{
+    struct txn *t = txn_begin(w->vault.engine, NULL, 0);
+    struct ticket ticket;
+
+    trace_put(t, &(struct trace_event){.kind = TRACE_QUEUED, .message = body});
+    trace_put(t,
+              &(struct trace_event){.kind = TRACE_ACCEPTED, .message = body, .from = from, .to = to});
+    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+}
+
+static struct str prefix_in(struct world *w, struct engine *e, struct body_id body)
+{
+    struct view *v = view_open(e);
+    struct message m;
+
+    must(w, message_find(v, &w->c.cx, w->tom, body, &m));
+    view_close(&v);
+    return m.prefix;
+}
+
+#define PREFIX(from, to) "Return-Path: <" from ">\r\nDelivered-To: " to "\r\n"
+
+static void test_prefix(void **state)
+{
+    static const struct {
+        const char *prefix, *from, *to; /* from NULL: nothing was traced */
+        bool is_kept;
+        const char *why;
+    } rows[] = {
+        {PREFIX("ann@other.test", "tom@acompany.test"), "ann@other.test",
+         "fred@acompany.test tom@acompany.test", true, "by name"},
+        {PREFIX("", "Tom+news@acompany.test"), "<>", "Tom+news@acompany.test bob@acompany.test", true,
+         "a report, to a subaddress"},
+        {PREFIX("ann@other.test", "tom@acompany.test"), "ann@other.test", "everybody@acompany.test",
+         true, "by an alias"},
+        {PREFIX("ann", "tom@acompany.test"), "ann", "tom@acompany.test", true, "a bare name"},
+        {PREFIX("ann@other.test", "anyone@catchall.test"), "ann@other.test", "anyone@catchall.test",
+         false, "nobody knows that this is Tom"},
+        {PREFIX("ann@other.test", "tom+x@acompany.test"), "ann@other.test", "staff@acompany.test",
+         false, "nor what an alias made of it"},
+        {PREFIX("ann@other.test", "tom@acompany.test"), NULL, NULL, false, "too old for the trace"},
+        {"", NULL, NULL, true, "it had none"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct str prefix = str_from_c(rows[i].prefix);
+        struct world *w;
+        struct repaired r;
+        struct body_id body;
+        size_t at;
+
+        world_open((void **)&w);
+        body = mail_to_tom(w, prefix);
+        DAMAGE(cold, w->tom, .body = body.v);
+        note_accepted(w, rows[i].from ? body : w->first, str_from_c(rows[i].from),
+                      str_from_c(rows[i].to));
+        repair(w, &r);
+        assert_int_equal(check_repaired(w, &r).n, 0);
+        if (!str_same(prefix_in(w, r.engine, body), rows[i].is_kept ? prefix : STR_NONE) ||
+            str_find(r.told, S("Delivered-To were lost, and UID 4 became UID 5"), &at) ==
+                rows[i].is_kept ||
+            str_find(r.told, S("email 4, UID 4, was made again"), &at) != rows[i].is_kept)
+            fail_msg("%s: %.*s", rows[i].why, STR_ARG(r.told));
+        engine_close(r.engine);
+        world_close((void **)&w);
+    }
+}
+
 static void test_damage(void **state)
 {
     (void)state;
@@ -412,6 +501,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_store_in_order, world_open, world_close),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_prefix),
         cmocka_unit_test_setup_teardown(test_a_block, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_counters_only_grow, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_a_full_disk, world_open, world_close),
