@@ -1,7 +1,7 @@
 /* ASCII goes sixteen bytes at a time; other characters by a table of two steps, which tools/make-casemap-tables makes.
  *
  * Looking for a needle: where its first and its last byte stand as far apart as in the needle, the bytes between are
- * compared. Sixteen places are tried at once. The vectors are the compiler's, so that no processor is meant. */
+ * compared; in text that is not folded, which is read once only, where its two rarest do. Sixteen places are tried at once. The vectors are the compiler's, so that no processor is meant. */
 #include "mail/casemap.h"
 
 #include "base/utf8.h"
@@ -190,6 +190,72 @@ bool find_bytes(struct str text, struct str needle, size_t *at)
     if (p)
         *at = (size_t)(p - text.p);
     return p != NULL;
+}
+
+static bool starts_unfolded(const char *p, struct str needle)
+{
+    size_t i = 0;
+
+    while (i < needle.n && to_upper(p[i]) == needle.p[i])
+        i++;
+    return i == needle.n;
+}
+
+/* How rare a character is in text, more or less. */
+static unsigned rareness(char folded)
+{
+    static const unsigned char of_letters[] = {/* as in English, from A on */
+                                               2, 19, 11, 9,  0, 15, 16, 7,  4,  22, 21, 10, 13,
+                                               5, 3,  18, 24, 8, 6,  1,  12, 20, 14, 23, 17, 25};
+
+    return is_alpha(folded) ? of_letters[to_upper(folded) - 'A'] : sizeof(of_letters);
+}
+
+/* The rarest character of the needle, another than `but`. */
+static size_t rarest(struct str needle, size_t but)
+{
+    size_t best = but == 0 && needle.n > 1;
+
+    for (size_t i = best + 1; i < needle.n; i++)
+        if (i != but && rareness(needle.p[i]) > rareness(needle.p[best]))
+            best = i;
+    return best;
+}
+
+/* Without the bit by which the cases of a letter differ. */
+static vector bits_of(char folded)
+{
+    return (vector){0} + (char)(is_alpha(folded) ? ~0x20 : ~0);
+}
+
+struct unfolded unfolded_make(struct str needle)
+{
+    size_t one = rarest(needle, SIZE_MAX);
+
+    return (struct unfolded){needle, one, rarest(needle, one)};
+}
+
+bool find_unfolded(struct str text, const struct unfolded *u, size_t *at)
+{
+    struct str needle = u->needle;
+    char one = needle.p[u->one], two = needle.p[u->two];
+    vector bits_one = bits_of(one), bits_two = bits_of(two);
+    size_t i = 0;
+
+    for (; i + needle.n + LANES <= text.n; i += LANES) {
+        vector equal = ((load(text.p + i + u->one) & bits_one) == one) &
+                       ((load(text.p + i + u->two) & bits_two) == two);
+
+        if (!any(equal))
+            continue;
+        for (size_t k = 0; k < LANES; k++)
+            if (equal[k] && starts_unfolded(text.p + i + k, needle))
+                return *at = i + k, true;
+    }
+    for (; i + needle.n <= text.n; i++)
+        if (starts_unfolded(text.p + i, needle))
+            return *at = i, true;
+    return false;
 }
 
 struct finder finder_make(struct str needle)

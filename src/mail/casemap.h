@@ -38,3 +38,11 @@ void finder_restart(struct finder *f); /* another text begins; what was found st
 
 /* Where `needle` is first found, as str_find(); faster, for long texts. */
 bool find_bytes(struct str text, struct str needle, size_t *at);
+/* The same of a text that is not folded, for a folded needle of ASCII, which is not empty. */
+struct unfolded {
+    struct str needle;
+    size_t one,
+        two; /* where two of its bytes stand, by which it is looked for: best those that are rare */
+};
+struct unfolded unfolded_make(struct str needle);
+bool find_unfolded(struct str text, const struct unfolded *u, size_t *at);

@@ -194,6 +194,42 @@ static void test_positions(void **state)
         }
 }
 
+/* In text that is not folded: by each two of its bytes, at the end and near it. */
+static void test_unfolded(void **state)
+{
+    static const struct {
+        const char *text, *needle;
+        int at;
+    } rows[] = {
+        {"xxQuincunXx", "QUINCUNX", 2},
+        {"xxQuincunX", "QUINCUNX", 2},
+        {"Quincun", "QUINCUNX", -1},
+        {"", "A", -1},
+        {"a", "A", 0},
+        {"aAb", "AB", 1},
+        {"a-b", "A-B", 0},
+        {"a\rb", "A-B", -1},
+        {"\xc1\xe1", "A", -1},
+        {"@[`{", "Z", -1},
+        {"\x11", "1", -1},
+        {"r 2 d 2 r2d2 r", "R2D2", 8},
+        {"0123456789abcdef0123456789abcdexyzabcdefghijklmnopqr", "XYZ", 31},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct unfolded u = unfolded_make(str_from_c(rows[i].needle));
+        size_t at;
+
+        assert_true(u.one < u.needle.n && u.two < u.needle.n && (u.one != u.two || u.needle.n == 1));
+        for (u.one = 0; u.one < u.needle.n; u.one++)
+            for (u.two = 0; u.two < u.needle.n; u.two++)
+                if (find_unfolded(str_from_c(rows[i].text), &u, &at) ? (int)at != rows[i].at
+                                                                     : rows[i].at >= 0)
+                    fail_msg("row %zu, by %zu and %zu", i, u.one, u.two);
+    }
+}
+
 static void test_restart(void **state)
 {
     struct finder f = finder_make(S("ab"));
@@ -212,10 +248,10 @@ static void test_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_folding), cmocka_unit_test(test_every_code_point),
-        cmocka_unit_test(test_growth),  cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_finding), cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_folding),  cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_growth),   cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_finding),  cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_unfolded), cmocka_unit_test(test_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,11 @@ struct str charset_name(const struct charset *set)
     return str_from_c(set->name);
 }
 
+bool charset_keeps_ascii(const struct charset *set)
+{
+    return set->flags & ASCII_INSIDE;
+}
+
 struct charset_decoder charset_begin(const struct charset *set)
 {
     return (struct charset_decoder){.set = set};

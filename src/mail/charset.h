@@ -19,6 +19,8 @@ struct charset; /* a row of a constant table */
 const struct charset *charset_find(struct str name);
 /* The name MIME prefers, for people. */
 struct str charset_name(const struct charset *set);
+/* Bytes below 128 are always ASCII, but for those that belong to a character which begins beyond. */
+bool charset_keeps_ascii(const struct charset *set);
 
 struct charset_decoder {
     const struct charset *set; /* private, and the rest */

@@ -28,7 +28,7 @@
 #define TEXT_PIECE (64 * 1024)
 #define TEXT_HEADER_MAX (256 * 1024)
 
-enum { TEXT_HEADER = 1, TEXT_PARTS = 2, TEXT_BODY = 4 };
+enum { TEXT_HEADER = 1, TEXT_PARTS = 2, TEXT_BODY = 4, TEXT_ALL = 7 };
 
 struct message_text {
     bool failed;

@@ -1,5 +1,5 @@
-/* Whoever is through with its messages takes the next few, so that all are through at about the same time. Few enough that
- * a turn ends when it should, and so many that each thread's reader has something to go along. */
+/* Whoever is through with its messages takes the next few, and fewer towards the end, so that all are through at about the
+ * same time. Few enough that a turn ends when it should, and so many that each thread's reader has something to go along. */
 #include "vault/accept/looks.h"
 #include "vault/imap/hunt.h"
 
@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #define TAKEN_AT_ONCE 512
+#define TAKEN_LEAST 32
 #define TAKEN_BYTES ((uint64_t)1024 * 1024) /* a message more, at most */
 #define HELPERS_MOST 3
 
 struct shared {
     const struct hunt *h;
+    size_t threads;
     pthread_mutex_t lock; /* guards what follows */
     size_t taken;
     enum err e;
@@ -23,6 +25,13 @@ struct shared {
 static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
 static long helping; /* threads, of all hunts */
 
+static size_t most_at_once(const struct shared *s)
+{
+    size_t most = (s->h->n - s->taken) / (2 * s->threads);
+
+    return most > TAKEN_AT_ONCE ? TAKEN_AT_ONCE : most < TAKEN_LEAST ? TAKEN_LEAST : most;
+}
+
 /* Some that nobody has asked of yet: *n is 0 when it is over. */
 static struct hunted *take(struct shared *s, size_t *n)
 {
@@ -30,11 +39,12 @@ static struct hunted *take(struct shared *s, size_t *n)
     uint64_t bytes = 0;
     HOLD(&s->lock);
     struct hunted *first = h->all + s->taken;
+    size_t most = most_at_once(s);
 
     *n = 0;
     if (s->e || (s->taken && monotonic_ms() >= h->ends))
         return first;
-    while (s->taken < h->n && *n < TAKEN_AT_ONCE && bytes < TAKEN_BYTES) {
+    while (s->taken < h->n && *n < most && bytes < TAKEN_BYTES) {
         bytes += first[*n].entry->size;
         ++*n;
         s->taken++;
@@ -111,8 +121,8 @@ static void helped(long n)
 
 enum err hunt(const struct hunt *h, struct asker *asker, size_t *done)
 {
-    struct shared s = {.h = h, .lock = PTHREAD_MUTEX_INITIALIZER};
     long helpers = may_help(h->n), started = 0;
+    struct shared s = {.h = h, .threads = (size_t)helpers + 1, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[HELPERS_MOST];
 
     while (started < helpers && pthread_create(&threads[started], NULL, help, &s) == 0)

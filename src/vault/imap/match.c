@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "mail/casemap.h"
 #include "mail/charset.h"
+#include "mail/glance.h"
 #include "mail/header.h"
 #include "mail/text.h"
 #include "mail/words.h"
@@ -31,10 +32,11 @@ struct node {
     struct imap_set set; /* SEQUENCE, UID: UIDs, in order */
     int64_t from, to;    /* times in ms, days or sizes: from ≤ x < to */
     struct str field;
-    unsigned fact;       /* FACTS_…: the field is one of those; 0: none */
-    struct str needle;   /* folded; of EMAILID as it is */
-    bool either;         /* of FUZZY: children[0] the words as they stand, [1] all of them anywhere */
-    const uint64_t *may; /* BODY, TEXT: bits of search_candidates(); NULL: all may hold the needle */
+    unsigned fact;        /* FACTS_…: the field is one of those; 0: none */
+    struct str needle;    /* folded; of EMAILID as it is */
+    struct unfolded word; /* BODY, TEXT: of the needle, for glance() */
+    bool either;          /* of FUZZY: children[0] the words as they stand, [1] all of them anywhere */
+    const uint64_t *may;  /* BODY, TEXT: bits of search_candidates(); NULL: all may hold the needle */
     struct node **children;
     size_t count;
 };
@@ -168,6 +170,7 @@ static struct node *make_text(struct making *k, const struct imap_key *key, stru
     struct node *n = new_node(k, key->kind, key->kind == IMAP_KEY_HEADER ? MATCH_HEADER : MATCH_BODY);
 
     n->needle = needle;
+    n->word = glance_word(needle);
     n->field = key->field;
     n->fact = key->kind == IMAP_KEY_HEADER ? facts_field(key->field) : 0;
     if (n->fact)
@@ -586,6 +589,28 @@ static enum err ask_sent(const struct node *n, struct asked *a, bool *fits)
     return e;
 }
 
+/* Most messages are told by a glance at what is stored, and nothing else of them is read. What that cannot tell, failures
+ * among it, is left to whoever takes the message apart. */
+static bool may_hold(const struct node *n, struct asked *a)
+{
+    unsigned what = n->kind == IMAP_KEY_TEXT ? TEXT_ALL : TEXT_BODY;
+    struct cx cx = {.arena = a->by->cx.arena};
+    struct str raw, prefix = STR_NONE;
+    bool found;
+
+    if (!n->word.needle.n ||
+        a->entry->size > BODY_PIECE) /* the others may be large, and most of them no text */
+        return true;
+    if (reader_first_piece(a->by->stored, &cx, a->entry->body, &raw, &found) || !found)
+        return true;
+    if (what == TEXT_ALL && raw.n < a->entry->size) {
+        if (open_message(a))
+            return true;
+        prefix = a->reading.m.prefix;
+    }
+    return glance(raw, &n->word, what) || (prefix.n && glance(prefix, &n->word, TEXT_HEADER));
+}
+
 static enum err ask_text(const struct node *n, struct asked *a, bool *fits)
 {
     struct finder finder = finder_make(n->needle);
@@ -600,7 +625,7 @@ static enum err ask_text(const struct node *n, struct asked *a, bool *fits)
     if (n->kind == IMAP_KEY_TEXT)
         finder_feed(&finder, casemap_next(&fold, a->reading.m.prefix, room));
     message_text_begin(t, a->reading.parts, a->reading.count, &a->reading.source,
-                       n->kind == IMAP_KEY_TEXT ? TEXT_HEADER | TEXT_PARTS | TEXT_BODY : TEXT_BODY);
+                       n->kind == IMAP_KEY_TEXT ? TEXT_ALL : TEXT_BODY);
     while (!finder.found && message_text_next(t, &piece))
         finder_feed(&finder, casemap_next(&fold, piece, room));
     if (!finder.found)
@@ -685,6 +710,7 @@ static enum err ask(const struct match *m, const struct node *n, struct asked *a
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
         *fits = !n->may || search_is_candidate(n->may, roster_number(m->scope.roster, entry->uid));
+        *fits = *fits && may_hold(n, a);
         return *fits ? ask_text(n, a, fits) : OK;
     default:
         *fits = true;

@@ -119,16 +119,27 @@ enum err reader_facts(struct message_reader *r, struct cx *cx, struct body_id bo
     return trail_get(r->facts, cx, buf_str(&r->key), &row->raw, found);
 }
 
+static enum err read_piece(struct message_reader *r, struct cx *cx, struct body_id body, uint32_t n,
+                           struct str *piece, bool *found)
+{
+    buf_clear(&r->key);
+    piece_key_pack(&r->key, &(struct piece_key){.body = body.v, .n = n});
+    return trail_get(r->pieces, cx, buf_str(&r->key), piece, found);
+}
+
+enum err reader_first_piece(struct message_reader *r, struct cx *cx, struct body_id body,
+                            struct str *piece, bool *found)
+{
+    return read_piece(r, cx, body, 0, piece, found);
+}
+
 enum err reader_piece(struct message_reader *r, struct cx *cx, const struct message *m, uint32_t n,
                       struct str *piece)
 {
     struct str value = STR_NONE;
     bool found;
-    enum err e;
+    enum err e = read_piece(r, cx, m->body, n, &value, &found);
 
-    buf_clear(&r->key);
-    piece_key_pack(&r->key, &(struct piece_key){.body = m->body.v, .n = n});
-    e = trail_get(r->pieces, cx, buf_str(&r->key), &value, &found);
     if (!e)
         e = body_piece_check(cx, m->body, m->body_size, n, found, value);
     if (!e)
