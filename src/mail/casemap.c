@@ -1,7 +1,7 @@
 /* ASCII goes sixteen bytes at a time; other characters by a table of two steps, which tools/make-casemap-tables makes.
  *
  * Looking for a needle: where its first and its last byte stand as far apart as in the needle, the bytes between are
- * compared; in text that is not folded, which is read once only, where its two rarest do. Sixteen places are tried at once. The vectors are the compiler's, so that no processor is meant. */
+ * compared; in text that is not folded, which is read once only, where its two rarest do. Sixteen places or more are tried at once. The vectors are the compiler's, so that no processor is meant. */
 #include "mail/casemap.h"
 
 #include "base/utf8.h"
@@ -222,12 +222,6 @@ static size_t rarest(struct str needle, size_t but)
     return best;
 }
 
-/* Without the bit by which the cases of a letter differ. */
-static vector bits_of(char folded)
-{
-    return (vector){0} + (char)(is_alpha(folded) ? ~0x20 : ~0);
-}
-
 struct unfolded unfolded_make(struct str needle)
 {
     size_t one = rarest(needle, SIZE_MAX);
@@ -235,27 +229,66 @@ struct unfolded unfolded_make(struct str needle)
     return (struct unfolded){needle, one, rarest(needle, one)};
 }
 
+/* A letter is compared without the bit by which its cases differ. */
+struct probe {
+    size_t at;
+    char c;
+    vector bits;
+};
+
+static struct probe probe_make(const struct unfolded *u, size_t at)
+{
+    char c = u->needle.p[at];
+
+    return (struct probe){at, c, (vector){0} + (char)(is_alpha(c) ? ~0x20 : ~0)};
+}
+
+/* Where the needle may begin, of the places from p on. */
+static vector probe(const char *p, const struct probe *one, const struct probe *two)
+{
+    return ((load(p + one->at) & one->bits) == one->c) & ((load(p + two->at) & two->bits) == two->c);
+}
+
+/* In the next four times sixteen, which costs less than to ask of each. */
+static bool may_be_near(const char *p, const struct probe *one, const struct probe *two)
+{
+    return any(probe(p, one, two) | probe(p + LANES, one, two) | probe(p + 2 * LANES, one, two) |
+               probe(p + 3 * LANES, one, two));
+}
+
+static bool find_among(const char *p, vector may, struct str needle, size_t *at)
+{
+    for (size_t k = 0; k < LANES; k++)
+        if (may[k] && starts_unfolded(p + k, needle))
+            return *at = k, true;
+    return false;
+}
+
 bool find_unfolded(struct str text, const struct unfolded *u, size_t *at)
 {
+    struct probe one = probe_make(u, u->one), two = probe_make(u, u->two);
     struct str needle = u->needle;
-    char one = needle.p[u->one], two = needle.p[u->two];
-    vector bits_one = bits_of(one), bits_two = bits_of(two);
-    size_t i = 0;
+    size_t i = 0, k, last;
 
-    for (; i + needle.n + LANES <= text.n; i += LANES) {
-        vector equal = ((load(text.p + i + u->one) & bits_one) == one) &
-                       ((load(text.p + i + u->two) & bits_two) == two);
-
-        if (!any(equal))
-            continue;
-        for (size_t k = 0; k < LANES; k++)
-            if (equal[k] && starts_unfolded(text.p + i + k, needle))
-                return *at = i + k, true;
+    if (text.n < needle.n + LANES) {
+        for (; i + needle.n <= text.n; i++)
+            if (starts_unfolded(text.p + i, needle))
+                return *at = i, true;
+        return false;
     }
-    for (; i + needle.n <= text.n; i++)
-        if (starts_unfolded(text.p + i, needle))
-            return *at = i, true;
-    return false;
+    last =
+        text.n - needle.n - (LANES - 1); /* up to the end, be it with places that were tried already */
+    for (;; i = i + LANES < last ? i + LANES : last) {
+        vector may;
+
+        while (i + 4 * LANES <= last && !may_be_near(text.p + i, &one, &two))
+            i += 4 * LANES;
+        may = probe(text.p + i, &one, &two);
+        if (any(may) && find_among(text.p + i, may, needle, &k))
+            return *at = i + k, true;
+        if (i == last)
+            return false;
+    }
 }
 
 struct finder finder_make(struct str needle)

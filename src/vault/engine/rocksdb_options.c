@@ -58,6 +58,9 @@ static rocksdb_options_t *database_options(const struct rocks *r)
     rocksdb_options_set_max_background_jobs(o, 2); /* one flush and one compaction at a time */
     rocksdb_options_set_bytes_per_sync(o, SYNC_EVERY);
     rocksdb_options_compaction_readahead_size(o, READ_AHEAD);
+    /* The kernel reads ahead where reading goes along a file, as that of a whole mailbox does: bodies are read one by one,
+     * and each that is not in memory would be waited for. What is read here and there it reads alone. */
+    rocksdb_options_set_advise_random_on_open(o, 0);
     rocksdb_options_set_skip_stats_update_on_db_open(o, 1); /* would read every file's properties */
     /* Who writes first writes for those who come meanwhile: waking them, to write beside it, or spinning until it has
      * done so, costs more than a commit's few rows. */

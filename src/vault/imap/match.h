@@ -3,7 +3,10 @@
  *
  * Keys are asked in the order of what they cost: what the picture of the mailbox knows, then what is kept of the header
  * (mail/facts.h), then the header, then the body; and no more is read of a message than decides. Texts are compared by
- * i;unicode-casemap. */
+ * i;unicode-casemap.
+ *
+ * Of BODY and TEXT a glance at the stored bytes (mail/glance.h, which says why that is right) decides most messages: one that
+ * does not hold the word there, and of which nothing is encoded, is not taken apart, nor is it looked up what its parts are. */
 #pragma once
 #include "mail/facts.h"
 #include "mail/text.h"
@@ -61,7 +64,7 @@ struct asked {
 struct asked asked_make(const struct roster_entry *entry, struct asker *by); /* one at a time */
 void asked_end(struct asked *a);
 
-/* A message that has gone meanwhile does not match. */
+/* A message of which something has to be read that has gone meanwhile does not match. */
 enum err match_ask(const struct match *m, struct asked *a, bool *fits);
 /* What is known of a message's header, from what is kept, or else from the header itself. */
 enum err asked_facts(struct asked *a, const struct facts **out);
