@@ -173,8 +173,8 @@ class Writer:
 
     def append(self, client, mailbox):
         flags = self.some_flags()
-        names = [self.new_name() for _ in range(self.random.choice([1, 1, 3]))]
-        size = self.random.choice([10, 1_000, 100_000])
+        names = [self.new_name() for _ in range(self.random.choice([1, 1, 3, 12]))]
+        size = self.random.choice([10, 1_000, 20_000, 100_000])  # of twelve large ones the bytes may go ahead of the commit
         letters = [f"Subject: {name}\r\n\r\n".encode() + (b"x" * 70 + b"\r\n") * (size // 72) for name in names]
         self.shown.contents.update((name, digest(letter)) for name, letter in zip(names, letters))
         listed = b" ".join(sorted(flags)).decode()

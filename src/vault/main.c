@@ -12,6 +12,7 @@
 #include "vault/admin/admin.h"
 #include "vault/attached.h"
 #include "vault/channel.h"
+#include "vault/imap/looking.h"
 #include "vault/queue/queue.h"
 #include "vault/search/search.h"
 #include "vault/session.h"
@@ -337,6 +338,7 @@ static void stop(void)
     if (vault.queue)
         queue_close(vault.queue);
     channels_free(channels);
+    looking_stop();
     search_close(&vault.search);
     repair_end(&vault);
     if (vault.signons)

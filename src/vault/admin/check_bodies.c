@@ -87,6 +87,35 @@ struct pieces {
     uint64_t told; /* a body whose stray pieces were named already */
 };
 
+/* Its mark may be another's, with which it came. There are few. */
+struct fellow_of {
+    uint64_t body;
+    bool is;
+};
+
+static void look_at_mark(struct check *k, void *arg, struct str key, struct str value)
+{
+    struct fellow_of *f = arg;
+    struct cx cx = {.arena = arena_new(0)};
+    struct together_row row;
+
+    (void)k;
+    (void)key;
+    if (together_unpack(cx.arena, value, &row))
+        for (size_t i = 0; i < row.bodies_count; i++)
+            f->is |= row.bodies[i].body.v == f->body;
+    arena_free(cx.arena);
+}
+
+static bool came_together(struct check *k, uint64_t body)
+{
+    struct fellow_of f = {.body = body};
+
+    check_walk(k, together_part(NO_ACCOUNT), S("g"), S("h"), "a mark of messages under way",
+               look_at_mark, &f);
+    return f.is;
+}
+
 static void look_at_stray(struct check *k, void *arg, struct str key, struct str value)
 {
     scoped(buf_free) struct buf ahead = buf_make(32);
@@ -100,7 +129,8 @@ static void look_at_stray(struct check *k, void *arg, struct str key, struct str
     p->told = pk.body;
     ahead_key_pack(&ahead, &(struct ahead_key){.body = pk.body});
     id_text(pk.body, text);
-    if (!row_exists(k, ahead_part(NO_ACCOUNT), &ahead, "a mark of pieces under way"))
+    if (!row_exists(k, ahead_part(NO_ACCOUNT), &ahead, "a mark of pieces under way") &&
+        !came_together(k, pk.body))
         found(k, CHECK_BODY, "message %s: piece %u belongs to nothing", text, pk.n);
 }
 

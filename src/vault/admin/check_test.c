@@ -407,6 +407,20 @@ static const struct named_row {
     {password_of_nobody, "there is a password for account 77"},
 };
 
+/* Mail on its way belongs to nothing yet, and is in order. */
+static void test_what_went_ahead(void **state)
+{
+    struct world *w = *state;
+    struct body_id together[3] = {{fresh_id()}, {fresh_id()}, {fresh_id()}};
+    struct ticket ticket;
+
+    w->t = txn_begin(w->vault.engine, NULL, 0);
+    body_put_ahead(w->t, (struct body_id){fresh_id()}, 0, S("alone"));
+    bodies_put_ahead(w->t, together, (struct str[]){S("one"), S("two"), S("three")}, 3);
+    durable(w, txn_commit(&w->t, &w->c.cx, &ticket), ticket);
+    assert_int_equal(check_text(w).n, 0);
+}
+
 static void check_row(size_t i)
 {
     const struct named_row *row = &disagreements[i];
@@ -460,6 +474,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_disagreement_is_named),
+        cmocka_unit_test_setup_teardown(test_what_went_ahead, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_damage_is_named, world_open, world_close),
     };
 

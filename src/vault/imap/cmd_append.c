@@ -180,7 +180,7 @@ static void forget(struct imap *i)
 
     if (!all)
         return;
-    looking_free(&all->looking);
+    looking_free(&all->looking, &i->s->cx);
     for (size_t k = 0; k < all->n; k++) {
         upload_forget(all->v[k], &i->s->cx);
         free(all->v[k]);

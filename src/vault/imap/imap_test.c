@@ -24,6 +24,7 @@
 #include "testing/conversation.h"
 #include "vault/imap/upload.h"
 #include "vault/engine/memory.h"
+#include "vault/store/body.h"
 #include "vault/store/mailbox.h"
 
 #include <setjmp.h>
@@ -330,6 +331,14 @@ static void add_letters(struct buf *command, int n)
     }
 }
 
+static void expect_nothing_left_behind(void)
+{
+    size_t swept;
+
+    assert_int_equal(body_sweep(world.store, &world.cx, &swept), OK);
+    assert_int_equal(swept, 0);
+}
+
 static void test_appending_by_threads(void **state)
 {
     struct buf command = buf_make(BUF_UNLIMITED), replies = buf_make(BUF_UNLIMITED),
@@ -342,6 +351,7 @@ static void test_appending_by_threads(void **state)
     buf_add(&command, S(" {3+}\r\na\0b\r\na3 NOOP\r\n"));
     say(buf_str(&command), &replies);
     expect_in(&replies, S("a2 NO "));
+    expect_nothing_left_behind();
     buf_clear(&command);
     add_letters(&command, LETTERS);
     buf_add(&command, S("\r\na4 FETCH 1:* (ENVELOPE BODYSTRUCTURE)\r\n"));
@@ -409,6 +419,7 @@ static void test_going_while_appending(void **state)
     driven = (struct driven){.who = world.fred};
     say(S("a1 STATUS INBOX (MESSAGES)\r\n"), &replies);
     expect_in(&replies, S("(MESSAGES 0)"));
+    expect_nothing_left_behind();
     end();
     buf_free(&command);
     buf_free(&replies);

@@ -5,6 +5,7 @@
 #include "rpc/parts.h"
 #include "vault/accept/looks.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 
 /* Bytes of messages, and of what they look like, that all sessions hold in memory. */
@@ -155,6 +156,42 @@ enum err upload_put_away(struct upload *u, struct cx *cx)
     return e;
 }
 
+enum err uploads_put_ahead(struct upload **v, size_t n, struct cx *cx)
+{
+    scoped(txn_rollback) struct txn *t = txn_begin(v[0]->store->engine, NULL, 0);
+    struct body_id bodies[BODIES_TOGETHER];
+    struct str pieces[BODIES_TOGETHER];
+    struct ticket ticket; /* as in put_ahead() */
+    enum err e;
+
+    assert(n <= BODIES_TOGETHER);
+    for (size_t i = 0; i < n; i++) {
+        bodies[i] = v[i]->id;
+        pieces[i] = buf_str(&v[i]->last);
+    }
+    bodies_put_ahead(t, bodies, pieces, n);
+    e = txn_commit(&t, cx, &ticket);
+    for (size_t i = 0; i < n && !e; i++)
+        v[i]->mark = bodies[0].v;
+    return e;
+}
+
+void uploads_take_back(struct upload **v, size_t n, struct cx *cx)
+{
+    scoped(txn_rollback) struct txn *t = NULL;
+    struct ticket ticket;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!v[i]->mark || v[i]->taken)
+            continue;
+        if (!t)
+            t = txn_begin(v[i]->store->engine, NULL, 0);
+        bodies_forget(t, &v[i]->id, 1);
+    }
+    if (t)
+        txn_commit(&t, cx, &ticket); /* if that fails, the next start sweeps them */
+}
+
 uint32_t upload_pieces(const struct upload *u)
 {
     return u->ahead + (u->last.n > 0);
@@ -184,6 +221,11 @@ struct new_body upload_body(const struct upload *u)
     struct new_body b = {.id = u->id, .ahead = u->ahead, .last = buf_str(&u->last), .size = u->size};
 
     memcpy(b.sha256, u->sha256, SHA256_SIZE);
+    if (u->mark) {
+        b.mark = u->mark;
+        b.ahead = 1;
+        b.last = STR_NONE;
+    }
     return b;
 }
 

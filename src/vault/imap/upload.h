@@ -12,6 +12,7 @@ struct upload {
     struct body_id id;
     uint64_t size;  /* so far */
     uint32_t ahead; /* pieces that went ahead */
+    uint64_t mark;  /* they did so together with others'; see body.h */
     struct buf last;
     struct digest *digest; /* of those; NULL while there are none */
     struct mime mime;
@@ -30,6 +31,11 @@ enum err upload_feed(struct upload *u, struct cx *cx, struct str bytes);
 enum err upload_end(struct upload *u, struct cx *cx);
 /* Its last piece goes ahead as well, so that nothing of it is in memory. After upload_end(). */
 enum err upload_put_away(struct upload *u, struct cx *cx);
+/* The bytes of several messages that are each all in memory go ahead, where they also stay. The store takes all of them,
+ * or none. Another thread may be in upload_end(). */
+enum err uploads_put_ahead(struct upload **v, size_t n, struct cx *cx);
+/* Those among them that were not taken are taken back, all in one transaction. */
+void uploads_take_back(struct upload **v, size_t n, struct cx *cx);
 /* Piece n of it, as it came; in cx->arena or its own. */
 enum err upload_piece(struct upload *u, struct cx *cx, uint32_t n, struct str *piece);
 uint32_t upload_pieces(const struct upload *u);

@@ -114,6 +114,27 @@ void body_forget(struct txn *t, struct body_id body)
     ahead_row_delete(t, NO_ACCOUNT, &(struct ahead_key){.body = body.v});
 }
 
+void bodies_put_ahead(struct txn *t, const struct body_id *bodies, const struct str *pieces, size_t n)
+{
+    struct fellow list[BODIES_TOGETHER];
+
+    assert(n && n <= BODIES_TOGETHER);
+    for (size_t i = 0; i < n; i++) {
+        put_piece(t, bodies[i], 0, pieces[i]);
+        list[i].body = bodies[i];
+    }
+    together_row_put(
+        t, NO_ACCOUNT, &(struct together_key){.first = bodies[0].v},
+        &(struct together_row){.time = (uint64_t)now_ms(), .bodies = list, .bodies_count = n});
+}
+
+void bodies_forget(struct txn *t, const struct body_id *bodies, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        piece_row_delete(t, NO_ACCOUNT, &(struct piece_key){.body = bodies[i].v});
+    together_row_delete(t, NO_ACCOUNT, &(struct together_key){.first = bodies[0].v});
+}
+
 void body_put(struct txn *t, const struct new_body *b)
 {
     struct body_row row = {
@@ -122,7 +143,9 @@ void body_put(struct txn *t, const struct new_body *b)
     if (b->last.n)
         put_piece(t, b->id, b->ahead, b->last);
     body_row_put(t, NO_ACCOUNT, &(struct body_key){.body = b->id.v}, &row);
-    if (b->ahead)
+    if (b->mark == b->id.v)
+        together_row_delete(t, NO_ACCOUNT, &(struct together_key){.first = b->mark});
+    else if (b->ahead && !b->mark)
         ahead_row_delete(t, NO_ACCOUNT, &(struct ahead_key){.body = b->id.v});
 }
 
@@ -198,16 +221,13 @@ enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t s
 
 /* ---- sweeping ---- */
 
-enum err body_sweep(struct store *s, struct cx *cx, size_t *swept)
+static enum err sweep_single(struct txn *t, struct cx *cx, size_t *swept)
 {
-    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, NULL, 0);
     scoped(scan_close) struct scan *scan = NULL;
     struct ahead_key key;
-    struct ticket ticket;
     struct str k, v;
     enum err e = txn_scan(t, cx, ahead_part(NO_ACCOUNT), S("p"), S("q"), false, &scan);
 
-    *swept = 0;
     if (e)
         return e;
     while (scan_next(scan, &k, &v))
@@ -215,7 +235,37 @@ enum err body_sweep(struct store *s, struct cx *cx, size_t *swept)
             body_forget(t, (struct body_id){key.body});
             ++*swept;
         }
-    e = scan_error(scan, cx);
-    scan_close(&scan);
+    return scan_error(scan, cx);
+}
+
+static enum err sweep_together(struct txn *t, struct cx *cx, size_t *swept)
+{
+    scoped(scan_close) struct scan *scan = NULL;
+    struct together_row row;
+    struct str k, v;
+    enum err e = txn_scan(t, cx, together_part(NO_ACCOUNT), S("g"), S("h"), false, &scan);
+
+    if (e)
+        return e;
+    while (scan_next(scan, &k, &v)) {
+        if (!together_unpack(cx->arena, v, &row))
+            continue; /* `check` names it */
+        for (size_t i = 0; i < row.bodies_count; i++)
+            bodies_forget(t, &row.bodies[i].body, 1);
+        *swept += row.bodies_count;
+    }
+    return scan_error(scan, cx);
+}
+
+enum err body_sweep(struct store *s, struct cx *cx, size_t *swept)
+{
+    scoped(txn_rollback) struct txn *t = txn_begin(s->engine, NULL, 0);
+    struct ticket ticket;
+    enum err e;
+
+    *swept = 0;
+    e = sweep_single(t, cx, swept);
+    if (!e)
+        e = sweep_together(t, cx, swept);
     return e ? e : txn_commit(&t, cx, &ticket);
 }

@@ -27,10 +27,17 @@ void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str p
 /* Takes back what went ahead of a body that never came. */
 void body_forget(struct txn *t, struct body_id body);
 
+/* The same for bodies of one piece each that will come, or be forgotten, in one transaction: they have one mark, which is
+ * the first one's. At most BODIES_TOGETHER. */
+#define BODIES_TOGETHER 250
+void bodies_put_ahead(struct txn *t, const struct body_id *bodies, const struct str *pieces, size_t n);
+void bodies_forget(struct txn *t, const struct body_id *bodies, size_t n);
+
 /* The last piece (or only, or none if empty) and the body's own row. ahead: pieces that came before. */
 struct new_body {
     struct body_id id;
     uint32_t ahead;
+    uint64_t mark; /* came ahead together with others: the first one's id; else 0 */
     struct str last;
     uint64_t size;
     char sha256[SHA256_SIZE];

@@ -327,6 +327,57 @@ static void test_pieces_ahead(void **state)
     assert_int_equal(swept, 0);
 }
 
+static bool has_piece(struct body_id body)
+{
+    struct view *v = view_open(engine);
+    struct piece_row row;
+    bool found;
+
+    must(piece_row_view(v, &cx, NO_ACCOUNT, &(struct piece_key){.body = body.v}, &row, &found));
+    view_close(&v);
+    return found;
+}
+
+/* Letters that went ahead with one mark: taken, taken back, and left behind. */
+static void test_letters_ahead(void **state)
+{
+    enum { TAKEN, TAKEN_BACK, LEFT };
+    struct str pieces[3] = {S("one"), S("two"), S("three")};
+    struct new_message v[3];
+    struct body_id bodies[3];
+    struct added a;
+    struct ticket t;
+    size_t swept;
+
+    (void)state;
+    for (int way = TAKEN; way <= LEFT; way++) {
+        struct txn *txn = txn_begin(engine, NULL, 0);
+
+        for (size_t i = 0; i < 3; i++) {
+            v[i] = message_of("");
+            bodies[i] = v[i].body.id;
+            v[i].body.size = pieces[i].n;
+            v[i].body.ahead = 1;
+            v[i].body.mark = bodies[0].v;
+        }
+        bodies_put_ahead(txn, bodies, pieces, 3);
+        durable(txn_commit(&txn, &cx, &t), t);
+        for (size_t i = 0; i < 3; i++)
+            assert_true(has_piece(bodies[i]));
+        txn = txn_begin(engine, NULL, 0);
+        if (way == TAKEN_BACK)
+            bodies_forget(txn, bodies, 3);
+        durable(txn_commit(&txn, &cx, &t), t);
+        if (way == TAKEN)
+            durable(messages_append(store, &cx, IN(TOM, INBOX), v, 3, &a, &t), t);
+        must(body_sweep(store, &cx, &swept));
+        durable(OK, engine_newest(engine));
+        assert_int_equal(swept, way == LEFT ? 3 : 0);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(has_piece(bodies[i]), way == TAKEN);
+    }
+}
+
 static void test_replace(void **state)
 {
     struct new_message m = message_of("better");
@@ -478,6 +529,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_expunge, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_append, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_pieces_ahead, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_letters_ahead, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_replace, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_quota, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_recent, store_set_up, store_tear_down),
