@@ -79,13 +79,15 @@ enum err place_find(struct imap *i, struct str name, uint32_t needed, struct pla
     if (!e)
         e = imap_view(i, &v);
     if (!e)
-        e = folder_find(v, cx, p.at.account, inside, &p.folder);
+        e = needed == IMAP_RIGHT_INSERT ? folder_find_target(v, cx, p.at.account, inside, &p.folder)
+                                        : folder_find(v, cx, p.at.account, inside, &p.folder);
     p.at.mailbox = p.folder.id;
     if (!e)
         e = acl_rights(v, cx, p.at.account, p.at.mailbox, i->s->who.account, &p.rights);
     if (!e && p.at.account.v != i->s->who.account.v) {
         p.folder.roles = 0; /* place.h */
-        e = place_subscribed(i, name, &p.folder.subscribed);
+        if (needed != IMAP_RIGHT_INSERT)
+            e = place_subscribed(i, name, &p.folder.subscribed);
     }
     if (e)
         return e;

@@ -63,17 +63,26 @@ static enum err read_counts(struct view *v, struct cx *cx, struct account_id acc
     return OK;
 }
 
+static enum err read_mailbox(struct view *v, struct cx *cx, struct account_id account,
+                             struct mailbox_id id, struct mailbox_row *row)
+{
+    bool found;
+    enum err e = mailbox_row_view(v, cx, account, &(struct mailbox_key){.mailbox = id.v}, row, &found);
+
+    if (!e && !found)
+        return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64, account.v, id.v);
+    return e;
+}
+
 /* All but name and subscribed. */
 static enum err read_folder(struct view *v, struct cx *cx, struct account_id account,
                             struct mailbox_id id, struct mailbox_row *row, struct folder *out)
 {
     struct counts_row counts;
     struct folder f;
-    bool found, counted = false, has_below;
-    enum err e = mailbox_row_view(v, cx, account, &(struct mailbox_key){.mailbox = id.v}, row, &found);
+    bool counted = false, has_below;
+    enum err e = read_mailbox(v, cx, account, id, row);
 
-    if (!e && !found)
-        return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox %" PRIu64, account.v, id.v);
     if (!e && !row->no_select)
         e = read_counts(v, cx, account, id, &counts, &counted);
     if (!e)
@@ -96,12 +105,10 @@ static enum err read_subscribed(struct view *v, struct cx *cx, struct account_id
                                  &f->subscribed);
 }
 
-enum err folder_find(struct view *v, struct cx *cx, struct account_id account, struct str name,
-                     struct folder *out)
+static enum err find_id(struct view *v, struct cx *cx, struct account_id account, struct str name,
+                        struct mailbox_id *id)
 {
     struct name_row at = {0};
-    struct mailbox_row row;
-    struct folder f;
     struct str rest = name, level;
     bool found = name.n > 0 && name.n <= IMAP_NAME_MAX && name.p[name.n - 1] != IMAP_DELIMITER;
     enum err e = OK;
@@ -111,8 +118,20 @@ enum err folder_find(struct view *v, struct cx *cx, struct account_id account, s
                           &at, &found);
     if (!e && !found)
         return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " has no mailbox of this name", account.v);
+    *id = at.mailbox;
+    return e;
+}
+
+enum err folder_find(struct view *v, struct cx *cx, struct account_id account, struct str name,
+                     struct folder *out)
+{
+    struct mailbox_row row;
+    struct mailbox_id id;
+    struct folder f;
+    enum err e = find_id(v, cx, account, name, &id);
+
     if (!e)
-        e = read_folder(v, cx, account, at.mailbox, &row, &f);
+        e = read_folder(v, cx, account, id, &row, &f);
     if (e)
         return e;
     f.name = str_copy(cx->arena, name);
@@ -120,6 +139,22 @@ enum err folder_find(struct view *v, struct cx *cx, struct account_id account, s
     if (!e)
         *out = f;
     return e;
+}
+
+enum err folder_find_target(struct view *v, struct cx *cx, struct account_id account, struct str name,
+                            struct folder *out)
+{
+    struct mailbox_row row;
+    struct mailbox_id id;
+    enum err e = find_id(v, cx, account, name, &id);
+
+    if (!e)
+        e = read_mailbox(v, cx, account, id, &row);
+    if (e)
+        return e;
+    *out = folder_from(id, &row, NULL);
+    out->name = str_copy(cx->arena, name);
+    return OK;
 }
 
 /* The parent's full name in front of a level. */
