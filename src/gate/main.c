@@ -1,12 +1,12 @@
 /* posthorn-gate --mx|--users: everything that meets the network. Started by the supervisor with one end of a socket
  * pair as descriptor 3, over which it is told its settings and given its sockets (rpc/leash.def). */
 #include "base/log.h"
+#include "gate/answers.h"
 #include "gate/dns.h"
 #include "gate/gate.h"
 #include "gate/leash.h"
 #include "gate/outbound/outbound.h"
 #include "gate/services.h"
-#include "gate/signon/attach.h"
 #include "net/listen.h"
 #include "sandbox/sandbox.h"
 
@@ -57,12 +57,14 @@ static enum err open_parts(struct leash_start *s)
     struct loop_settings loop = {.threads_most = MOST_CALLS};
     struct peers_limits limits = {.in_all = config->limits.connections,
                                   .per_address = config->limits.connections_per_address};
+    enum err e;
 
     gate.peers = peers_new(&limits);
     gate.vault = rpc_client_new(s->fds[0], MOST_CALLS);
     rpc_use(gate.vault);
     rpc_on_wait(pool_blocking_begin, pool_blocking_end);
-    return loop_open(&s->cx, &loop, &gate.loop);
+    e = loop_open(&s->cx, &loop, &gate.loop);
+    return e ? e : answers_start(&s->cx, gate.loop, gate.vault);
 }
 
 static const struct config *config_in_force(void)
@@ -72,7 +74,7 @@ static const struct config *config_in_force(void)
 
 static enum err start_outbound(struct cx *cx)
 {
-    struct outbound_parts parts = {gate.loop, gate.vault, gate.resolver, config_in_force};
+    struct outbound_parts parts = {gate.loop, gate.resolver, config_in_force};
     enum err e;
 
     if (!gate.is_mx)
@@ -103,8 +105,6 @@ static enum err start(struct leash_start *s)
         e = close_doors(&s->cx);
     if (!e)
         e = open_parts(s);
-    if (!e && !gate.is_mx)
-        e = attach_start(&s->cx, gate.loop, gate.vault);
     if (!e)
         e = start_outbound(&s->cx);
     if (!e)
@@ -114,8 +114,7 @@ static enum err start(struct leash_start *s)
 
 static void stop(void)
 {
-    if (!gate.is_mx)
-        attach_stop();
+    answers_stop();
     outbound_close(&gate.outbound);
     resolver_close(&gate.resolver);
     loop_close(&gate.loop);

@@ -83,8 +83,8 @@ struct loop {
 
 /* Of this thread: the loop it works for, and watches it has started and will run next. */
 static _Thread_local struct loop *my_loop;
-static _Thread_local struct slot *my_next;
-static _Thread_local bool my_idle_work; /* is being done */
+static _Thread_local struct slot *my_next, *my_last; /* the first and the last of them */
+static _Thread_local bool my_idle_work;              /* is being done */
 
 /* ---- slots */
 
@@ -248,18 +248,33 @@ static void slot_run(struct loop *l, struct slot *s)
 /* As soon as this thread has let go of what it does now. */
 static void start_next(struct slot *s)
 {
-    s->next = my_next;
-    my_next = s;
+    s->next = NULL;
+    if (my_next)
+        my_last->next = s;
+    else
+        my_next = s;
+    my_last = s;
+}
+
+static struct slot *take_started(void)
+{
+    struct slot *s = my_next;
+
+    my_next = s->next;
+    return s;
 }
 
 static void run_started(struct loop *l)
 {
-    while (my_next) {
-        struct slot *s = my_next;
+    while (my_next)
+        slot_run(l, take_started());
+}
 
-        my_next = s->next;
-        slot_run(l, s);
-    }
+/* This thread will not come to them soon. */
+static void leave_started(void *arg)
+{
+    while (my_next)
+        queue_add(arg, take_started());
 }
 
 /* ---- watches */
@@ -463,12 +478,8 @@ static void idle_work(struct loop *l)
     my_idle_work = true;
     l->idle_work(l->idle_arg);
     my_idle_work = false;
-    while (my_next && l->has_idle_work(l->idle_arg)) {
-        struct slot *s = my_next;
-
-        my_next = s->next;
-        queue_add(l, s);
-    }
+    if (my_next && l->has_idle_work(l->idle_arg))
+        leave_started(l);
 }
 
 /* Idle work is done only when no event is ready, and then the thread looks again. */
@@ -539,6 +550,7 @@ enum err loop_open(struct cx *cx, const struct loop_settings *settings, struct l
     unsigned most = settings->threads_most ? settings->threads_most : POOL_MOST;
 
     pool_init(&l->pool, least < most ? least : most, most, thread_body, l);
+    l->pool.blocks = leave_started;
     pthread_mutex_init(&l->slots_lock, NULL);
     pthread_mutex_init(&l->wheel_lock, NULL);
     pthread_mutex_init(&l->queue_lock, NULL);
@@ -617,17 +629,29 @@ char *loop_scratch(void)
     return p;
 }
 
+static struct slot *claim_woken(struct loop *l, struct watch_id id)
+{
+    struct slot *s = id.v ? slot_at(l, (uint32_t)(id.v & BITS) >> 1) : NULL;
+
+    return s && slot_claim(s, GENERATION(id.v), WATCH_WOKEN) ? s : NULL;
+}
+
 void loop_wake(struct loop *l, struct watch_id id)
 {
-    struct slot *s;
+    struct slot *s = claim_woken(l, id);
 
-    if (id.v == 0)
-        return;
-    s = slot_at(l, (uint32_t)(id.v & BITS) >> 1);
-    if (!slot_claim(s, GENERATION(id.v), WATCH_WOKEN))
-        return;
-    if (my_idle_work && my_loop == l && !my_next)
+    if (s && my_idle_work && my_loop == l && !my_next)
         start_next(s);
-    else
+    else if (s)
+        queue_add(l, s);
+}
+
+void loop_wake_here(struct loop *l, struct watch_id id)
+{
+    struct slot *s = claim_woken(l, id);
+
+    if (s && my_loop == l)
+        start_next(s);
+    else if (s)
         queue_add(l, s);
 }

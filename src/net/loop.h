@@ -37,7 +37,8 @@ void loop_stop(struct loop *l, int64_t grace_ms);
 bool loop_is_stopping(const struct loop *l); /* begin nothing new */
 bool loop_is_ending(const struct loop *l);   /* the grace is over: close now */
 
-/* Around whatever may block (a call to the vault). No effect in threads that are not a loop's. They nest. */
+/* Around whatever may block (a call to the vault). What the thread would have run next is left to others. No effect in
+ * threads that are not a loop's. They nest. */
 void pool_blocking_begin(void);
 void pool_blocking_end(void);
 
@@ -94,3 +95,6 @@ void watch_set_deadline(struct watch *w, int64_t at_ms);
 
 /* Any thread, at any time, also long after the watch was closed: then nothing happens. */
 void loop_wake(struct loop *l, struct watch_id id);
+/* The same, but a thread of this loop runs it itself, as soon as it has let go of what it handles now: for news that
+ * concern many watches, each of which has little to do. What it has not come to when it blocks, others take over. */
+void loop_wake_here(struct loop *l, struct watch_id id);

@@ -137,6 +137,8 @@ void pool_blocking_begin(void)
     atomic_fetch_add(&my_pool->blocked, 1);
     if (has_too_few(my_pool))
         grow(my_pool);
+    if (my_pool->blocks)
+        my_pool->blocks(my_pool->arg);
 }
 
 void pool_blocking_end(void)

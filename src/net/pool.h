@@ -15,7 +15,8 @@
 enum pool_place { PLACE_FREE, PLACE_RUNNING, PLACE_ENDED }; /* ENDED: still to be joined */
 
 struct pool {
-    void (*body)(void *arg); /* the work: returns when the thread shall end */
+    void (*body)(void *arg);   /* the work: returns when the thread shall end */
+    void (*blocks)(void *arg); /* a thread is about to block; NULL: nothing to do then */
     void *arg;
     unsigned least, most;
     atomic_uint total, blocked;

@@ -3,6 +3,7 @@
 #include "base/scoped.h"
 #include "rpc/frame.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,8 +27,8 @@ struct rpc_client {
     bool gone;
     size_t most, made, free_count;
     struct rpc_channel *free[MOST_CHANNELS]; /* a stack: the channel used last is warm */
-    pthread_mutex_t open_lock;               /* guards the channel of open calls */
-    struct rpc_channel *open;
+    struct rpc_channel
+        *open; /* what open calls are answered on; made before any other, then its reader's */
 };
 
 static struct rpc_client *the_client;
@@ -49,7 +50,6 @@ struct rpc_client *rpc_client_new(int fd, size_t most)
     struct rpc_client *c = must_alloc(sizeof(*c));
 
     pthread_mutex_init(&c->lock, NULL);
-    pthread_mutex_init(&c->open_lock, NULL);
     pthread_cond_init(&c->freed, NULL);
     c->first = fd;
     c->most = most < MOST_CHANNELS ? most : MOST_CHANNELS;
@@ -75,7 +75,6 @@ void rpc_client_free(struct rpc_client *c)
     channel_free(c->open);
     close_fd(&c->first);
     pthread_mutex_destroy(&c->lock);
-    pthread_mutex_destroy(&c->open_lock);
     pthread_cond_destroy(&c->freed);
     free(c);
 }
@@ -87,8 +86,8 @@ bool rpc_client_is_gone(struct rpc_client *c)
 }
 
 /* A pair: one end for us, the other announced on the first channel by a frame that is nothing but the descriptor.
- * The caller holds c->lock. */
-static struct rpc_channel *channel_make(struct rpc_client *c)
+ * id: FRAME_OPEN for the channel of answers to open calls, else 0. The caller holds c->lock. */
+static struct rpc_channel *channel_make(struct rpc_client *c, uint64_t id)
 {
     struct rpc_channel *ch;
     struct buf hello = buf_make(FRAME_HEADER);
@@ -97,7 +96,7 @@ static struct rpc_channel *channel_make(struct rpc_client *c)
 
     if (c->gone || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return NULL;
-    frame_end(&hello, frame_begin(&hello, CALL_none, 0, 0));
+    frame_end(&hello, frame_begin(&hello, CALL_none, 0, id));
     frame_carries(&hello, 0, 1);
     sent = frame_send(c->first, buf_str(&hello), &pair[1], 1);
     buf_free(&hello);
@@ -123,7 +122,7 @@ static struct rpc_channel *channel_take(struct rpc_client *c)
         return NULL;
     if (c->free_count)
         return c->free[--c->free_count];
-    struct rpc_channel *ch = channel_make(c);
+    struct rpc_channel *ch = channel_make(c, 0);
 
     c->made += ch != NULL;
     return ch;
@@ -131,24 +130,46 @@ static struct rpc_channel *channel_take(struct rpc_client *c)
 
 #define KEPT_BUFFER (512 * 1024) /* a channel that once carried a huge page does not keep the memory */
 
-static void channel_give_back(struct rpc_client *c, struct rpc_channel *ch, bool works)
+static void channel_clear(struct rpc_channel *ch)
+{
+    buf_clear(&ch->in);
+    buf_clear(&ch->out);
+    if (ch->in.cap > KEPT_BUFFER)
+        buf_free(&ch->in);
+    if (ch->out.cap > KEPT_BUFFER)
+        buf_free(&ch->out);
+}
+
+/* It broke, and that it never does but by the other side's end. */
+static void channel_lose(struct rpc_client *c, struct rpc_channel *ch)
 {
     HOLD(&c->lock);
-    if (works) {
-        buf_clear(&ch->in);
-        buf_clear(&ch->out);
-        if (ch->in.cap > KEPT_BUFFER)
-            buf_free(&ch->in);
-        if (ch->out.cap > KEPT_BUFFER)
-            buf_free(&ch->out);
-        c->free[c->free_count++] = ch;
-        pthread_cond_signal(&c->freed);
-        return;
-    }
     channel_free(ch);
     c->made--;
-    c->gone = true; /* a channel never breaks but by the other side's end */
+    c->gone = true;
     pthread_cond_broadcast(&c->freed);
+}
+
+static void channel_give_back(struct rpc_client *c, struct rpc_channel *ch, bool works)
+{
+    if (!works) {
+        channel_lose(c, ch);
+        return;
+    }
+    channel_clear(ch);
+    HOLD(&c->lock);
+    c->free[c->free_count++] = ch;
+    pthread_cond_signal(&c->freed);
+}
+
+/* The vault may still be at work on what was sent: others are used before it. */
+static void channel_give_back_busy(struct rpc_client *c, struct rpc_channel *ch)
+{
+    channel_clear(ch);
+    HOLD(&c->lock);
+    memmove(c->free + 1, c->free, c->free_count++ * sizeof(*c->free));
+    c->free[0] = ch;
+    pthread_cond_signal(&c->freed);
 }
 
 /* Sleeps until the answer comes. Whoever sleeps in recvmsg is woken a first time when the other side has read the request,
@@ -191,7 +212,7 @@ enum err rpc_begin(struct rpc_client *c, struct cx *cx, enum call call, struct r
     if (!ch)
         return fail(cx, ERR_VAULT_AWAY, "%s: no channel to the vault", call_name(call));
     ch->call = call;
-    ch->begun = frame_begin(&ch->out, (uint16_t)call, 0, 1);
+    ch->begun = frame_begin(&ch->out, (uint16_t)call, 0, 0);
     *out = ch;
     return OK;
 }
@@ -201,26 +222,47 @@ struct buf *rpc_request(struct rpc_channel *ch)
     return &ch->out;
 }
 
+/* The frame is whole now. What became too long is not sent, and the channel free again. */
+static enum err request_end(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch,
+                            size_t fd_count)
+{
+    enum call call = ch->call;
+
+    frame_end(&ch->out, ch->begun);
+    if (ch->out.full) {
+        channel_give_back(c, ch, true);
+        return fail(cx, ERR_BUG, "%s: a request beyond %u bytes", call_name(call), FRAME_LIMIT);
+    }
+    frame_carries(&ch->out, ch->begun, fd_count);
+    return OK;
+}
+
+static void begin_wait(void)
+{
+    if (wait_begins)
+        wait_begins();
+}
+
+static void end_wait(void)
+{
+    if (wait_ends)
+        wait_ends();
+}
+
 enum err rpc_end(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch, const int *fds,
                  size_t fd_count, struct str *reply)
 {
     const char *name = call_name(ch->call);
     struct str payload = STR_NONE;
     struct frame f = {0};
-    enum err e = OK;
+    enum err e = request_end(c, cx, ch, fd_count);
     bool ok;
 
-    frame_end(&ch->out, ch->begun);
-    if (ch->out.full) {
-        channel_give_back(c, ch, true);
-        return fail(cx, ERR_BUG, "%s: a request beyond %u bytes", name, FRAME_LIMIT);
-    }
-    frame_carries(&ch->out, ch->begun, fd_count);
-    if (wait_begins)
-        wait_begins();
+    if (e)
+        return e;
+    begin_wait();
     ok = exchange(ch, fds, fd_count, &f, &payload);
-    if (wait_ends)
-        wait_ends();
+    end_wait();
     if (!ok)
         e = fail(cx, ERR_VAULT_AWAY, "%s: the vault has gone", name);
     else if (f.error)
@@ -245,50 +287,42 @@ enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct st
 
 /* ---- open calls ---- */
 
-static struct rpc_channel *open_channel(struct rpc_client *c)
-{
-    if (!c->open) {
-        HOLD(&c->lock);
-        c->open = channel_make(c);
-        if (c->open && fcntl(c->open->fd, F_SETFL, O_NONBLOCK) < 0) {
-            channel_free(c->open);
-            c->open = NULL;
-        }
-    }
-    return c->open;
-}
-
 int rpc_open_fd(struct rpc_client *c)
 {
-    HOLD(&c->open_lock);
-    struct rpc_channel *ch = open_channel(c);
-
-    return ch ? ch->fd : -1;
+    HOLD(&c->lock);
+    assert(!c->made &&
+           !c->open); /* else a call could reach the vault before it knows where to answer */
+    c->open = channel_make(c, FRAME_OPEN);
+    if (c->open && fcntl(c->open->fd, F_SETFL, O_NONBLOCK) < 0) {
+        channel_free(c->open);
+        c->open = NULL;
+    }
+    return c->open ? c->open->fd : -1;
 }
 
-bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id,
-                   const int *fds, size_t fd_count)
+enum err rpc_end_open(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch, uint64_t id,
+                      const int *fds, size_t fd_count)
 {
-    struct buf out = buf_make(FRAME_LIMIT);
-    size_t begun = frame_begin(&out, (uint16_t)call, 0, id);
-    bool ok;
+    const char *name = call_name(ch->call);
+    enum err e;
+    bool sent;
 
-    buf_add(&out, request);
-    frame_end(&out, begun);
-    frame_carries(&out, begun, fd_count);
-    {
-        HOLD(&c->open_lock);
-        struct rpc_channel *ch = open_channel(c);
-
-        ok = ch && !out.full && frame_send(ch->fd, buf_str(&out), fds, fd_count);
-    }
-    buf_free(&out);
-    return ok;
+    frame_set_id(&ch->out, ch->begun, FRAME_OPEN | id);
+    e = request_end(c, cx, ch, fd_count);
+    if (e)
+        return e;
+    begin_wait(); /* for room, if the vault is behind */
+    sent = frame_send(ch->fd, buf_str(&ch->out), fds, fd_count);
+    end_wait();
+    if (sent)
+        channel_give_back_busy(c, ch);
+    else
+        channel_lose(c, ch);
+    return sent ? OK : fail(cx, ERR_VAULT_AWAY, "%s: the vault has gone", name);
 }
 
 int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e, struct str *payload)
 {
-    HOLD(&c->open_lock);
     struct rpc_channel *ch = c->open;
     struct frame f;
     struct str bytes;
@@ -296,15 +330,13 @@ int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err 
     int fds[FRAME_FDS];
     size_t fd_count = 0;
 
-    if (!ch)
-        return -1;
     while (!frame_parse(buf_str(&ch->in), &f, &bytes, &bad)) {
         int got = bad ? -1 : frame_receive(ch->fd, &ch->in, fds, &fd_count);
 
         if (got <= 0)
             return got;
     }
-    *id = f.id;
+    *id = f.id & ~FRAME_OPEN;
     *e = f.error ? answer_error(cx, &f, bytes) : OK;
     *payload = str_copy(cx->arena, bytes);
     buf_take(&ch->in, frame_size(&f));

@@ -2,7 +2,8 @@
  *
  * A call takes a free channel, writes its frame, and waits for the answer on it: no reader thread, no hand-over,
  * one wake-up there and one back. Channels beyond the first are socket pairs that the client makes and hands to
- * the server over the first, so their number follows the number of threads that call at once. */
+ * the server over the first, so their number follows the number of threads that call at once. A call that nobody waits
+ * for in a thread is answered on a channel of its own kind, where one wake-up may bring many answers. */
 #pragma once
 #include "rpc/calls.h"
 
@@ -30,11 +31,13 @@ enum err rpc_end(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch, co
 enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct str request,
                   const int *fds, size_t fd_count, struct str *reply);
 
-/* OPEN calls: sent now, answered some time. The answers come on one descriptor of their own, which the caller
- * watches; rpc_open_answer() takes one off. */
-int rpc_open_fd(struct rpc_client *c);
-bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id,
-                   const int *fds, size_t fd_count);
+/* OPEN calls: sent now, answered some time, in any order: rpc_begin(), and then not rpc_end() but rpc_end_open(): the
+ * request goes, and its channel is free for others. The answers come on one descriptor, which the caller watches and
+ * which it asks for before the first call of any kind; rpc_open_answer() takes one off, in one thread at a time. `id` is
+ * the caller's number for the call, below 2^63. */
+int rpc_open_fd(struct rpc_client *c); /* -1: the vault has gone */
+enum err rpc_end_open(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch, uint64_t id,
+                      const int *fds, size_t fd_count);
 /* 1: an answer (payload in cx->arena); 0: none at the moment; -1: the vault has gone. */
 int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e,
                     struct str *payload);

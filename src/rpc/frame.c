@@ -33,13 +33,14 @@ void frame_end(struct buf *out, size_t begun)
 
 void frame_carries(struct buf *out, size_t begun, size_t fds)
 {
-    struct frame f;
+    if (!out->full)
+        out->p[begun + offsetof(struct frame, fds)] = (char)fds;
+}
 
-    if (out->full)
-        return;
-    memcpy(&f, out->p + begun, sizeof(f));
-    f.fds = (uint8_t)fds;
-    memcpy(out->p + begun, &f, sizeof(f));
+void frame_set_id(struct buf *out, size_t begun, uint64_t id)
+{
+    if (!out->full)
+        memcpy(out->p + begun + offsetof(struct frame, id), &id, sizeof(id));
 }
 
 size_t frame_take_fds(const struct frame *f, int *fds, size_t *fd_count, int *own)

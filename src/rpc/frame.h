@@ -21,11 +21,16 @@ struct frame {
     uint64_t id; /* chosen by the caller; the reply repeats it */
 };
 
+/* In an id: the answer is not awaited on the channel of the call, but comes on the one for open calls. A frame without a
+ * call that has it makes that the one it brings. */
+#define FRAME_OPEN ((uint64_t)1 << 63)
+
 /* Begins a frame in *out (which must be empty or at a frame's end); append the payload; then end it. */
 size_t frame_begin(struct buf *out, uint16_t call, uint16_t error, uint64_t id);
 void frame_end(struct buf *out, size_t begun);
 void frame_carries(struct buf *out, size_t begun,
                    size_t fds); /* descriptors; before the end or after it */
+void frame_set_id(struct buf *out, size_t begun, uint64_t id);
 
 /* A whole frame at the front of *in? False: not yet, or *bad: it can never become one. payload points into in;
  * take frame_size(f) bytes when done with it. */

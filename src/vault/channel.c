@@ -18,9 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST_PENDING                                                                                   \
-    64 /* calls of one channel that wait for the disk or the long lane; ours send one at a time */
-#define MOST_OPEN 40000   /* open calls of one channel: a gate's attached sessions */
+#define MOST_PENDING 64 /* calls of one channel that wait for the long lane; ours send one at a time */
+#define MOST_OPEN 40000 /* calls of one life that wait for the disk or are open: sessions, messages */
 #define MOST_CHANNELS 512 /* of one life of a room */
 #define OUT_LIMIT (2 * (size_t)FRAME_LIMIT)
 #define KEPT_INPUT (512 * 1024)
@@ -29,8 +28,11 @@
 struct life {
     uint64_t number;
     enum room room;
-    atomic_uint channels;
+    atomic_uint channels, open;
     atomic_bool ended;
+    pthread_mutex_t lock; /* guards answers */
+    struct channel
+        *answers; /* where open calls are answered; held until it ends. NULL: there is none */
 };
 
 struct channel {
@@ -39,15 +41,20 @@ struct channel {
     struct life *life;
     bool is_first;
     int fd;
-    atomic_uint holders; /* the loop, each pending call, each token */
-    atomic_uint pending, open;
+    atomic_uint holders; /* the loop, its life if it is for answers, each pending call, each token */
+    atomic_uint pending;
     struct buf in; /* the loop's thread only */
     int fds[FRAME_FDS];
     size_t fd_count;
     pthread_mutex_t lock; /* guards the rest */
     struct buf out;
     bool broken;
+    bool told; /* the loop knows that there is something in `out`, or that it is broken */
 };
+
+/* Of this thread: between answers_gather() and answers_send(), and the channel that has some to be sent. */
+static _Thread_local bool gathering;
+static _Thread_local struct channel *gathered;
 
 struct listener_watch {
     struct watch watch; /* first */
@@ -69,8 +76,10 @@ struct channels {
 
 static void life_release(struct life *life)
 {
-    if (atomic_fetch_sub(&life->channels, 1) == 1)
-        free(life);
+    if (atomic_fetch_sub(&life->channels, 1) != 1)
+        return;
+    pthread_mutex_destroy(&life->lock);
+    free(life);
 }
 
 static void channel_hold(struct channel *ch)
@@ -115,24 +124,58 @@ static void send_now(struct channel *ch)
     }
 }
 
-/* From any thread. What does not go now is sent by the loop when the reader has made room. */
+/* What does not go now is sent by the loop when the reader has made room. Under the lock; true: the loop has to be told. */
+static bool send_or_tell(struct channel *ch)
+{
+    bool tell;
+
+    if (!ch->broken)
+        send_now(ch);
+    tell = (ch->broken || ch->out.n) && !ch->told;
+    ch->told |= tell;
+    return tell;
+}
+
+/* From any thread. Where answers are gathered, those on one channel leave together. */
 static void channel_send(struct channel *ch, struct str bytes)
 {
-    bool wake;
+    bool later = gathering && (!gathered || gathered == ch), tell;
 
     {
         HOLD(&ch->lock);
-        bool was_empty = ch->out.n == 0;
-
         buf_add(&ch->out, bytes);
         if (ch->out.full)
             ch->broken = true; /* it asks and asks, and never reads */
-        else if (was_empty)
-            send_now(ch);
-        wake = ch->broken || (was_empty && ch->out.n);
+        tell = !later && send_or_tell(ch);
     }
-    if (wake)
+    if (tell)
         loop_wake(ch->all->loop, ch->watch.id);
+    if (!later || gathered)
+        return;
+    channel_hold(ch);
+    gathered = ch;
+}
+
+void answers_gather(void)
+{
+    gathering = true;
+}
+
+void answers_send(void)
+{
+    struct channel *ch = gathered;
+    bool tell;
+
+    gathering = false;
+    gathered = NULL;
+    if (!ch)
+        return;
+    pthread_mutex_lock(&ch->lock);
+    tell = send_or_tell(ch);
+    pthread_mutex_unlock(&ch->lock);
+    if (tell)
+        loop_wake(ch->all->loop, ch->watch.id);
+    channel_release(ch);
 }
 
 /* The cause, in words, is for the command line: a gate only hears which error it was. */
@@ -146,17 +189,38 @@ static void put_answer(struct buf *out, const struct channel *ch, uint16_t call,
     frame_end(out, begun);
 }
 
+/* Where a call that came on `ch` is answered, held for the caller. NULL: who asked does not listen any more. */
+static struct channel *take_answering(struct channel *ch, uint64_t id)
+{
+    struct life *life = ch->life;
+    struct channel *to = ch;
+
+    if (!(id & FRAME_OPEN)) {
+        channel_hold(to);
+        return to;
+    }
+    HOLD(&life->lock);
+    to = life->answers;
+    if (to)
+        channel_hold(to);
+    return to;
+}
+
 static void answer(struct channel *ch, uint16_t call, uint64_t id, enum err e, struct str payload)
 {
     struct buf out = buf_make(FRAME_LIMIT + FRAME_HEADER);
+    struct channel *to = take_answering(ch, id);
 
+    if (!to)
+        return;
     put_answer(&out, ch, call, id, e, payload);
     if (out.full) {
         buf_clear(&out);
         put_answer(&out, ch, call, id, ERR_LIMIT, STR_NONE);
     }
-    channel_send(ch, buf_str(&out));
+    channel_send(to, buf_str(&out));
     buf_free(&out);
+    channel_release(to);
 }
 
 /* ---- answers that wait until they are durable ---- */
@@ -173,7 +237,7 @@ static void pending_done(void *arg, enum err e)
     struct pending *p = arg;
 
     answer(p->ch, p->call, p->id, e, e ? S("it could not be made durable") : buf_str(&p->reply));
-    atomic_fetch_sub(&p->ch->pending, 1);
+    atomic_fetch_sub(&p->ch->life->open, 1);
     channel_release(p->ch);
     buf_free(&p->reply);
     free(p);
@@ -186,7 +250,7 @@ static void answer_when_durable(struct caller *c, struct buf *reply)
     *p = (struct pending){.ch = c->channel, .call = c->call, .id = c->call_id, .reply = *reply};
     *reply = buf_make(0);
     channel_hold(p->ch);
-    atomic_fetch_add(&p->ch->pending, 1);
+    atomic_fetch_add(&p->ch->life->open, 1);
     engine_when_durable(c->vault->engine, c->ticket, pending_done, p);
 }
 
@@ -200,7 +264,7 @@ enum err caller_answer_later(struct caller *c, struct later *token)
 {
     *token = (struct later){.channel = c->channel, .call_id = c->call_id, .call = c->call};
     channel_hold(c->channel);
-    atomic_fetch_add(&c->channel->open, 1);
+    atomic_fetch_add(&c->channel->life->open, 1);
     c->answered_later = true;
     return OK;
 }
@@ -210,7 +274,7 @@ void later_answer(struct later *token, enum err e, struct str packed_reply)
     if (!token->channel)
         return;
     answer(token->channel, token->call, token->call_id, e, packed_reply);
-    atomic_fetch_sub(&token->channel->open, 1);
+    atomic_fetch_sub(&token->channel->life->open, 1);
     channel_release(token->channel);
     token->channel = NULL;
 }
@@ -313,7 +377,25 @@ static void run_job(void *arg)
 
 static bool run_channel(struct watch *w, unsigned what);
 
-static bool start_channel(struct channels *all, struct cx *cx, int fd, struct life *life, bool is_first)
+/* From now on, or, with NULL, on none. */
+static void life_answers_on(struct life *life, struct channel *ch)
+{
+    struct channel *old;
+
+    if (ch)
+        channel_hold(ch);
+    pthread_mutex_lock(&life->lock);
+    old = life->answers;
+    life->answers = ch;
+    pthread_mutex_unlock(&life->lock);
+    if (old)
+        channel_release(old);
+}
+
+enum channel_kind { FIRST_CHANNEL, ANSWERS_CHANNEL, CALLS_CHANNEL };
+
+static bool start_channel(struct channels *all, struct cx *cx, int fd, struct life *life,
+                          enum channel_kind kind)
 {
     struct channel *ch = must_alloc(sizeof(*ch));
     int flags = fcntl(fd, F_GETFL);
@@ -321,7 +403,7 @@ static bool start_channel(struct channels *all, struct cx *cx, int fd, struct li
     *ch = (struct channel){.watch = watch_make(run_channel, fd),
                            .all = all,
                            .life = life,
-                           .is_first = is_first,
+                           .is_first = kind == FIRST_CHANNEL,
                            .fd = fd,
                            .holders = 1,
                            .in = buf_make(FRAME_LIMIT + FRAME_HEADER + 65536),
@@ -335,19 +417,22 @@ static bool start_channel(struct channels *all, struct cx *cx, int fd, struct li
         channel_release(ch);
         return false;
     }
+    if (kind == ANSWERS_CHANNEL)
+        life_answers_on(life, ch);
     watch_start(&ch->watch, 0);
     return true;
 }
 
 /* A frame that is nothing but a descriptor: one more channel of the same life. */
-static bool add_sibling(struct channel *ch, int *fds, size_t *fd_count)
+static bool add_sibling(struct channel *ch, const struct frame *f, int *fds, size_t *fd_count)
 {
     struct cx cx = {0};
     bool ok = ch->is_first && *fd_count == 1 && atomic_load(&ch->life->channels) < MOST_CHANNELS;
 
     if (ok) {
         *fd_count = 0;
-        ok = start_channel(ch->all, &cx, fds[0], ch->life, false);
+        ok = start_channel(ch->all, &cx, fds[0], ch->life,
+                           f->id == FRAME_OPEN ? ANSWERS_CHANNEL : CALLS_CHANNEL);
     }
     close_fds(fds, fd_count);
     return ok;
@@ -355,7 +440,7 @@ static bool add_sibling(struct channel *ch, int *fds, size_t *fd_count)
 
 static bool may_run(const struct channel *ch, const struct frame *f)
 {
-    return atomic_load(&ch->pending) < MOST_PENDING && atomic_load(&ch->open) < MOST_OPEN &&
+    return atomic_load(&ch->pending) < MOST_PENDING && atomic_load(&ch->life->open) < MOST_OPEN &&
            call_is_allowed(f->call, ch->life->room);
 }
 
@@ -371,7 +456,7 @@ static bool take_frames(struct channel *ch)
         size_t n = frame_take_fds(&f, ch->fds, &ch->fd_count, fds);
 
         if (f.call == CALL_none) {
-            if (!add_sibling(ch, fds, &n))
+            if (!add_sibling(ch, &f, fds, &n))
                 return false;
         } else if (!may_run(ch, &f)) {
             log_line(LOG_ERROR, "call-refused", "call=%s room=%d", call_name(f.call), ch->life->room);
@@ -398,6 +483,8 @@ static void channel_end(struct channel *ch)
     if (ch->is_first && !atomic_exchange(&ch->life->ended, true) &&
         (ch->life->room & (MX | USERS | SUPERVISOR)))
         ch->all->gate_ended(ch->all->vault, ch->life->room == SUPERVISOR ? 0 : ch->life->number);
+    if (ch->is_first)
+        life_answers_on(ch->life, NULL);
     shutdown(ch->fd, SHUT_RDWR); /* tokens may hold it for a while */
     channel_release(ch);
 }
@@ -418,7 +505,7 @@ static bool run_channel(struct watch *w, unsigned what)
         HOLD(&ch->lock);
         if (ch->out.n)
             send_now(ch);
-        more = ch->out.n > 0;
+        more = ch->told = ch->out.n > 0;
         alive = alive && !ch->broken;
     }
     if (!alive || (what & WATCH_STOP && loop_is_ending(ch->all->loop))) {
@@ -437,9 +524,11 @@ enum err channel_add(struct channels *c, struct cx *cx, int fd, enum room room, 
     struct life *life = must_alloc(sizeof(*life));
 
     *life = (struct life){.number = atomic_fetch_add(&c->lives, 1) + 1, .room = room};
+    pthread_mutex_init(&life->lock, NULL);
     *gate = life->number;
-    return start_channel(c, cx, fd, life, true) ? OK
-                                                : fail(cx, ERR_SYSTEM, "a channel cannot be watched");
+    return start_channel(c, cx, fd, life, FIRST_CHANNEL)
+               ? OK
+               : fail(cx, ERR_SYSTEM, "a channel cannot be watched");
 }
 
 static bool may_control(const struct listener_watch *l, int fd)

@@ -22,5 +22,9 @@ enum err channel_add(struct channels *c, struct cx *cx, int fd, enum room room, 
  * listened to, whatever the mode of the socket's file says. */
 enum err channels_listen(struct channels *c, struct cx *cx, int fd, enum room room);
 
+/* Around what settles many calls, in this thread: their answers leave together, with one wake-up of who reads them. */
+void answers_gather(void);
+void answers_send(void);
+
 /* Runs in the long lane: for work that no call waits for. False: thousands wait already, or it ends. */
 bool long_lane_run(struct channels *c, void (*work)(void *arg), void *arg);

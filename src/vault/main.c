@@ -209,7 +209,9 @@ static bool has_idle_work(void *arg)
 static void do_idle_work(void *arg)
 {
     pool_blocking_begin();
+    answers_gather();
     engine_flush_once(arg);
+    answers_send();
     pool_blocking_end();
 }
 

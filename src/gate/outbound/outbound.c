@@ -4,12 +4,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "gate/answers.h"
 #include "gate/outbound/delivery.h"
 
 #include <ifaddrs.h>
 #include <stdlib.h>
 
-#define TAKE_CALL 1       /* our number for it: one is open at a time */
 #define ASK_AGAIN_MS 5000 /* after an answer that was an error */
 #define ROOTS_MAX ((size_t)4 * 1024 * 1024)
 #define PASSWORD_FILE_MAX 4096
@@ -18,23 +18,23 @@
 struct taker {
     struct watch watch; /* the first member */
     struct outbound *o;
-    bool asking;
-    int64_t not_before; /* to ask again; monotonic */
+    struct awaited *call; /* queue_take: one at a time */
+    int64_t not_before;   /* to ask again; monotonic */
 };
 
 /* ---- asking ---- */
 
 static void ask(struct taker *t)
 {
-    struct outbound *o = t->o;
-    struct queue_take_request q = {.most = OUTBOUND_MOST - atomic_load(&o->busy)};
-    struct buf b = buf_make(100);
+    struct queue_take_request q = {.most = OUTBOUND_MOST - atomic_load(&t->o->busy)};
+    struct cx cx = {.arena = NULL};
+    struct rpc_channel *ch;
 
-    if (t->asking || !q.most || monotonic_ms() < t->not_before)
+    if (t->call || !q.most || monotonic_ms() < t->not_before ||
+        answers_begin(&cx, CALL_queue_take, &ch))
         return;
-    pack_queue_take_request(&b, &q);
-    t->asking = rpc_open_send(o->parts.vault, CALL_queue_take, buf_str(&b), TAKE_CALL, NULL, 0);
-    buf_free(&b);
+    pack_queue_take_request(rpc_request(ch), &q);
+    answers_ask(&cx, ch, NULL, 0, t->watch.id, &t->call);
 }
 
 static void begin_all(struct outbound *o, struct cx *cx, struct str payload)
@@ -55,7 +55,6 @@ static void begin_all(struct outbound *o, struct cx *cx, struct str payload)
 
 static void take_answer(struct taker *t, struct cx *cx, enum err e, struct str payload)
 {
-    t->asking = false;
     if (!e) {
         begin_all(t->o, cx, payload);
         return;
@@ -71,17 +70,12 @@ static bool hear(struct taker *t)
 {
     struct cx cx = {.arena = arena_new(0)};
     struct str payload;
-    uint64_t id;
-    enum err e;
-    int got;
+    enum err e = OK;
 
-    while ((got = rpc_open_answer(t->o->parts.vault, &cx, &id, &e, &payload)) > 0) {
-        if (id == TAKE_CALL)
-            take_answer(t, &cx, e, payload);
-        arena_reset(cx.arena);
-    }
+    if (t->call && answers_look(&cx, &t->call, &e, &payload) && e != ERR_VAULT_AWAY)
+        take_answer(t, &cx, e, payload);
     arena_free(cx.arena);
-    return got == 0;
+    return e != ERR_VAULT_AWAY;
 }
 
 static bool run(struct watch *w, unsigned what)
@@ -89,11 +83,12 @@ static bool run(struct watch *w, unsigned what)
     struct taker *t = (struct taker *)w;
     bool goes_on = !loop_is_stopping(t->o->parts.loop);
 
-    if (goes_on && what & WATCH_READ && !hear(t)) {
+    if (goes_on && !hear(t)) {
         log_line(LOG_WARNING, "vault-gone", "part=queue");
         goes_on = false;
     }
     if (!goes_on) {
+        answers_forget(&t->call);
         watch_close(w);
         free(t);
         return false;
@@ -228,16 +223,11 @@ enum err outbound_open(struct cx *cx, const struct config *config, struct outbou
 
 enum err outbound_start(struct cx *cx, struct outbound *o, const struct outbound_parts *parts)
 {
-    struct taker *t;
-    int fd = rpc_open_fd(parts->vault);
+    struct taker *t = must_alloc(sizeof(*t));
     enum err e;
 
-    if (fd < 0)
-        return fail(cx, ERR_VAULT_AWAY, "the queue: no channel to the vault");
     o->parts = *parts;
-    t = must_alloc(sizeof(*t));
-    *t = (struct taker){.watch = watch_make(run, fd), .o = o};
-    t->watch.want = WATCH_READ;
+    *t = (struct taker){.watch = watch_make(run, -1), .o = o};
     e = watch_open(cx, parts->loop, &t->watch);
     if (e) {
         free(t);

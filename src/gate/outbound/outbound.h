@@ -11,7 +11,6 @@
 #include "config/config.h"
 #include "net/loop.h"
 #include "net/resolver.h"
-#include "rpc/client.h"
 
 struct outbound;
 
@@ -22,7 +21,6 @@ struct outbound;
 
 struct outbound_parts {
     struct loop *loop;
-    struct rpc_client *vault; /* its open calls are ours */
     struct resolver *resolver;
     const struct config *(*config)(void); /* the one in force; older ones stay where they are */
 };

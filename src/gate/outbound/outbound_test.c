@@ -267,8 +267,8 @@ static void stage_open(const char *settings, const char *dns, const char *const 
     for (unsigned i = 0; i < MOST_SERVERS; i++)
         stage.servers[i] =
             servers[i] || !i ? smtp_script_run(i + 1, &stage.port, servers[i] ? servers[i] : "") : NULL;
-    fake_vault_open();
     test_loop_start(&stage.loop);
+    fake_vault_open(stage.loop.loop);
     fake_zone(dns, stage.loop.loop);
     password_file(path);
     if (config_parse(&cx, fill_in(settings, path), "test.conf", stage.arena, &stage.config))

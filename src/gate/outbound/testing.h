@@ -6,7 +6,7 @@
 
 /* ---- the vault ---- */
 
-void fake_vault_open(void);
+void fake_vault_open(struct loop *loop); /* that of who asks it */
 void fake_vault_close(void);
 /* "1 b.test <a@us.test> <tom@b.test> <ann@b.test>": number, destination, reverse-path, recipients. Due from now on. */
 void fake_vault_entry(const char *text);

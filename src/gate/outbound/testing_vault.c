@@ -3,13 +3,12 @@
 #include "base/scoped.h"
 #include "gate/outbound/outbound.h"
 #include "gate/outbound/testing.h"
-#include "rpc/client.h"
+#include "gate/answers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -25,21 +24,23 @@ static struct {
     bool taken[MOST_ENTRIES];
     size_t count, done, most_asked, may_give;
     uint32_t asked; /* by a queue_take that waits; 0: none does */
-    int event;
+    struct loop *loop;
+    struct watch_id who; /* asked */
+    struct buf request;  /* being packed */
     uint32_t pieces, lost_piece;
     size_t piece_size;
     char *lines[MOST_ENTRIES * 4];
     size_t line_count;
-} vault = {.lock = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER, .event = -1};
+} vault = {.lock = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER};
 
-void fake_vault_open(void)
+void fake_vault_open(struct loop *loop)
 {
+    vault.loop = loop;
     vault.arena = arena_new(0);
     vault.count = vault.done = vault.most_asked = vault.line_count = 0;
     vault.asked = vault.pieces = 0;
     vault.lost_piece = UINT32_MAX;
     vault.may_give = SIZE_MAX;
-    vault.event = eventfd(0, EFD_NONBLOCK);
     memset(vault.taken, 0, sizeof(vault.taken));
 }
 
@@ -47,7 +48,6 @@ void fake_vault_close(void)
 {
     for (size_t i = 0; i < vault.line_count; i++)
         free(vault.lines[i]);
-    close_fd(&vault.event);
     arena_free(vault.arena);
 }
 
@@ -128,10 +128,8 @@ static bool anything_due(void)
 
 static void signal_if_due(void)
 {
-    uint64_t one = 1;
-
     if (vault.asked && vault.may_give && anything_due())
-        assert_int_equal(write(vault.event, &one, sizeof(one)), sizeof(one));
+        loop_wake(vault.loop, vault.who);
 }
 
 void fake_vault_wake(void)
@@ -140,45 +138,59 @@ void fake_vault_wake(void)
     signal_if_due();
 }
 
-int rpc_open_fd(struct rpc_client *c)
+struct awaited {
+    char nothing;
+};
+
+static struct awaited the_call;
+
+enum err answers_begin(struct cx *cx, enum call call, struct rpc_channel **ch)
 {
-    (void)c;
-    return vault.event;
+    (void)cx;
+    assert_true(call == CALL_queue_take);
+    *ch = NULL;
+    vault.request = buf_make(100);
+    return OK;
 }
 
-bool rpc_open_send(struct rpc_client *c, enum call call, struct str request, uint64_t id,
-                   const int *fds, size_t fd_count)
+struct buf *rpc_request(struct rpc_channel *ch)
 {
-    struct unpack u = unpack_begin(request);
-    struct queue_take_request q;
-    struct arena *a = arena_new(0);
+    (void)ch;
+    return &vault.request;
+}
 
-    (void)c;
-    (void)id;
+enum err answers_ask(struct cx *cx, struct rpc_channel *ch, const int *fds, size_t fd_count,
+                     struct watch_id who, struct awaited **out)
+{
+    struct unpack u = unpack_begin(buf_str(&vault.request));
+    struct queue_take_request q;
+
+    (void)cx;
+    (void)ch;
     (void)fds;
-    assert_true(call == CALL_queue_take && !fd_count);
-    unpack_queue_take_request(a, &u, &q);
+    assert_int_equal(fd_count, 0);
+    unpack_queue_take_request(NULL, &u, &q);
     assert_true(unpack_done(&u) && q.most > 0);
-    arena_free(a);
+    buf_free(&vault.request);
     HOLD(&vault.lock);
     assert_true(!vault.asked); /* one at a time */
     vault.asked = q.most;
+    vault.who = who;
     vault.most_asked = q.most > vault.most_asked ? q.most : vault.most_asked;
+    *out = &the_call;
     signal_if_due();
-    return true;
+    return OK;
 }
 
-int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e, struct str *payload)
+bool answers_look(struct cx *cx, struct awaited **a, enum err *e, struct str *payload)
 {
     HOLD(&vault.lock);
     struct work some[OUTBOUND_MOST];
     struct queue_take_reply r = {.entries = some};
     struct buf b = buf_make(BUF_UNLIMITED);
-    uint64_t n;
 
-    (void)c;
-    if (read(vault.event, &n, sizeof(n)) < 0 || !vault.asked)
-        return 0;
+    if (!vault.asked || !vault.may_give || !anything_due())
+        return false;
     for (size_t i = 0;
          i < vault.count && r.entries_count < vault.asked && r.entries_count < vault.may_give; i++)
         if (!vault.taken[i]) {
@@ -190,9 +202,14 @@ int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err 
     pack_queue_take_reply(&b, &r);
     *payload = str_copy(cx->arena, buf_str(&b));
     buf_free(&b);
-    *id = 1;
+    *a = NULL;
     *e = OK;
-    return 1;
+    return true;
+}
+
+void answers_forget(struct awaited **a)
+{
+    *a = NULL;
 }
 
 /* ---- the other calls ---- */

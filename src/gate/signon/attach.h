@@ -1,16 +1,10 @@
 /* gate/signon/attach.h: handing a connection over to the vault after sign-on, and getting it back.
  *
  * A plain connection is shared: the vault gets the socket, and ours waits (conn_pause) until the vault has answered
- * that the session ended. One with TLS is relayed: the vault gets one end of a socket pair, and we pump.
- *
- * The answers come on one descriptor, which a watch of the loop reads; each wakes the connection it is about. */
+ * that the session ended. One with TLS is relayed: the vault gets one end of a socket pair, and we pump. */
 #pragma once
 #include "net/conn.h"
 #include "rpc/client.h"
-
-/* Once, before the first connection; and once when no thread runs the loop any more. */
-enum err attach_start(struct cx *cx, struct loop *loop, struct rpc_client *vault);
-void attach_stop(void);
 
 struct attachment;
 

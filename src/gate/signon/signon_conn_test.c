@@ -2,6 +2,7 @@
  * and gives the test what was attached. */
 #include "gate/gate.h"
 #include "gate/services.h"
+#include "gate/answers.h"
 #include "gate/signon/attach.h"
 #include "gate/smtp/smtp_conn.h"
 
@@ -53,6 +54,7 @@ static struct {
     pthread_t thread;
     struct channel channels[MOST_CHANNELS];
     size_t n;
+    int answers;    /* the channel that open calls are answered on */
     int to_test[2]; /* a pipe of struct attached */
 } vault;
 
@@ -77,9 +79,9 @@ static void take_signon(struct channel *ch, const struct frame *f)
     buf_free(&b);
 }
 
-static void take_attach(struct channel *ch, const struct frame *f, struct str payload, int fd)
+static void take_attach(const struct frame *f, struct str payload, int fd)
 {
-    struct attached a = {.fd = fd, .channel = ch->fd, .id = f->id};
+    struct attached a = {.fd = fd, .channel = vault.answers, .id = f->id};
     struct unpack u = unpack_begin(payload);
     struct attach_request q;
 
@@ -93,11 +95,13 @@ static void take_attach(struct channel *ch, const struct frame *f, struct str pa
         abort();
 }
 
-static void add_channel(int fd)
+static void add_channel(int fd, uint64_t id)
 {
     if (vault.n == MOST_CHANNELS)
         abort();
     vault.channels[vault.n++] = (struct channel){.fd = fd, .in = buf_make(1 << 20)};
+    if (id == FRAME_OPEN)
+        vault.answers = fd;
 }
 
 /* False: the channel has closed. */
@@ -113,11 +117,11 @@ static bool serve_channel(struct channel *ch)
         return false;
     while (frame_parse(buf_str(&ch->in), &f, &payload, &bad)) {
         if (f.call == CALL_none)
-            add_channel(fds[0]);
+            add_channel(fds[0], f.id);
         else if (f.call == CALL_signon_begin)
             take_signon(ch, &f);
         else if (f.call == CALL_attach)
-            take_attach(ch, &f, payload, fds[0]);
+            take_attach(&f, payload, fds[0]);
         else
             send_answer(ch->fd, (enum call)f.call, OK, f.id, STR_NONE);
         buf_take(&ch->in, frame_size(&f));
@@ -226,7 +230,7 @@ static void start(const char *service)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     assert_int_equal(pipe(vault.to_test), 0);
     vault.n = 0;
-    add_channel(pair[1]);
+    add_channel(pair[1], 0);
     pthread_create(&vault.thread, NULL, vault_run, NULL);
     gate.vault = rpc_client_new(pair[0], 8);
     rpc_use(gate.vault);
@@ -236,7 +240,7 @@ static void start(const char *service)
     gate.peers = peers_new(&(struct peers_limits){.in_all = 100, .per_address = 100});
     test_loop_start(&t);
     gate.loop = t.loop;
-    assert_int_equal(attach_start(&cx, gate.loop, gate.vault), OK);
+    assert_int_equal(answers_start(&cx, gate.loop, gate.vault), OK);
     assert_int_equal(service_open(&cx, service_find(false, str_from_c(service)), listen_anywhere(),
                                   &(struct watch_id){0}),
                      OK);
@@ -247,7 +251,7 @@ static void end(void)
     if (!loop_is_stopping(t.loop))
         loop_stop(t.loop, 5000);
     pthread_join(t.thread, NULL);
-    attach_stop();
+    answers_stop();
     loop_close(&t.loop);
     rpc_client_free(gate.vault);
     pthread_join(vault.thread, NULL);

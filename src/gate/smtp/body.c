@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gate/answers.h"
 #include "gate/smtp/params.h"
 #include "mail/date.h"
 #include "mail/idna.h"
@@ -74,14 +75,20 @@ static bool body_charge(struct body *b, size_t bytes)
     return true;
 }
 
-/* Nothing of it will be needed. */
-static void body_drop(struct body *b)
+/* The vault has it: what is left is for the log. */
+static void body_sent(struct body *b)
 {
-    submission_filter_free(&b->filter);
     buf_free(&b->out);
     mime_free(&b->mime);
     atomic_fetch_add(&budget_left, b->charged);
     b->charged = 0;
+}
+
+/* Nothing of it will be needed. */
+static void body_drop(struct body *b)
+{
+    submission_filter_free(&b->filter);
+    body_sent(b);
 }
 
 uint64_t body_octets(const struct body *b)
@@ -297,7 +304,7 @@ static void body_finish(struct smtp *s)
         body_check(s, b);
 }
 
-static enum err deliver(struct smtp *s, struct deliver_reply *r)
+static enum err ask_for_delivery(struct smtp *s, struct watch_id who)
 {
     const struct envelope *e = s->envelope;
     struct body *b = s->body;
@@ -313,14 +320,25 @@ static enum err deliver(struct smtp *s, struct deliver_reply *r)
         .pieces_before = b->pieces,
         .last = buf_str(&b->out),
     };
+    struct rpc_channel *ch;
+    enum err failure = answers_begin(&s->cx, CALL_deliver, &ch);
 
-    mime_end(&b->mime);
+    if (failure)
+        return failure;
     q.params.eightbit |= b->has_8bit;
     q.params.utf8_header = b->mime.utf8_header || (b->mime.is_cut && b->has_8bit);
     q.parts = body_parts_of(s->cx.arena, b->mime.parts, b->mime.count);
     q.parts_count = b->mime.count;
-    s->cx.cause[0] = '\0';
-    return vault_deliver(&s->cx, &q, r);
+    pack_deliver_request(rpc_request(ch), &q);
+    return answers_ask(&s->cx, ch, NULL, 0, who, &s->delivery);
+}
+
+static enum err unpack_answer(struct cx *cx, struct str answer, struct deliver_reply *r)
+{
+    struct unpack u = unpack_begin(answer);
+
+    unpack_deliver_reply(cx->arena, &u, r);
+    return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "deliver: malformed reply");
 }
 
 static void log_outcome(struct smtp *s, const char *id, enum err e, const struct deliver_reply *r)
@@ -341,17 +359,12 @@ static void log_outcome(struct smtp *s, const char *id, enum err e, const struct
                  r->local, r->queued, log_value(s->body->filter.message_id));
 }
 
-/* The last byte has come. 250 only once it is durable (RFC 5321 §6.1), and the transaction is over either way. */
-static void message_end(struct smtp *s)
+static void message_over(struct smtp *s, enum err e, const struct deliver_reply *r)
 {
-    struct deliver_reply r = {0};
     char id[ID_TEXT_SIZE];
-    enum err e;
 
-    body_finish(s);
-    e = s->body->failure ? s->body->failure : deliver(s, &r);
     id_text(s->envelope->transaction.v, id);
-    log_outcome(s, id, e, &r);
+    log_outcome(s, id, e, r);
     transaction_end(s, e != OK);
     s->steps++;
     if (e) {
@@ -360,6 +373,43 @@ static void message_end(struct smtp *s)
     }
     s->refusals = s->idle_commands = 0;
     reply(s, 250, "2.0.0", "ok, queued as %s", id);
+}
+
+/* The last byte has come. */
+static void message_end(struct smtp *s)
+{
+    struct body *b = s->body;
+
+    body_finish(s);
+    if (b->failure) {
+        message_over(s, b->failure, NULL);
+        return;
+    }
+    mime_end(&b->mime);
+    set_state(s, STATE_DELIVERING);
+}
+
+/* 250 only once it is durable (RFC 5321 §6.1), and the transaction is over either way. */
+bool await_delivery(struct smtp *s, struct watch_id who)
+{
+    struct deliver_reply r = {0};
+    struct str answer;
+    enum err e;
+
+    s->cx.cause[0] = '\0';
+    if (!s->delivery) {
+        e = ask_for_delivery(s, who);
+        if (!e) {
+            body_sent(s->body);
+            return false;
+        }
+    } else if (!answers_look(&s->cx, &s->delivery, &e, &answer)) {
+        return false;
+    } else if (!e) {
+        e = unpack_answer(&s->cx, answer, &r);
+    }
+    message_over(s, e, &r);
+    return true;
 }
 
 /* ---- DATA (RFC 5321 §4.1.1.4) ---- */

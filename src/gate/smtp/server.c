@@ -1,8 +1,8 @@
 /* The states of a session:
  *
- *   START ──EHLO──► READY ──MAIL──► MAIL ──RCPT──► RCPT ──DATA──► IN_DATA ──CRLF.CRLF──► READY
+ *   START ──EHLO──► READY ──MAIL──► MAIL ──RCPT──► RCPT ──DATA──► IN_DATA ──CRLF.CRLF──► DELIVERING ──answer──► READY
  *                   │  ▲                             └───BDAT──► IN_CHUNK ──its last octet──► CHUNKS
- *                 AUTH │                                             ▲ └──LAST──► READY          │
+ *                 AUTH │                                             ▲ └──LAST──► DELIVERING     │
  *                   ▼  │                                             └────────────BDAT───────────┘
  *                  IN_AUTH           RSET and EHLO: READY.           QUIT, 421: ENDED
  *
@@ -13,6 +13,7 @@
  *   IN_DATA    body takes what comes, up to the dot
  *   IN_CHUNK   chunk_left octets are to come; body NULL: they are swallowed, see body.c
  *   CHUNKS     a chunk is done, another one must come
+ *   DELIVERING nothing is read until the vault has said whether it keeps the message
  *   IN_AUTH    signon is there; each line is an answer of SASL
  *   ENDED      nothing more is read
  *
@@ -20,6 +21,7 @@
 #include "gate/smtp/session.h"
 
 #include "base/log.h"
+#include "gate/answers.h"
 #include "gate/smtp/params.h"
 #include "proto/sasl_line.h"
 
@@ -37,10 +39,15 @@ void set_state(struct smtp *s, enum smtp_state state)
     s->state = state;
     if (state == STATE_ENDED)
         s->want = SMTP_CLOSE;
+    else if (state == STATE_DELIVERING)
+        s->want = SMTP_ANSWER;
+    else if (s->want == SMTP_ANSWER)
+        s->want = SMTP_INPUT;
 }
 
 void transaction_end(struct smtp *s, bool tell_vault)
 {
+    answers_forget(&s->delivery);
     if (s->envelope && s->envelope->transaction.v && tell_vault) {
         struct envelope_end_request q = {.transaction = s->envelope->transaction};
         struct envelope_end_reply r;
@@ -52,7 +59,8 @@ void transaction_end(struct smtp *s, bool tell_vault)
     envelope_free(s->envelope);
     s->body = NULL;
     s->envelope = NULL;
-    if (s->state & (STATE_MAIL | STATE_RCPT | STATE_CHUNKS | STATE_IN_DATA | STATE_IN_CHUNK))
+    if (s->state &
+        (STATE_MAIL | STATE_RCPT | STATE_CHUNKS | STATE_IN_DATA | STATE_IN_CHUNK | STATE_DELIVERING))
         set_state(s, STATE_READY);
 }
 
@@ -302,6 +310,12 @@ static void drop_rest(struct smtp *s, struct str *in)
     *in = str_from(*in, in->n);
 }
 
+static void stop_if_ready(struct smtp *s)
+{
+    if (s->stopping && s->state == STATE_READY)
+        reply_error(s, ERR_STOPPING);
+}
+
 void smtp_feed(struct smtp *s, struct str *in)
 {
     begin_cx(s);
@@ -309,11 +323,21 @@ void smtp_feed(struct smtp *s, struct str *in)
     while (in->n && s->want == SMTP_INPUT && !s->pause && s->out->n <= SMTP_OUT_HIGH)
         feed_one(s, in);
     answer_envelope(s);
-    if (s->stopping && s->state == STATE_READY)
-        reply_error(s, ERR_STOPPING);
-    if (s->want != SMTP_INPUT)
+    stop_if_ready(s);
+    if (s->want == SMTP_TLS || s->want == SMTP_CLOSE)
         drop_rest(s, in);
     if (lines_waiting(&s->lines).n == 0)
         lines_free(&s->lines); /* who waits for hours shall not hold the longest line of his life */
     end_cx(s);
+}
+
+bool smtp_await(struct smtp *s, struct watch_id who)
+{
+    bool answered;
+
+    begin_cx(s);
+    answered = await_delivery(s, who);
+    stop_if_ready(s);
+    end_cx(s);
+    return answered;
 }

@@ -4,17 +4,20 @@
  *     smtp_greet(s);
  *     while (in.n && smtp_wants(s) == SMTP_INPUT) {
  *         smtp_feed(s, &in);
+ *         while (smtp_wants(s) == SMTP_ANSWER && !smtp_await(s, me))
+ *             … until `me` is woken …
  *         … write what `out` holds …
  *     }
  *     smtp_free(s);
  *
  * It is fed bytes cut anywhere, appends replies to `out`, and asks the vault in the plain way: vault_envelope() and
- * its kin return with the answer, so smtp_feed(), smtp_free() and smtp_stop() may wait. A session belongs to one
- * thread at a time. While it is idle it holds a few hundred bytes; a transaction has memory of its own. */
+ * its kin return with the answer, so smtp_feed(), smtp_free() and smtp_stop() may wait. Only the last word, which rests
+ * on a disk, is not waited for in a thread: see smtp_await(). A session belongs to one thread at a time. While it is idle it holds a few hundred bytes; a transaction has memory of its own. */
 #pragma once
 #include "base/ids.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "net/loop.h"
 
 /* The same protocol, three sorts of peers. */
 enum smtp_role {
@@ -64,10 +67,15 @@ bool smtp_has_moved(struct smtp *s);
 
 enum smtp_want {
     SMTP_INPUT,
+    SMTP_ANSWER, /* the vault's, of whether it keeps the message: smtp_await(), and feed nothing meanwhile */
     SMTP_TLS, /* write `out`, then shake hands, then smtp_secured(); what came before is lost (RFC 3207 §4.2) */
     SMTP_CLOSE, /* write `out`, then close */
 };
 enum smtp_want smtp_wants(const struct smtp *s);
+
+/* Where an answer is wanted: asks for it, which may wait a moment, but not until it comes; `who` is woken then. Called
+ * again, it looks. True: the answer was there, and the reply is in `out`. Else call it when woken. */
+bool smtp_await(struct smtp *s, struct watch_id who);
 
 /* TLS has begun, be it by STARTTLS or from the first byte. The names are copied: "TLSv1.3", and the cipher's. */
 void smtp_secured(struct smtp *s, struct str version, struct str cipher);

@@ -41,6 +41,8 @@ static void feed_all(struct smtp *s, struct str in, size_t step, struct buf *out
             if (smtp_wants(s) == SMTP_TLS)
                 smtp_secured(s, S("TLSv1.3"), S("TLS_AES_128_GCM_SHA256"));
             smtp_feed(s, &some);
+            while (smtp_wants(s) == SMTP_ANSWER)
+                smtp_await(s, (struct watch_id){0});
             take_out(out);
         }
     }

@@ -84,6 +84,8 @@ static void feed(struct str *in, struct buf *replies)
         greet();
     }
     smtp_feed(run.s, in);
+    while (smtp_wants(run.s) == SMTP_ANSWER)
+        smtp_await(run.s, (struct watch_id){0});
     take_out(replies);
 }
 

@@ -30,7 +30,8 @@ enum smtp_state {
     STATE_IN_DATA = 32,
     STATE_IN_CHUNK = 64,
     STATE_IN_AUTH = 128,
-    STATE_ENDED = 256,
+    STATE_DELIVERING = 256,
+    STATE_ENDED = 512,
 };
 
 struct envelope; /* envelope.c */
@@ -58,6 +59,7 @@ struct smtp {
     struct handle session;
     struct envelope *envelope; /* from MAIL to the end of the transaction */
     struct body *body;         /* from DATA or the first BDAT to the end of the message */
+    struct awaited *delivery;  /* in STATE_DELIVERING, once it was asked for */
     struct exchange exchange;  /* under way in STATE_IN_AUTH */
     uint64_t chunk_left;       /* of BDAT, in STATE_IN_CHUNK */
     bool chunk_last;
@@ -144,6 +146,7 @@ enum err cmd_data(struct smtp *s, struct str args);
 enum err cmd_bdat(struct smtp *s, struct str args);
 void feed_data(struct smtp *s, struct str *in);
 void feed_chunk(struct smtp *s, struct str *in);
+bool await_delivery(struct smtp *s, struct watch_id who); /* as smtp_await() */
 void body_free(struct body *b);
 uint64_t body_octets(const struct body *b); /* that have come; NULL: none */
 

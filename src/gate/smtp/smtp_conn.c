@@ -82,6 +82,23 @@ static void secured(struct conn *c)
         smtp_greet(s);
 }
 
+/* Nothing is read meanwhile, and the clock is the vault's. */
+static void await(struct conn *c)
+{
+    struct smtp *s = conn_state(c);
+
+    if (smtp_wants(s) != SMTP_ANSWER)
+        return;
+    if (smtp_await(s, conn_id(c))) {
+        conn_set_deadline(c, gate_settings()->config->limits.idle);
+        conn_resume(c, STR_NONE);
+        obey(c, s);
+    } else {
+        conn_set_deadline(c, NO_DEADLINE);
+        conn_pause(c);
+    }
+}
+
 static void input(struct conn *c, struct str *bytes)
 {
     struct smtp *s = conn_state(c);
@@ -94,6 +111,7 @@ static void input(struct conn *c, struct str *bytes)
     if (smtp_has_moved(s)) /* else a byte now and then would hold its place for ever */
         conn_set_deadline(c, gate_settings()->config->limits.idle);
     obey(c, s);
+    await(c);
 }
 
 static void timed_out(struct conn *c)
@@ -127,6 +145,7 @@ const struct conn_ops smtp_conn_ops = {
     .secured = secured,
     .input = input,
     .timed_out = timed_out,
+    .woken = await,
     .stopping = stopping,
     .closed = closed,
 };

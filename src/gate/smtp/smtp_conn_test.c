@@ -62,6 +62,11 @@ static int listen_anywhere(void)
     return fd;
 }
 
+static void wake(struct watch_id who)
+{
+    loop_wake(gate.loop, who);
+}
+
 static void serve(const char *service, bool is_mx, const char *limits)
 {
     struct cx cx = {.arena = arena = arena_new(0)};
@@ -73,6 +78,7 @@ static void serve(const char *service, bool is_mx, const char *limits)
     gate.peers = peers_new(&(struct peers_limits){.in_all = 100, .per_address = 2});
     test_loop_start(&t);
     gate.loop = t.loop;
+    standin_wakes(wake);
     fd = listen_anywhere();
     assert_int_equal(
         service_open(&cx, service_find(is_mx, str_from_c(service)), fd, &(struct watch_id){0}), OK);

@@ -1,5 +1,6 @@
 #include "gate/smtp/standin.h"
 
+#include "gate/answers.h"
 #include "gate/smtp/local.h"
 #include "mail/mime.h"
 #include "rpc/calls.h"
@@ -31,6 +32,7 @@ static struct {
     unsigned step;
     bool signed_on;
     char login[64];
+    void (*wake)(struct watch_id who);
 } vault;
 
 void standin_reset(void)
@@ -41,6 +43,11 @@ void standin_reset(void)
     vault.account = buf_make(BUF_UNLIMITED);
     vault.body = buf_make(BUF_UNLIMITED);
     vault.last_transaction = 1000;
+}
+
+void standin_wakes(void (*wake)(struct watch_id who))
+{
+    vault.wake = wake;
 }
 
 struct str standin_account(void)
@@ -270,7 +277,7 @@ static void write_body(const struct deliver_request *q)
     }
 }
 
-enum err vault_deliver(struct cx *cx, const struct deliver_request *q, struct deliver_reply *r)
+static enum err deliver(struct cx *cx, const struct deliver_request *q, struct deliver_reply *r)
 {
     enum err e = answer_to(S("deliver"), STR_NONE);
 
@@ -288,6 +295,67 @@ enum err vault_deliver(struct cx *cx, const struct deliver_request *q, struct de
     transaction_over();
     *r = (struct deliver_reply){.local = (uint32_t)q->rcpts_count};
     return OK;
+}
+
+/* ---- `deliver` is an open call; the answer is there when it is looked for ---- */
+
+struct awaited {
+    enum err answer;
+    struct deliver_reply reply;
+};
+
+static struct awaited the_call;
+static struct buf request;
+
+enum err answers_begin(struct cx *cx, enum call call, struct rpc_channel **ch)
+{
+    (void)cx;
+    assert(call == CALL_deliver);
+    *ch = NULL;
+    request = buf_make(BUF_UNLIMITED);
+    return OK;
+}
+
+struct buf *rpc_request(struct rpc_channel *ch)
+{
+    (void)ch;
+    return &request;
+}
+
+enum err answers_ask(struct cx *cx, struct rpc_channel *ch, const int *fds, size_t fd_count,
+                     struct watch_id who, struct awaited **out)
+{
+    struct unpack u = unpack_begin(buf_str(&request));
+    struct deliver_request q;
+
+    (void)ch;
+    (void)fds;
+    assert(!fd_count);
+    unpack_deliver_request(cx->arena, &u, &q);
+    assert(unpack_done(&u));
+    the_call.answer = deliver(cx, &q, &the_call.reply);
+    buf_free(&request);
+    *out = &the_call;
+    if (vault.wake)
+        vault.wake(who);
+    return OK;
+}
+
+bool answers_look(struct cx *cx, struct awaited **a, enum err *e, struct str *payload)
+{
+    struct buf b = buf_make(100);
+
+    pack_deliver_reply(&b, &(*a)->reply);
+    *payload = str_copy(cx->arena, buf_str(&b));
+    buf_free(&b);
+    *e = (*a)->answer ? fail(cx, (*a)->answer, "as the rule says") : OK;
+    *a = NULL;
+    return true;
+}
+
+void answers_forget(struct awaited **a)
+{
+    *a = NULL;
 }
 
 /* ---- sign-on: fred's password is "secret"; SCRAM is the conversation of RFC 7677 §3 ---- */

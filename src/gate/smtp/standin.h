@@ -14,8 +14,11 @@
  * the body) ends the process by assert. One thread. */
 #pragma once
 #include "base/buf.h"
+#include "net/loop.h"
 
 void standin_reset(void);
+/* How to tell whoever awaits an answer that it is there. Without, they look by themselves. */
+void standin_wakes(void (*wake)(struct watch_id who));
 /* "rcpt unknown@* answers NO_SUCH_USER", "mail *@spam.test answers DENIED", "envelope answers BUSY",
  * "body_piece answers STORE", "local_begin answers DENIED", "deliver answers NO_SPACE", "signon_begin answers AUTH_BUSY". Those on an address hold
  * for every address that fits; false: this is no rule. */
