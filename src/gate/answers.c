@@ -15,6 +15,7 @@ struct awaited {
     struct watch_id who;
     /* guarded by the lock: */
     bool answered, forgotten;
+    void (*late)(struct cx *cx, enum err e, struct str payload);
     enum err answer;
     struct buf payload; /* or the cause */
     struct awaited *next;
@@ -63,13 +64,21 @@ static void settle(struct awaited *a, enum err e, struct str payload)
     loop_wake_here(all.loop, a->who);
 }
 
-static void take_answer(uint64_t id, enum err e, struct str payload)
+static void take_answer(struct cx *cx, uint64_t id, enum err e, struct str payload)
 {
-    HOLD(&all.lock);
-    struct awaited *a = take_from_list(id);
+    void (*late)(struct cx *cx, enum err e, struct str payload) = NULL;
 
-    if (a)
-        settle(a, e, payload);
+    {
+        HOLD(&all.lock);
+        struct awaited *a = take_from_list(id);
+
+        if (a)
+            late = a->late;
+        if (a)
+            settle(a, e, e ? str_from_c(cx->cause) : payload);
+    }
+    if (late)
+        late(cx, e, payload);
 }
 
 static void vault_has_gone(void)
@@ -92,7 +101,7 @@ static bool hear(struct watch *w, unsigned what)
 
     if (what & WATCH_READ) {
         while ((got = rpc_open_answer(all.vault, &cx, &id, &e, &payload)) > 0) {
-            take_answer(id, e, e ? str_from_c(cx.cause) : payload);
+            take_answer(&cx, id, e, payload);
             arena_reset(cx.arena);
         }
     }
@@ -191,16 +200,31 @@ bool answers_look(struct cx *cx, struct awaited **at, enum err *e, struct str *p
     return true;
 }
 
-void answers_forget(struct awaited **at)
+void answers_forget(struct awaited **at, void (*late)(struct cx *cx, enum err e, struct str payload))
 {
     struct awaited *a = *at;
+    struct cx cx = {.arena = NULL};
+    struct buf payload;
+    enum err e;
 
     if (!a)
         return;
     *at = NULL;
-    HOLD(&all.lock);
-    if (a->answered)
-        awaited_free(a);
-    else
+    pthread_mutex_lock(&all.lock);
+    if (!a->answered) {
+        a->late = late;
         a->forgotten = true; /* freed when its answer comes */
+        pthread_mutex_unlock(&all.lock);
+        return;
+    }
+    pthread_mutex_unlock(&all.lock);
+    e = a->answer;
+    payload = a->payload;
+    free(a);
+    if (late && e != ERR_VAULT_AWAY) {
+        cx.arena = arena_new(0);
+        late(&cx, e, buf_str(&payload));
+        arena_free(cx.arena);
+    }
+    buf_free(&payload);
 }

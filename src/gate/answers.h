@@ -25,4 +25,6 @@ enum err answers_ask(struct cx *cx, struct rpc_channel *ch, const int *fds, size
                      struct watch_id who, struct awaited **out);
 /* False: not yet. True: *e says how it ended (cx->cause why), *payload is in cx->arena, and *a is freed and NULL. */
 bool answers_look(struct cx *cx, struct awaited **a, enum err *e, struct str *payload);
-void answers_forget(struct awaited **a); /* nobody wants to know any more; NULL is fine */
+/* Nobody wants to know any more; NULL is fine. `late`, if not NULL, is given the answer in a thread of the loop: for what
+ * has to be undone. It is not called where the vault has gone. */
+void answers_forget(struct awaited **a, void (*late)(struct cx *cx, enum err e, struct str payload));

@@ -88,7 +88,7 @@ static bool run(struct watch *w, unsigned what)
         goes_on = false;
     }
     if (!goes_on) {
-        answers_forget(&t->call);
+        answers_forget(&t->call, NULL);
         watch_close(w);
         free(t);
         return false;

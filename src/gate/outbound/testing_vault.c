@@ -207,8 +207,9 @@ bool answers_look(struct cx *cx, struct awaited **a, enum err *e, struct str *pa
     return true;
 }
 
-void answers_forget(struct awaited **a)
+void answers_forget(struct awaited **a, void (*late)(struct cx *cx, enum err e, struct str payload))
 {
+    (void)late;
     *a = NULL;
 }
 

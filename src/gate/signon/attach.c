@@ -123,6 +123,6 @@ void attach_forget(struct attachment **at)
     if (!a)
         return;
     *at = NULL;
-    answers_forget(&a->call);
+    answers_forget(&a->call, NULL);
     attachment_free(a);
 }

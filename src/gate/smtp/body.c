@@ -304,7 +304,7 @@ static void body_finish(struct smtp *s)
         body_check(s, b);
 }
 
-static enum err ask_for_delivery(struct smtp *s, struct watch_id who)
+enum err ask_delivery(struct smtp *s, struct watch_id who)
 {
     const struct envelope *e = s->envelope;
     struct body *b = s->body;
@@ -330,7 +330,10 @@ static enum err ask_for_delivery(struct smtp *s, struct watch_id who)
     q.parts = body_parts_of(s->cx.arena, b->mime.parts, b->mime.count);
     q.parts_count = b->mime.count;
     pack_deliver_request(rpc_request(ch), &q);
-    return answers_ask(&s->cx, ch, NULL, 0, who, &s->delivery);
+    failure = answers_ask(&s->cx, ch, NULL, 0, who, &s->awaited);
+    if (!failure)
+        body_sent(b);
+    return failure;
 }
 
 static enum err unpack_answer(struct cx *cx, struct str answer, struct deliver_reply *r)
@@ -390,26 +393,13 @@ static void message_end(struct smtp *s)
 }
 
 /* 250 only once it is durable (RFC 5321 §6.1), and the transaction is over either way. */
-bool await_delivery(struct smtp *s, struct watch_id who)
+void delivery_answered(struct smtp *s, enum err e, struct str answer)
 {
     struct deliver_reply r = {0};
-    struct str answer;
-    enum err e;
 
-    s->cx.cause[0] = '\0';
-    if (!s->delivery) {
-        e = ask_for_delivery(s, who);
-        if (!e) {
-            body_sent(s->body);
-            return false;
-        }
-    } else if (!answers_look(&s->cx, &s->delivery, &e, &answer)) {
-        return false;
-    } else if (!e) {
+    if (!e)
         e = unpack_answer(&s->cx, answer, &r);
-    }
     message_over(s, e, &r);
-    return true;
 }
 
 /* ---- DATA (RFC 5321 §4.1.1.4) ---- */

@@ -1,11 +1,12 @@
 /* MAIL and RCPT are only noted as they come. The vault is asked about all of them in one call: when the input runs
  * dry, when another command comes, or when ENVELOPE_CALL_MAX are noted. So a pipelined envelope costs one trip, and
- * the replies still stand in order. What is noted lives in the arena of this smtp_feed(), for at its end nothing is
- * left unanswered; what is accepted is copied into the envelope's own. Why somebody was refused stands in the
- * vault's log. */
+ * the replies still stand in order. No thread waits for the answer but where a list is long or a command senseless.
+ * What is noted lives in the arena of this smtp_feed(), which stays until it is answered; what is accepted is copied
+ * into the envelope's own. Why somebody was refused stands in the vault's log. */
 #include "gate/smtp/session.h"
 
 #include "base/log.h"
+#include "gate/answers.h"
 #include "gate/smtp/params.h"
 
 #include <inttypes.h>
@@ -161,9 +162,11 @@ bool envelope_waits(const struct smtp *s)
     return s->envelope && (!s->envelope->mail_answered || s->envelope->noted);
 }
 
-static enum err ask_vault(struct smtp *s, struct envelope *e, struct envelope_reply *r)
+static struct envelope_request request_of(const struct smtp *s)
 {
-    struct envelope_request q = {
+    const struct envelope *e = s->envelope;
+
+    return (struct envelope_request){
         .transaction = e->transaction,
         .session = s->session,
         .client = str_from_c(s->client),
@@ -172,15 +175,6 @@ static enum err ask_vault(struct smtp *s, struct envelope *e, struct envelope_re
         .rcpts = e->rcpts + e->accepted,
         .rcpts_count = e->noted,
     };
-    enum err err = vault_envelope(&s->cx, &q, r);
-
-    if (!err && !r->mail && r->rcpts_count != e->noted)
-        err = fail(&s->cx, ERR_BUG, "%zu answers to %zu recipients", r->rcpts_count, e->noted);
-    if (err)
-        log_line(LOG_WARNING, "envelope", "client=%s error=%s cause=%s",
-                 log_value(str_from_c(s->client)), err_row(err)->name,
-                 log_value(str_from_c(s->cx.cause)));
-    return err;
 }
 
 /* MAIL was refused, so there is no transaction that the recipients noted behind it could be part of. */
@@ -232,25 +226,79 @@ static void answer_rcpts(struct smtp *s, struct envelope *e, enum err err,
         set_state(s, e->accepted ? STATE_RCPT : STATE_MAIL);
 }
 
-void answer_envelope(struct smtp *s)
+static void reply_to_all(struct smtp *s, enum err err, const struct envelope_reply *r)
 {
     struct envelope *e = s->envelope;
-    struct envelope_reply r = {0};
-    enum err err;
 
-    if (!envelope_waits(s))
-        return;
-    err = ask_vault(s, e, &r);
-    if (!e->mail_answered && (err || r.mail)) {
-        mail_refused(s, err ? err : r.mail);
+    if (!err && !r->mail && r->rcpts_count != e->noted)
+        err = fail(&s->cx, ERR_BUG, "%zu answers to %zu recipients", r->rcpts_count, e->noted);
+    if (err)
+        log_line(LOG_WARNING, "envelope", "client=%s error=%s cause=%s",
+                 log_value(str_from_c(s->client)), err_row(err)->name,
+                 log_value(str_from_c(s->cx.cause)));
+    if (!e->mail_answered && (err || r->mail)) {
+        mail_refused(s, err ? err : r->mail);
         return;
     }
     if (!e->mail_answered) {
-        e->transaction = r.transaction;
+        e->transaction = r->transaction;
         e->mail_answered = true;
         reply(s, 250, "2.1.0", "%s ok", path_text(s, &e->reverse_path));
     }
-    answer_rcpts(s, e, err ? err : r.mail, r.rcpts);
+    answer_rcpts(s, e, err ? err : r->mail, r->rcpts);
+}
+
+void answer_envelope(struct smtp *s)
+{
+    struct envelope_request q;
+    struct envelope_reply r = {0};
+
+    if (!envelope_waits(s))
+        return;
+    q = request_of(s);
+    reply_to_all(s, vault_envelope(&s->cx, &q, &r), &r);
+}
+
+enum err ask_envelope(struct smtp *s, struct watch_id who)
+{
+    struct envelope_request q = request_of(s);
+    struct rpc_channel *ch;
+    enum err e = answers_begin(&s->cx, CALL_envelope, &ch);
+
+    if (e)
+        return e;
+    pack_envelope_request(rpc_request(ch), &q);
+    return answers_ask(&s->cx, ch, NULL, 0, who, &s->awaited);
+}
+
+static enum err unpack_answer(struct cx *cx, struct str answer, struct envelope_reply *r)
+{
+    struct unpack u = unpack_begin(answer);
+
+    unpack_envelope_reply(cx->arena, &u, r);
+    return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "envelope: malformed reply");
+}
+
+void envelope_answered(struct smtp *s, enum err e, struct str answer)
+{
+    struct envelope_reply r = {0};
+
+    if (!e)
+        e = unpack_answer(&s->cx, answer, &r);
+    reply_to_all(s, e, &r);
+}
+
+/* Else the transaction that it has opened would be nobody's. */
+void envelope_came_late(struct cx *cx, enum err e, struct str answer)
+{
+    struct envelope_reply r = {0};
+    struct envelope_end_request q;
+    struct envelope_end_reply done;
+
+    if (e || unpack_answer(cx, answer, &r) || !r.transaction.v)
+        return;
+    q.transaction = r.transaction;
+    vault_envelope_end(cx, &q, &done);
 }
 
 void envelope_free(struct envelope *e)

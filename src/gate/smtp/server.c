@@ -47,7 +47,6 @@ void set_state(struct smtp *s, enum smtp_state state)
 
 void transaction_end(struct smtp *s, bool tell_vault)
 {
-    answers_forget(&s->delivery);
     if (s->envelope && s->envelope->transaction.v && tell_vault) {
         struct envelope_end_request q = {.transaction = s->envelope->transaction};
         struct envelope_end_reply r;
@@ -93,6 +92,7 @@ static void begin_cx(struct smtp *s)
 {
     if (!s->cx.arena)
         s->cx.arena = arena_new(0);
+    s->cx.cause[0] = '\0';
 }
 
 static void end_cx(struct smtp *s)
@@ -106,6 +106,7 @@ void smtp_free(struct smtp *s)
     if (!s)
         return;
     begin_cx(s);
+    answers_forget(&s->awaited, s->asks_envelope ? envelope_came_late : NULL);
     transaction_end(s, true);
     signon_give_up(s);
     signoff(s);
@@ -171,11 +172,18 @@ void smtp_time_out(struct smtp *s)
     reply_error(s, ERR_TIMEOUT);
 }
 
+/* What is under way is a body, a sign-on, or a question to the vault. */
+static void stop_if_idle(struct smtp *s)
+{
+    if (s->stopping && s->want != SMTP_ANSWER &&
+        s->state & (STATE_START | STATE_READY | STATE_MAIL | STATE_RCPT))
+        reply_error(s, ERR_STOPPING);
+}
+
 void smtp_stop(struct smtp *s)
 {
     s->stopping = true;
-    if (s->state & (STATE_START | STATE_READY | STATE_MAIL | STATE_RCPT))
-        reply_error(s, ERR_STOPPING);
+    stop_if_idle(s);
 }
 
 /* ---- commands ---- */
@@ -242,6 +250,13 @@ static bool is_one_too_many(struct smtp *s, const struct smtp_command *c)
     return true;
 }
 
+/* It comes again when the envelope is answered. */
+static void hold_command(struct smtp *s, struct str line)
+{
+    s->held = str_copy(s->cx.arena, line);
+    s->want = SMTP_ANSWER;
+}
+
 static void run_command(struct smtp *s, struct str line)
 {
     struct str args = line, name;
@@ -251,8 +266,10 @@ static void run_command(struct smtp *s, struct str line)
 
     args = str_trim(args); /* RFC 5321 §4.1.1: blanks before the CRLF are tolerated */
     fault = command_fault(c, line, args);
-    if (fault || !(c->flags & JOINS_ENVELOPE) || !(c->states & s->state))
-        answer_envelope(s);
+    if (envelope_waits(s) && (fault || !(c->flags & JOINS_ENVELOPE) || !(c->states & s->state))) {
+        hold_command(s, line);
+        return;
+    }
     if (s->state == STATE_ENDED || is_one_too_many(s, c))
         return;
     if (fault)
@@ -310,10 +327,14 @@ static void drop_rest(struct smtp *s, struct str *in)
     *in = str_from(*in, in->n);
 }
 
-static void stop_if_ready(struct smtp *s)
+/* What a step leaves: an envelope to be answered, or nothing of what it needed. */
+static void step_end(struct smtp *s)
 {
-    if (s->stopping && s->state == STATE_READY)
-        reply_error(s, ERR_STOPPING);
+    if (s->want == SMTP_INPUT && envelope_waits(s))
+        s->want = SMTP_ANSWER;
+    stop_if_idle(s);
+    if (s->want != SMTP_ANSWER)
+        end_cx(s);
 }
 
 void smtp_feed(struct smtp *s, struct str *in)
@@ -322,22 +343,50 @@ void smtp_feed(struct smtp *s, struct str *in)
     s->pause = false;
     while (in->n && s->want == SMTP_INPUT && !s->pause && s->out->n <= SMTP_OUT_HIGH)
         feed_one(s, in);
-    answer_envelope(s);
-    stop_if_ready(s);
+    step_end(s);
     if (s->want == SMTP_TLS || s->want == SMTP_CLOSE)
         drop_rest(s, in);
     if (lines_waiting(&s->lines).n == 0)
         lines_free(&s->lines); /* who waits for hours shall not hold the longest line of his life */
-    end_cx(s);
+}
+
+/* ---- answers that no thread waits for ---- */
+
+static enum err ask(struct smtp *s, struct watch_id who)
+{
+    s->asks_envelope = s->state != STATE_DELIVERING;
+    return s->asks_envelope ? ask_envelope(s, who) : ask_delivery(s, who);
+}
+
+static void take_answer(struct smtp *s, enum err e, struct str answer)
+{
+    struct str held = s->held;
+
+    s->want = SMTP_INPUT;
+    s->held = STR_NONE;
+    if (s->asks_envelope)
+        envelope_answered(s, e, answer);
+    else
+        delivery_answered(s, e, answer);
+    if (held.n && s->state != STATE_ENDED)
+        run_command(s, held);
 }
 
 bool smtp_await(struct smtp *s, struct watch_id who)
 {
-    bool answered;
+    struct str answer = STR_NONE;
+    enum err e;
 
     begin_cx(s);
-    answered = await_delivery(s, who);
-    stop_if_ready(s);
-    end_cx(s);
-    return answered;
+    if (s->awaited) {
+        if (!answers_look(&s->cx, &s->awaited, &e, &answer))
+            return false;
+    } else {
+        e = ask(s, who);
+        if (!e)
+            return false;
+    }
+    take_answer(s, e, answer);
+    step_end(s);
+    return true;
 }

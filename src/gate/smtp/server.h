@@ -10,9 +10,9 @@
  *     }
  *     smtp_free(s);
  *
- * It is fed bytes cut anywhere, appends replies to `out`, and asks the vault in the plain way: vault_envelope() and
- * its kin return with the answer, so smtp_feed(), smtp_free() and smtp_stop() may wait. Only the last word, which rests
- * on a disk, is not waited for in a thread: see smtp_await(). A session belongs to one thread at a time. While it is idle it holds a few hundred bytes; a transaction has memory of its own. */
+ * It is fed bytes cut anywhere, appends replies to `out`, and asks the vault. For the two answers that every
+ * message needs, of its envelope and of its end, no thread waits: see smtp_await(). All else is asked in the plain way,
+ * so smtp_feed(), smtp_free() and smtp_stop() may wait. A session belongs to one thread at a time. While it is idle it holds a few hundred bytes; a transaction has memory of its own. */
 #pragma once
 #include "base/ids.h"
 #include "base/buf.h"
@@ -67,7 +67,7 @@ bool smtp_has_moved(struct smtp *s);
 
 enum smtp_want {
     SMTP_INPUT,
-    SMTP_ANSWER, /* the vault's, of whether it keeps the message: smtp_await(), and feed nothing meanwhile */
+    SMTP_ANSWER, /* the vault's: smtp_await(), and feed nothing meanwhile */
     SMTP_TLS, /* write `out`, then shake hands, then smtp_secured(); what came before is lost (RFC 3207 §4.2) */
     SMTP_CLOSE, /* write `out`, then close */
 };

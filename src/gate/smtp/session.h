@@ -40,7 +40,7 @@ struct body;     /* body.c */
 struct smtp {
     const struct smtp_settings *settings;
     struct buf *out;
-    struct cx cx; /* its arena lasts for one smtp_feed() */
+    struct cx cx; /* its arena lasts for one smtp_feed(), and until the answer that it ends with */
     struct lines lines;
     enum smtp_role role;
     enum smtp_state state;
@@ -59,7 +59,9 @@ struct smtp {
     struct handle session;
     struct envelope *envelope; /* from MAIL to the end of the transaction */
     struct body *body;         /* from DATA or the first BDAT to the end of the message */
-    struct awaited *delivery;  /* in STATE_DELIVERING, once it was asked for */
+    struct awaited *awaited;   /* with SMTP_ANSWER, once it was asked for; in STATE_DELIVERING of the message, else … */
+    bool asks_envelope;        /* … of the envelope */
+    struct str held;           /* the command that waits for the envelope's answer; in the arena */
     struct exchange exchange;  /* under way in STATE_IN_AUTH */
     uint64_t chunk_left;       /* of BDAT, in STATE_IN_CHUNK */
     bool chunk_last;
@@ -137,7 +139,12 @@ struct envelope {
 enum err cmd_mail(struct smtp *s, struct str args);
 enum err cmd_rcpt(struct smtp *s, struct str args);
 bool envelope_waits(const struct smtp *s); /* something is noted and not answered */
-void answer_envelope(struct smtp *s);      /* asks the vault, replies to all that is noted, in order */
+/* The vault is asked, and all that is noted is replied to, in order: at once, in this thread … */
+void answer_envelope(struct smtp *s);
+/* … or when its answer has come. */
+enum err ask_envelope(struct smtp *s, struct watch_id who);
+void envelope_answered(struct smtp *s, enum err e, struct str answer);
+void envelope_came_late(struct cx *cx, enum err e, struct str answer); /* the session has ended */
 void envelope_free(struct envelope *e);
 
 /* ---- body.c ---- */
@@ -146,7 +153,8 @@ enum err cmd_data(struct smtp *s, struct str args);
 enum err cmd_bdat(struct smtp *s, struct str args);
 void feed_data(struct smtp *s, struct str *in);
 void feed_chunk(struct smtp *s, struct str *in);
-bool await_delivery(struct smtp *s, struct watch_id who); /* as smtp_await() */
+enum err ask_delivery(struct smtp *s, struct watch_id who);
+void delivery_answered(struct smtp *s, enum err e, struct str answer);
 void body_free(struct body *b);
 uint64_t body_octets(const struct body *b); /* that have come; NULL: none */
 

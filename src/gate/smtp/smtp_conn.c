@@ -82,21 +82,22 @@ static void secured(struct conn *c)
         smtp_greet(s);
 }
 
-/* Nothing is read meanwhile, and the clock is the vault's. */
+/* Nothing is read meanwhile, and it is not the peer who is slow. */
 static void await(struct conn *c)
 {
     struct smtp *s = conn_state(c);
 
     if (smtp_wants(s) != SMTP_ANSWER)
         return;
-    if (smtp_await(s, conn_id(c))) {
-        conn_set_deadline(c, gate_settings()->config->limits.idle);
-        conn_resume(c, STR_NONE);
-        obey(c, s);
-    } else {
-        conn_set_deadline(c, NO_DEADLINE);
-        conn_pause(c);
-    }
+    while (smtp_wants(s) == SMTP_ANSWER)
+        if (!smtp_await(s, conn_id(c))) {
+            conn_set_deadline(c, NO_DEADLINE);
+            conn_pause(c);
+            return;
+        }
+    conn_set_deadline(c, gate_settings()->config->limits.idle);
+    conn_resume(c, STR_NONE);
+    obey(c, s);
 }
 
 static void input(struct conn *c, struct str *bytes)

@@ -297,20 +297,21 @@ static enum err deliver(struct cx *cx, const struct deliver_request *q, struct d
     return OK;
 }
 
-/* ---- `deliver` is an open call; the answer is there when it is looked for ---- */
+/* ---- open calls: the answer is there when it is looked for ---- */
 
 struct awaited {
     enum err answer;
-    struct deliver_reply reply;
+    struct buf payload;
 };
 
 static struct awaited the_call;
+static enum call asked;
 static struct buf request;
 
 enum err answers_begin(struct cx *cx, enum call call, struct rpc_channel **ch)
 {
     (void)cx;
-    assert(call == CALL_deliver);
+    asked = call;
     *ch = NULL;
     request = buf_make(BUF_UNLIMITED);
     return OK;
@@ -322,18 +323,41 @@ struct buf *rpc_request(struct rpc_channel *ch)
     return &request;
 }
 
+static enum err answer_deliver(struct cx *cx, struct unpack *u)
+{
+    struct deliver_request q;
+    struct deliver_reply r = {0};
+    enum err e;
+
+    unpack_deliver_request(cx->arena, u, &q);
+    e = deliver(cx, &q, &r);
+    pack_deliver_reply(&the_call.payload, &r);
+    return e;
+}
+
+static enum err answer_envelope_call(struct cx *cx, struct unpack *u)
+{
+    struct envelope_request q;
+    struct envelope_reply r = {0};
+    enum err e;
+
+    unpack_envelope_request(cx->arena, u, &q);
+    e = vault_envelope(cx, &q, &r);
+    pack_envelope_reply(&the_call.payload, &r);
+    return e;
+}
+
 enum err answers_ask(struct cx *cx, struct rpc_channel *ch, const int *fds, size_t fd_count,
                      struct watch_id who, struct awaited **out)
 {
     struct unpack u = unpack_begin(buf_str(&request));
-    struct deliver_request q;
 
     (void)ch;
     (void)fds;
-    assert(!fd_count);
-    unpack_deliver_request(cx->arena, &u, &q);
+    assert(!fd_count && (asked == CALL_deliver || asked == CALL_envelope));
+    the_call.payload = buf_make(BUF_UNLIMITED);
+    the_call.answer = asked == CALL_deliver ? answer_deliver(cx, &u) : answer_envelope_call(cx, &u);
     assert(unpack_done(&u));
-    the_call.answer = deliver(cx, &q, &the_call.reply);
     buf_free(&request);
     *out = &the_call;
     if (vault.wake)
@@ -343,19 +367,22 @@ enum err answers_ask(struct cx *cx, struct rpc_channel *ch, const int *fds, size
 
 bool answers_look(struct cx *cx, struct awaited **a, enum err *e, struct str *payload)
 {
-    struct buf b = buf_make(100);
-
-    pack_deliver_reply(&b, &(*a)->reply);
-    *payload = str_copy(cx->arena, buf_str(&b));
-    buf_free(&b);
+    *payload = str_copy(cx->arena, buf_str(&(*a)->payload));
+    buf_free(&(*a)->payload);
     *e = (*a)->answer ? fail(cx, (*a)->answer, "as the rule says") : OK;
     *a = NULL;
     return true;
 }
 
-void answers_forget(struct awaited **a)
+void answers_forget(struct awaited **a, void (*late)(struct cx *cx, enum err e, struct str payload))
 {
-    *a = NULL;
+    struct cx cx = {.arena = arena_new(0)};
+    struct str payload;
+    enum err e;
+
+    if (*a && answers_look(&cx, a, &e, &payload) && late)
+        late(&cx, e, payload);
+    arena_free(cx.arena);
 }
 
 /* ---- sign-on: fred's password is "secret"; SCRAM is the conversation of RFC 7677 §3 ---- */
