@@ -624,34 +624,69 @@ static void test_a_frame_that_never_ends(void **state)
     still_works(w);
 }
 
+/* An envelope with a hundred recipients: its answer is long. */
+static void put_envelope(struct buf *frame, uint64_t id)
+{
+    struct rcpt rcpts[100];
+    struct envelope_request q = {.client = S("198.51.100.1"), .rcpts = rcpts, .rcpts_count = 100};
+    size_t begun = frame_begin(frame, CALL_envelope, 0, id);
+
+    for (int i = 0; i < 100; i++)
+        rcpts[i] = (struct rcpt){.to = tom};
+    pack_envelope_request(frame, &q);
+    frame_end(frame, begun);
+}
+
+/* Until it is not taken any more, or `most` bytes are sent. */
+static size_t send_without_end(int fd, uint64_t id, size_t most)
+{
+    struct timeval patience = {.tv_sec = 5};
+    struct buf frame = buf_make(1 << 20);
+    size_t sent = 0;
+    ssize_t n;
+
+    put_envelope(&frame, id);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    while (sent < most && (n = send(fd, frame.p, frame.n, MSG_NOSIGNAL)) == (ssize_t)frame.n)
+        sent += frame.n;
+    buf_free(&frame);
+    return sent;
+}
+
 /* Asks without end and never reads: the channel goes, not the vault's memory or one of its threads. */
 static void test_a_gate_that_never_reads(void **state)
 {
     struct world *w = *state;
-    struct rcpt rcpts[100];
-    struct envelope_request q = {.client = S("198.51.100.1"), .rcpts = rcpts, .rcpts_count = 100};
-    struct buf b = buf_make(1 << 20);
-    struct buf frame = buf_make(1 << 20);
-    size_t begun = frame_begin(&frame, CALL_envelope, 0, 1);
-    struct timeval patience = {.tv_sec = 5};
-    size_t sent = 0;
 
-    for (int i = 0; i < 100; i++)
-        rcpts[i] = (struct rcpt){.to = tom};
-    pack_envelope_request(&b, &q);
-    buf_add(&frame, buf_str(&b));
-    frame_end(&frame, begun);
-    setsockopt(w->mx, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    while (sent < 200u * 1024 * 1024) {
-        ssize_t n = send(w->mx, frame.p, frame.n, MSG_NOSIGNAL);
+    assert_true(send_without_end(w->mx, 1, 200u << 20) < 200u << 20);
+    still_works(w);
+}
 
-        if (n < (ssize_t)frame.n)
-            break;
-        sent += frame.n;
+static void announce_answers(int first, int end)
+{
+    struct buf hello = buf_make(100);
+
+    frame_end(&hello, frame_begin(&hello, CALL_none, 0, FRAME_OPEN));
+    frame_carries(&hello, 0, 1);
+    assert_true(frame_send(first, buf_str(&hello), &end, 1));
+    buf_free(&hello);
+}
+
+/* The same with open calls: before there is a channel to answer on, on one that is not read and then closed, and on others
+ * that take its place. */
+static void test_a_gate_that_never_reads_its_answers(void **state)
+{
+    struct world *w = *state;
+    int ends[2];
+
+    send_without_end(w->mx, FRAME_OPEN | 1, 1 << 20);
+    for (int i = 0; i < 3; i++) {
+        pair(ends);
+        announce_answers(w->mx, ends[1]);
+        close(ends[1]);
+        send_without_end(w->mx, FRAME_OPEN | 7, 4 << 20);
+        close(ends[0]);
     }
-    assert_true(sent < 200u * 1024 * 1024);
-    buf_free(&b);
-    buf_free(&frame);
     still_works(w);
 }
 
@@ -731,6 +766,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_random_payloads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_frame_that_never_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_gate_that_never_reads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_gate_that_never_reads_its_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_descriptors_that_nobody_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mail_does_not_wait_for_the_long_lane, set_up, tear_down),
     };

@@ -66,7 +66,7 @@ static void settle(struct awaited *a, enum err e, struct str payload)
 
 static void take_answer(struct cx *cx, uint64_t id, enum err e, struct str payload)
 {
-    void (*late)(struct cx *cx, enum err e, struct str payload) = NULL;
+    void (*late)(struct cx * cx, enum err e, struct str payload) = NULL;
 
     {
         HOLD(&all.lock);

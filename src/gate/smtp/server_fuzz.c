@@ -1,5 +1,5 @@
-/* The SMTP server, fed anything. The first bytes choose the service and how the rest is cut; the stand-in for the
- * vault asserts what must hold whatever a stranger says. */
+/* The SMTP server, fed anything. The first bytes choose the service, how the rest is cut and whether the session ends
+ * while it waits for an answer; the stand-in for the vault asserts what must hold whatever a stranger says. */
 #include "gate/smtp/server.h"
 #include "gate/smtp/standin.h"
 
@@ -29,7 +29,19 @@ static void take_out(struct buf *out)
     buf_clear(out);
 }
 
-static void feed_all(struct smtp *s, struct str in, size_t step, struct buf *out)
+/* False: it ends before, or after it has asked. */
+static bool await(struct smtp *s, unsigned patience)
+{
+    while (smtp_wants(s) == SMTP_ANSWER) {
+        if (patience == 1)
+            return false;
+        if (!smtp_await(s, (struct watch_id){0}) && patience == 2)
+            return false;
+    }
+    return true;
+}
+
+static void feed_all(struct smtp *s, struct str in, size_t step, unsigned patience, struct buf *out)
 {
     while (in.n) {
         struct str some = str_upto(in, step);
@@ -41,8 +53,8 @@ static void feed_all(struct smtp *s, struct str in, size_t step, struct buf *out
             if (smtp_wants(s) == SMTP_TLS)
                 smtp_secured(s, S("TLSv1.3"), S("TLS_AES_128_GCM_SHA256"));
             smtp_feed(s, &some);
-            while (smtp_wants(s) == SMTP_ANSWER)
-                smtp_await(s, (struct watch_id){0});
+            if (!await(s, patience))
+                return;
             take_out(out);
         }
     }
@@ -63,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s = smtp_new(&settings, (enum smtp_role)(data[0] % 3), S("192.0.2.1"), &out);
     smtp_greet(s);
     take_out(&out);
-    feed_all(s, str_from(in, 2), data[1] ? data[1] : 65536, &out);
+    feed_all(s, str_from(in, 2), data[1] ? data[1] : 65536, data[0] / 3 % 8, &out);
     smtp_free(s);
     if (!standin_is_idle())
         __builtin_trap();

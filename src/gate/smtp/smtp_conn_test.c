@@ -263,6 +263,70 @@ static void test_stopping(void **state)
     end();
 }
 
+static void skip_line(int fd)
+{
+    char c = 0;
+
+    while (c != '\n')
+        assert_int_equal(read(fd, &c, 1), 1);
+}
+
+static int dial_with_envelope(void)
+{
+    int fd = dial();
+
+    client_hears(fd, "220 mail.acompany.test ESMTP\r\n");
+    client_says(fd, S("HELO b\r\nMAIL FROM:<>\r\nRCPT TO:<tom@acompany.test>\r\nDATA\r\n"));
+    return fd;
+}
+
+/* What waits for the disk is answered before the server stops, and what stands behind it is not looked at. */
+static void test_stopping_while_the_vault_writes(void **state)
+{
+    sem_t asked;
+    int fd;
+
+    (void)state;
+    sem_init(&asked, 0, 0);
+    serve("smtp", true, "");
+    fd = dial_with_envelope();
+    client_hears(fd, "250 mail.acompany.test\r\n250 2.1.0 <> ok\r\n250 2.1.5 <tom@acompany.test> ok\r\n"
+                     "354 end the message with <CRLF>.<CRLF>\r\n");
+    standin_holds_back(&asked);
+    client_says(fd, S("Subject: x\r\n\r\n.\r\nMAIL FROM:<a@b.test>\r\n"));
+    while (sem_wait(&asked))
+        ;
+    loop_stop(t.loop, 60000);
+    standin_lets_go();
+    client_hears(fd, "250 2.0.0 ok, queued as ");
+    skip_line(fd);
+    client_hears(fd, "421 4.3.2 service is closing, try again in a moment\r\n");
+    close(fd);
+    end();
+    sem_destroy(&asked);
+}
+
+/* A session that ends without its answer leaves no transaction behind: end() looks. */
+static void test_ending_while_the_vault_thinks(void **state)
+{
+    sem_t asked;
+    int fd;
+
+    (void)state;
+    sem_init(&asked, 0, 0);
+    serve("smtp", true, "");
+    standin_holds_back(&asked);
+    fd = dial_with_envelope();
+    while (sem_wait(&asked))
+        ;
+    loop_stop(t.loop, 0);
+    client_hears(fd, "250 mail.acompany.test\r\n");
+    client_hears_end(fd);
+    close(fd);
+    end();
+    sem_destroy(&asked);
+}
+
 /* Sends until nothing more goes out, only then reads; over and over. Every reply must come. */
 static void exchange(int fd, struct str commands, struct str replies)
 {
@@ -313,6 +377,8 @@ int main(void)
         cmocka_unit_test(test_idle_peer),
         cmocka_unit_test(test_limit_per_address),
         cmocka_unit_test(test_stopping),
+        cmocka_unit_test(test_stopping_while_the_vault_writes),
+        cmocka_unit_test(test_ending_while_the_vault_thinks),
         cmocka_unit_test(test_peer_that_does_not_read),
     };
 

@@ -33,6 +33,8 @@ static struct {
     bool signed_on;
     char login[64];
     void (*wake)(struct watch_id who);
+    sem_t *held_back; /* answers are, and who asks is told here */
+    struct watch_id who;
 } vault;
 
 void standin_reset(void)
@@ -48,6 +50,17 @@ void standin_reset(void)
 void standin_wakes(void (*wake)(struct watch_id who))
 {
     vault.wake = wake;
+}
+
+void standin_holds_back(sem_t *asked)
+{
+    vault.held_back = asked;
+}
+
+void standin_lets_go(void)
+{
+    vault.held_back = NULL;
+    vault.wake(vault.who);
 }
 
 struct str standin_account(void)
@@ -360,13 +373,18 @@ enum err answers_ask(struct cx *cx, struct rpc_channel *ch, const int *fds, size
     assert(unpack_done(&u));
     buf_free(&request);
     *out = &the_call;
-    if (vault.wake)
+    vault.who = who;
+    if (vault.held_back)
+        sem_post(vault.held_back);
+    else if (vault.wake)
         vault.wake(who);
     return OK;
 }
 
 bool answers_look(struct cx *cx, struct awaited **a, enum err *e, struct str *payload)
 {
+    if (vault.held_back)
+        return false;
     *payload = str_copy(cx->arena, buf_str(&(*a)->payload));
     buf_free(&(*a)->payload);
     *e = (*a)->answer ? fail(cx, (*a)->answer, "as the rule says") : OK;
@@ -380,6 +398,7 @@ void answers_forget(struct awaited **a, void (*late)(struct cx *cx, enum err e, 
     struct str payload;
     enum err e;
 
+    vault.held_back = NULL;
     if (*a && answers_look(&cx, a, &e, &payload) && late)
         late(&cx, e, payload);
     arena_free(cx.arena);

@@ -16,9 +16,15 @@
 #include "base/buf.h"
 #include "net/loop.h"
 
+#include <semaphore.h>
+
 void standin_reset(void);
 /* How to tell whoever awaits an answer that it is there. Without, they look by themselves. */
 void standin_wakes(void (*wake)(struct watch_id who));
+/* From now on answers are held back, and *asked is posted when something was asked; until it lets go, which a single call
+ * may wait for. Between the two sem_wait() puts the caller and the session in order. */
+void standin_holds_back(sem_t *asked);
+void standin_lets_go(void);
 /* "rcpt unknown@* answers NO_SUCH_USER", "mail *@spam.test answers DENIED", "envelope answers BUSY",
  * "body_piece answers STORE", "local_begin answers DENIED", "deliver answers NO_SPACE", "signon_begin answers AUTH_BUSY". Those on an address hold
  * for every address that fits; false: this is no rule. */
