@@ -82,37 +82,50 @@ static void secured(struct conn *c)
         smtp_greet(s);
 }
 
-/* Nothing is read meanwhile, and it is not the peer who is slow. */
-static void await(struct conn *c)
+/* False: the vault has to answer first. */
+static bool is_answered(struct conn *c)
 {
     struct smtp *s = conn_state(c);
 
-    if (smtp_wants(s) != SMTP_ANSWER)
-        return;
     while (smtp_wants(s) == SMTP_ANSWER)
-        if (!smtp_await(s, conn_id(c))) {
-            conn_set_deadline(c, NO_DEADLINE);
-            conn_pause(c);
-            return;
-        }
-    conn_set_deadline(c, gate_settings()->config->limits.idle);
-    conn_resume(c, STR_NONE);
-    obey(c, s);
+        if (!smtp_await(s, conn_id(c)))
+            return false;
+    return true;
+}
+
+/* Nothing is read meanwhile, and it is not the peer who is slow. */
+static void wait_for_answer(struct conn *c)
+{
+    conn_set_deadline(c, NO_DEADLINE);
+    conn_pause(c);
 }
 
 static void input(struct conn *c, struct str *bytes)
 {
     struct smtp *s = conn_state(c);
+    bool answered;
 
     smtp_feed(s, bytes);
-    while (bytes->n && smtp_wants(s) == SMTP_INPUT && !conn_is_full(c)) {
+    while ((answered = is_answered(c)) && bytes->n && smtp_wants(s) == SMTP_INPUT && !conn_is_full(c)) {
         conn_flush(c); /* RFC 2920 §3.2 rule 5: this reply does not wait for the next one */
         smtp_feed(s, bytes);
     }
-    if (smtp_has_moved(s)) /* else a byte now and then would hold its place for ever */
+    if (!answered)
+        wait_for_answer(c);
+    else if (smtp_has_moved(s)) /* else a byte now and then would hold its place for ever */
         conn_set_deadline(c, gate_settings()->config->limits.idle);
     obey(c, s);
-    await(c);
+}
+
+static void woken(struct conn *c)
+{
+    struct smtp *s = conn_state(c);
+
+    if (smtp_wants(s) != SMTP_ANSWER || !is_answered(c))
+        return;
+    conn_set_deadline(c, gate_settings()->config->limits.idle);
+    conn_resume(c, STR_NONE);
+    obey(c, s);
 }
 
 static void timed_out(struct conn *c)
@@ -146,7 +159,7 @@ const struct conn_ops smtp_conn_ops = {
     .secured = secured,
     .input = input,
     .timed_out = timed_out,
-    .woken = await,
+    .woken = woken,
     .stopping = stopping,
     .closed = closed,
 };

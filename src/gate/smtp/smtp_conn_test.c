@@ -306,6 +306,23 @@ static void test_stopping_while_the_vault_writes(void **state)
     sem_destroy(&asked);
 }
 
+/* What cannot be asked is answered in the same breath, and so is what stands behind it. */
+static void test_what_cannot_be_asked(void **state)
+{
+    int fd;
+
+    (void)state;
+    serve("smtp", true, "");
+    assert_true(standin_rule(S("ask answers BUSY")));
+    fd = dial();
+    client_hears(fd, "220 mail.acompany.test ESMTP\r\n");
+    client_says(fd, S("HELO b\r\nMAIL FROM:<>\r\nNOOP\r\nMAIL FROM:<>\r\nQUIT\r\n"));
+    client_hears(fd, "250 mail.acompany.test\r\n451 4.3.2 try again later\r\n250 2.0.0 ok\r\n"
+                     "451 4.3.2 try again later\r\n221 2.0.0 ");
+    close(fd);
+    end();
+}
+
 /* A session that ends without its answer leaves no transaction behind: end() looks. */
 static void test_ending_while_the_vault_thinks(void **state)
 {
@@ -378,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_limit_per_address),
         cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_stopping_while_the_vault_writes),
+        cmocka_unit_test(test_what_cannot_be_asked),
         cmocka_unit_test(test_ending_while_the_vault_thinks),
         cmocka_unit_test(test_peer_that_does_not_read),
     };

@@ -26,7 +26,8 @@ void standin_wakes(void (*wake)(struct watch_id who));
 void standin_holds_back(sem_t *asked);
 void standin_lets_go(void);
 /* "rcpt unknown@* answers NO_SUCH_USER", "mail *@spam.test answers DENIED", "envelope answers BUSY",
- * "body_piece answers STORE", "local_begin answers DENIED", "deliver answers NO_SPACE", "signon_begin answers AUTH_BUSY". Those on an address hold
+ * "body_piece answers STORE", "local_begin answers DENIED", "deliver answers NO_SPACE", "signon_begin answers AUTH_BUSY",
+ * "ask answers BUSY" (no open call can even be sent). Those on an address hold
  * for every address that fits; false: this is no rule. */
 bool standin_rule(struct str rule);
 struct str standin_account(void);
