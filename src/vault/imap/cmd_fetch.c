@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "vault/imap/fetch.h"
 #include "vault/imap/passage.h"
+#include "vault/imap/threads.h"
 #include "vault/imap/vanished.h"
 
 #include <inttypes.h>
@@ -23,6 +24,7 @@ struct fetch {
     size_t vanished_told;
     struct roster *roster;
     struct numbers numbers;
+    struct thread_pass threads;
     struct roster_walk walk;
     struct flag_text flags;
     uint64_t asked, found,
@@ -93,6 +95,29 @@ static void write_cold_item(struct imap *i, struct fetch *f, enum imap_att att)
         return;
     begin_item(f, out);
     fetch_cold_item_write(i, out, att, &f->cold);
+}
+
+/* RFC 8474 §5.2. NIL: it could not be threaded, for it cannot be read. */
+static void write_thread(struct imap *i, struct fetch *f)
+{
+    struct buf *out = &i->s->out;
+    struct message_reader *stored;
+    uint64_t thread;
+    bool found;
+    enum err e = imap_stored(i, i->selected->at.account, f->most, &stored);
+
+    if (!e)
+        e = reader_thread(stored, &i->s->cx, f->entry->body, &thread, &found);
+    if (e) {
+        is_lost(i, f, e);
+        return;
+    }
+    begin_item(f, out);
+    buf_add(out, found ? S("THREADID (") : S("THREADID NIL"));
+    if (!found)
+        return;
+    thread_id_write(out, thread);
+    buf_add_char(out, ')');
 }
 
 /* ---- items that are read from the message ---- */
@@ -225,6 +250,10 @@ static bool write_item(struct imap *i, struct fetch *f, const struct imap_fetch_
     if (bit & FETCH_HOT) {
         begin_item(f, &i->s->out);
         fetch_hot_item_write(i, &f->flags, &i->s->out, att->att, f->entry);
+        return true;
+    }
+    if (att->att == IMAP_ATT_THREADID) {
+        write_thread(i, f);
         return true;
     }
     if (bit & FETCH_COLD) {
@@ -382,12 +411,24 @@ static enum err begin_run(struct imap *i, struct fetch *f)
     return vanished_since(i, f->roster, &f->asked_uids, f->a.changed_since, 0, &f->vanished);
 }
 
+/* False: the step is over before anything is told. */
+static bool is_threaded(struct imap *i, struct fetch *f, enum err *e)
+{
+    bool through = true;
+
+    if (f->a.items & IMAP_ATT_BIT(IMAP_ATT_THREADID))
+        *e = thread_pass_some(i, &f->threads, i->selected->at, f->roster, &f->uids, &through);
+    if (!*e && !through && !i->s->ticket.v)
+        i->run.step.is_long = true;
+    return !*e && through;
+}
+
 static enum err fetch_run(struct imap *i, void *state, bool *done)
 {
     struct fetch *f = state;
     enum err e = f->roster ? OK : begin_run(i, f);
 
-    if (e)
+    if (e || !is_threaded(i, f, &e))
         return e;
     next_step(f);
     if (!vanished_write(i, &f->vanished, true, &f->vanished_told))

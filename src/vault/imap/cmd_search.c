@@ -15,6 +15,7 @@
 #include "vault/imap/scope.h"
 #include "vault/imap/search_answer.h"
 #include "vault/imap/selected.h"
+#include "vault/imap/threads.h"
 
 #include <stdlib.h>
 
@@ -30,6 +31,7 @@ struct searching {
     struct match_scope scope;
     struct roster *roster;
     struct match *match;
+    struct thread_pass threads;
     struct roster_walk walk;
     struct numbers numbers;
     struct sort order;
@@ -310,9 +312,21 @@ static void forget_saved(struct imap *i, const struct searching *x)
         imap_set_builder_free(&i->selected->saved);
 }
 
-static enum err search_on(struct imap *i, void *state, bool *done)
+/* False: the step is over. */
+static bool is_threaded(struct imap *i, struct searching *x, enum err *e)
 {
-    struct searching *x = state;
+    bool through;
+
+    if (!(match_needs(x->match) & IMAP_NEEDS_THREAD))
+        return true;
+    *e = thread_pass_some(i, &x->threads, x->scope.at, x->roster, x->among, &through);
+    if (*e)
+        forget_saved(i, x);
+    return !*e && through;
+}
+
+static enum err search_messages(struct imap *i, struct searching *x)
+{
     bool asks_facts = x->wants_facts || match_cost(x->match) >= MATCH_FACTS, through = false;
     bool reads = match_cost(x->match) >= MATCH_HEADER; /* a message may be large */
     scoped(facts_table_give_back) struct facts_table *table =
@@ -320,7 +334,6 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     scoped(asker_free) struct asker asker = asker_make(NULL, table);
     enum err e = imap_stored(i, x->scope.at.account, roster_counts(x->roster)->exists, &asker.stored);
 
-    (void)done; /* an answer follows */
     if (!x->walk.number)
         match_find_candidates(x->match, i);
     if (!e)
@@ -338,6 +351,15 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     return e;
 }
 
+static enum err search_on(struct imap *i, void *state, bool *done)
+{
+    struct searching *x = state;
+    enum err e = OK;
+
+    (void)done; /* an answer follows */
+    return is_threaded(i, x, &e) ? search_messages(i, x) : e;
+}
+
 /* The picture to be searched is there, and the program: a walk begins. */
 static void begin_walk(struct imap *i, struct searching *x)
 {
@@ -347,6 +369,7 @@ static void begin_walk(struct imap *i, struct searching *x)
     if (x->among && imap_set_size(x->among) < exists)
         exists = (uint32_t)imap_set_size(x->among);
     x->walk = roster_walk(x->roster, x->among);
+    x->threads = (struct thread_pass){0};
     x->result.uid_validity = roster_counts(x->roster)->uid_validity;
     x->hunted_n = 0;
     x->result.n = 0;

@@ -61,8 +61,6 @@ static char *put_item(char *p, enum imap_att att, const struct roster_entry *ent
         return put(put_number(put(p, S("MODSEQ (")), entry->modseq), S(")"));
     case IMAP_ATT_EMAILID: /* as email_id_write() */
         return put(put_hex(put(p, S("EMAILID (E")), entry->body.v), S(")"));
-    case IMAP_ATT_THREADID: /* NIL of all, as no messages are threaded (RFC 8474 §5.2) */
-        return put(p, S("THREADID NIL"));
     default:
         return p;
     }

@@ -5,7 +5,7 @@
 #include "vault/imap/response.h"
 
 /* Those that a roster's entry answers. */
-#define FETCH_HOT (IMAP_ATT_HOT | IMAP_ATT_BIT(IMAP_ATT_EMAILID) | IMAP_ATT_BIT(IMAP_ATT_THREADID))
+#define FETCH_HOT (IMAP_ATT_HOT | IMAP_ATT_BIT(IMAP_ATT_EMAILID))
 /* Those that the cold row answers. */
 #define FETCH_COLD                                                                                     \
     (IMAP_ATT_BIT(IMAP_ATT_ENVELOPE) | IMAP_ATT_BIT(IMAP_ATT_BODY) |                                   \

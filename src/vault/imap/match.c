@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/scoped.h"
 #include "mail/casemap.h"
 #include "mail/charset.h"
 #include "mail/glance.h"
@@ -29,6 +30,7 @@ struct node {
     enum imap_key_kind kind;
     enum match_cost cost;
     uint64_t mask;       /* FLAG, KEYWORD */
+    uint64_t thread;     /* THREADID; 0: no thread is written so */
     struct imap_set set; /* SEQUENCE, UID: UIDs, in order */
     int64_t from, to;    /* times in ms, days or sizes: from ≤ x < to */
     struct str field;
@@ -257,6 +259,18 @@ static bool is_too_much(const struct making *k)
     return k->filter_keys > FILTER_KEYS_MOST || k->filter_bytes > FILTER_BYTES_MOST;
 }
 
+/* As thread_id_write() writes it, and no other way (RFC 8474 §7: case is significant). */
+static uint64_t thread_id_read(struct str id)
+{
+    scoped(buf_free) struct buf same = buf_make(64);
+    uint64_t v = 0;
+
+    for (size_t k = 1; k < id.n && k <= 16; k++)
+        v = v << 4 | (unsigned)(hex_value(id.p[k]) & 15);
+    thread_id_write(&same, v);
+    return str_same(buf_str(&same), id) ? v : 0;
+}
+
 static struct node *make_filter(struct making *k, const struct imap_key *key)
 {
     struct imap_parse p = imap_parse_make(k->m->scope.arena, imap_is_utf8(k->i));
@@ -339,8 +353,10 @@ static struct node *make(struct making *k, const struct imap_key *key)
         n = new_node(k, key->kind, MATCH_PICTURE);
         n->needle = key->text;
         return n;
-    case IMAP_KEY_THREADID: /* no message has one (RFC 8474 §5.2): one of none */
-        return new_node(k, IMAP_KEY_OR, MATCH_PICTURE);
+    case IMAP_KEY_THREADID:
+        n = new_node(k, key->kind, MATCH_FACTS);
+        n->thread = thread_id_read(key->text);
+        return n;
     case IMAP_KEY_HEADER:
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
@@ -646,6 +662,21 @@ static bool is_email_id(const struct node *n, const struct roster_entry *entry)
     return same;
 }
 
+/* By then the letters are threaded (threads.h). */
+static enum err ask_thread(const struct node *n, struct asked *a, bool *fits)
+{
+    bool found = a->thread != 0;
+    enum err e = a->has_thread
+                     ? OK
+                     : reader_thread(a->by->stored, &a->by->cx, a->entry->body, &a->thread, &found);
+
+    if (!e && !found)
+        a->thread = 0;
+    a->has_thread = !e;
+    *fits = !e && a->thread && a->thread == n->thread;
+    return e;
+}
+
 static enum err ask(const struct match *m, const struct node *n, struct asked *a, bool *fits);
 
 /* All of them (AND), or one (OR): asked until that is decided. */
@@ -703,6 +734,8 @@ static enum err ask(const struct match *m, const struct node *n, struct asked *a
     case IMAP_KEY_EMAILID:
         *fits = is_email_id(n, entry);
         return OK;
+    case IMAP_KEY_THREADID:
+        return ask_thread(n, a, fits);
     case IMAP_KEY_SENT_ON:
         return ask_sent(n, a, fits);
     case IMAP_KEY_HEADER:

@@ -57,7 +57,8 @@ struct asked {
     struct asker *by;
     const struct facts *facts; /* NULL: not known yet */
     struct facts own_facts;
-    bool is_open, has_header;
+    bool is_open, has_header, has_thread;
+    uint64_t thread; /* 0: none */
     struct reading reading;
     unsigned fuzzy_count, fuzzy_sum; /* RELEVANCY (RFC 6203): of 100 */
 };

@@ -200,6 +200,11 @@ void email_id_write(struct buf *out, struct body_id content)
     buf_printf(out, "E%" PRIx64, content.v);
 }
 
+void thread_id_write(struct buf *out, uint64_t thread)
+{
+    buf_printf(out, "T%" PRIx64, thread);
+}
+
 /* ---- LIST ---- */
 
 void list_entry_write(struct imap *i, struct buf *out, const struct place *p)

@@ -5,6 +5,7 @@
 
 #include "base/scoped.h"
 #include "vault/store/body.h"
+#include "vault/store/threads.h"
 
 #define ROUND 1000
 
@@ -79,6 +80,7 @@ static enum err drop(struct txn *t, struct cx *cx, uint64_t part, const struct d
     if (!e && !any) {
         cold_row_delete(t, (struct account_id){part}, &(struct cold_key){.body = item->body.v});
         facts_row_delete(t, (struct account_id){part}, &(struct facts_key){.body = item->body.v});
+        e = thread_forget(t, cx, (struct account_id){part}, item->body);
     }
     if (!e)
         e = has_references(t, cx, item->body.v, false, 0, &any);

@@ -12,7 +12,7 @@ struct message_reader {
     uint32_t parser;
     enum err (*make)(struct view *v, struct cx *cx, struct body_id id, uint64_t size,
                      struct cold_row *looks, struct str *facts); /* NULL: nothing is mended */
-    struct trail *cold, *facts, *pieces;
+    struct trail *cold, *facts, *threads, *pieces;
     struct buf key; /* of the row that is asked for */
 };
 
@@ -24,6 +24,7 @@ struct message_reader *reader_open(struct view *v, struct account_id account, bo
                                  .account = account,
                                  .cold = trail_open(v, cold_part(account), much),
                                  .facts = trail_open(v, facts_part(account), much),
+                                 .threads = trail_open(v, thread_part(account), much),
                                  .pieces = trail_open(v, piece_part(account), much),
                                  .key = buf_make(ENGINE_MAX_KEY)};
     return r;
@@ -35,6 +36,7 @@ void reader_close(struct message_reader **r)
         return;
     trail_close(&(*r)->cold);
     trail_close(&(*r)->facts);
+    trail_close(&(*r)->threads);
     trail_close(&(*r)->pieces);
     buf_free(&(*r)->key);
     free(*r);
@@ -131,6 +133,23 @@ enum err reader_first_piece(struct message_reader *r, struct cx *cx, struct body
                             struct str *piece, bool *found)
 {
     return read_piece(r, cx, body, 0, piece, found);
+}
+
+enum err reader_thread(struct message_reader *r, struct cx *cx, struct body_id body, uint64_t *thread,
+                       bool *found)
+{
+    struct thread_row row;
+    struct str value;
+    enum err e;
+
+    buf_clear(&r->key);
+    thread_key_pack(&r->key, &(struct thread_key){.body = body.v});
+    e = trail_get(r->threads, cx, buf_str(&r->key), &value, found);
+    if (!e && *found && !thread_unpack(cx->arena, value, &row))
+        e = fail(cx, ERR_DAMAGED, "a message's thread cannot be unpacked");
+    if (!e && *found)
+        *thread = row.thread;
+    return e;
 }
 
 enum err reader_piece(struct message_reader *r, struct cx *cx, const struct message *m, uint32_t n,

@@ -27,6 +27,9 @@ enum err reader_facts(struct message_reader *r, struct cx *cx, struct body_id bo
 /* The first piece as it lies there, of a body whose size nobody has looked up: it is not compared with that. */
 enum err reader_first_piece(struct message_reader *r, struct cx *cx, struct body_id body,
                             struct str *piece, bool *found);
+/* Of a letter that was threaded (threads.h). */
+enum err reader_thread(struct message_reader *r, struct cx *cx, struct body_id body, uint64_t *thread,
+                       bool *found);
 /* As message_piece(); the piece lives in cx->arena, or until another one is asked for. */
 enum err reader_piece(struct message_reader *r, struct cx *cx, const struct message *m, uint32_t n,
                       struct str *piece);

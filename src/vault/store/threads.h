@@ -1,0 +1,39 @@
+/* vault/store/threads.h: which emails of an account belong together: THREADID (RFC 8474 §5.2), and Thread of JMAP.
+ *
+ * As RFC 8621 §3 recommends: two letters are in one thread if a message id stands in Message-ID, In-Reply-To or References
+ * of both, and their base subjects are the same. A thread's id is the content id of the letter that began it. What a letter
+ * was given it keeps: one that meets several threads takes the oldest of them, and none are merged.
+ *
+ * A letter is threaded when somebody first asks for its thread, not when it comes: a delivery is in a hurry. So the order
+ * is that of asking; that a letter comes after its answer makes no difference.
+ *
+ *     reader_thread(stored, cx, body, &thread, &found)      // reader.h; not found: it was not threaded yet
+ *     letters[n++] = letter_of(body, facts);                // for those: no lock is held while this is found out
+ *     threads_assign(store, cx, account, letters, n, &ticket);
+ *
+ * and when the ticket is durable, reader_thread() of a newer view tells. Safe from any thread. */
+#pragma once
+#include "mail/facts.h"
+#include "vault/store/store.h"
+
+/* Ids of a letter that count: its own, the first, which a whole conversation shares, and the last, which it answers. */
+#define LETTER_KEYS_MAX 20
+#define THREADS_AT_ONCE 500 /* letters: the account is locked so long */
+
+struct letter {
+    struct body_id body;
+    size_t count;
+    uint64_t
+        keys[LETTER_KEYS_MAX]; /* a message id together with the base subject: ascending, each once */
+};
+
+struct letter letter_of(struct body_id body, const struct facts *f);
+
+/* At most THREADS_AT_ONCE. Those that have a thread already, or are gone meanwhile, are left alone. */
+enum err threads_assign(struct store *s, struct cx *cx, struct account_id account,
+                        const struct letter *letters, size_t n, struct ticket *ticket);
+/* With the last email of this content. The caller holds the account's part. */
+enum err thread_forget(struct txn *t, struct cx *cx, struct account_id account, struct body_id body);
+
+/* The keys of a row of `thread`. False: it makes no sense. */
+bool thread_keys(struct str packed, struct letter *out);

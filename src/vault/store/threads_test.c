@@ -1,0 +1,171 @@
+/* Letters are given threads by their message ids and subjects, keep them, and leave nothing behind. */
+#include "vault/store/threads.h"
+
+#include "base/arena.h"
+#include "base/scoped.h"
+#include "vault/store/collect.h"
+#include "vault/store/reader.h"
+#include "vault/store/testing.h"
+
+#include <stdio.h>
+
+static uint64_t thread_of(struct account_id account, struct body_id body)
+{
+    scoped(view_close) struct view *v = view_open(engine);
+    struct message_reader *r = reader_open(v, account, false);
+    uint64_t thread = 0;
+    bool found;
+
+    must(reader_thread(r, &cx, body, &thread, &found));
+    reader_close(&r);
+    return found ? thread : 0;
+}
+
+static struct letter made_of(struct body_id body, const char *header)
+{
+    scoped(buf_free) struct buf packed = buf_make(BUF_UNLIMITED);
+    struct facts f;
+
+    facts_write(&packed, str_from_c(header));
+    assert_true(facts_read(buf_str(&packed), &f));
+    return letter_of(body, &f);
+}
+
+/* Bodies in the order in which they came. */
+static void bodies_of(struct account_id account, struct body_id *out)
+{
+    scoped(view_close) struct view *v = view_open(engine);
+    struct listed *list;
+    size_t n, damaged;
+
+    must(mailbox_list(v, &cx, account, INBOX, 0, &list, &n, &damaged));
+    for (size_t i = 0; i < n; i++)
+        out[i] = list[i].body;
+    free(list);
+}
+
+static struct ticket assign(const struct letter *l, size_t n)
+{
+    struct ticket t;
+
+    must(threads_assign(store, &cx, TOM, l, n, &t));
+    return t;
+}
+
+static size_t rows(const char *from, const char *to)
+{
+    scoped(view_close) struct view *v = view_open(engine);
+    struct scan *s;
+    struct str key, value;
+    size_t n = 0;
+
+    must(view_scan(v, &cx, (struct part){PART_ACCOUNT, TOM.v}, str_from_c(from), str_from_c(to), false,
+                   &s));
+    while (scan_next(s, &key, &value))
+        n++;
+    scan_close(&s);
+    return n;
+}
+
+static void test_letters(void **state)
+{
+    static const struct {
+        const char *header;
+        int thread; /* the letter that begins it */
+        const char *why;
+    } cases[] = {
+        {"Message-ID: <a@x>\r\nSubject: one\r\n\r\n", 0, "the first"},
+        {"Message-ID: <b@x>\r\nReferences: <a@x>\r\nSubject: Re: one\r\n\r\n", 0, "an answer"},
+        {"Message-ID: <c@x>\r\nIn-Reply-To: <b@x>\r\nSubject: RE: One\r\n\r\n", 0, "its answer"},
+        {"Message-ID: <d@x>\r\nReferences: <a@x>\r\nSubject: two\r\n\r\n", 3, "another subject"},
+        {"Message-ID: <a@x>\r\nSubject: one\r\n\r\n", 0, "the same letter once more"},
+        {"Message-ID: <f@x>\r\nSubject: one\r\n\r\n", 5, "the subject alone"},
+        {"Message-ID: <g@x>\r\nReferences: <f@x> <c@x>\r\nSubject: one\r\n\r\n", 0,
+         "of two threads the oldest"},
+        {"Message-ID: <h@x>\r\nReferences: <f@x>\r\nSubject: one\r\n\r\n", 5, "none were merged"},
+        {"Subject: one\r\n\r\n", 8, "without an id"},
+        {"References: <y@x>\r\nSubject: q\r\n\r\n", 9, "an answer before its letter"},
+        {"Message-ID: <y@x>\r\nSubject: q\r\n\r\n", 9, "the letter then"},
+    };
+    enum { N = sizeof(cases) / sizeof(*cases) };
+    struct body_id bodies[N];
+    struct letter l[N], again;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        deliver(TOM, INBOX, 0, 10);
+    bodies_of(TOM, bodies);
+    for (size_t i = 0; i < N; i++)
+        l[i] = made_of(bodies[i], cases[i].header);
+    must(engine_wait(engine, &cx, assign(l, 4)));
+    must(engine_wait(engine, &cx, assign(l, N)));
+    for (size_t i = 0; i < N; i++)
+        if (thread_of(TOM, bodies[i]) != bodies[cases[i].thread].v)
+            fail_msg("%s: another thread", cases[i].why);
+    assert_int_equal(thread_of(FRED, bodies[0]), 0);
+
+    again = made_of(bodies[0], "Message-ID: <f@x>\r\nSubject: one\r\n\r\n");
+    must(engine_wait(engine, &cx, assign(&again, 1)));
+    assert_int_equal(thread_of(TOM, bodies[0]), bodies[0].v); /* it keeps what it has */
+}
+
+/* Of a letter that is gone nothing is written; with the last one everything goes. */
+static void test_nothing_stays(void **state)
+{
+    struct body_id bodies[2];
+    struct collected c;
+    struct removed r;
+    struct letter l[2];
+    struct ticket t;
+
+    (void)state;
+    deliver(TOM, INBOX, 0, 10);
+    deliver(TOM, INBOX, 0, 10);
+    bodies_of(TOM, bodies);
+    l[0] = made_of(bodies[0], "Message-ID: <a@x>\r\n\r\n");
+    l[1] = made_of(bodies[1], "Message-ID: <b@x>\r\nReferences: <a@x>\r\n\r\n");
+    must(engine_wait(engine, &cx, assign(l, 2)));
+    assert_int_equal(rows("t", "u"), 2);
+    assert_int_equal(rows("k", "l"), 2);
+
+    durable(messages_remove(store, &cx, IN(TOM, INBOX), &SET({1, 1}), false, &r, &t), t);
+    must(collect(store, &cx, INT64_MAX, &c));
+    assert_int_equal(rows("t", "u"), 1);
+    assert_int_equal(rows("k", "l"), 2);
+    assert_int_equal(thread_of(TOM, bodies[1]), bodies[0].v);
+
+    durable(messages_remove(store, &cx, IN(TOM, INBOX), &SET({2, 2}), false, &r, &t), t);
+    must(collect(store, &cx, INT64_MAX, &c));
+    assert_int_equal(rows("t", "u") + rows("k", "l"), 0);
+    must(engine_wait(engine, &cx, assign(l, 2)));
+    assert_int_equal(rows("t", "u") + rows("k", "l"), 0);
+}
+
+/* However many ids somebody writes, and however long. */
+static void test_hostile(void **state)
+{
+    scoped(buf_free) struct buf h = buf_make(BUF_UNLIMITED);
+    struct letter l;
+
+    (void)state;
+    buf_add(&h, S("Message-ID: <own@x>\r\nReferences:"));
+    for (int i = 0; i < 5000; i++)
+        buf_printf(&h, " <%d@x>\r\n", i);
+    buf_add(&h, S("Subject: s\r\n\r\n"));
+    buf_add_char(&h, '\0');
+    l = made_of((struct body_id){7}, h.p);
+    assert_int_equal(l.count, LETTER_KEYS_MAX);
+    for (size_t i = 1; i < l.count; i++)
+        assert_true(l.keys[i - 1] < l.keys[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_letters, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_stays, store_set_up, store_tear_down),
+        cmocka_unit_test(test_hostile),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
