@@ -40,12 +40,29 @@ struct unfolded glance_word(struct str needle)
 
 /* ---- what parts are ---- */
 
+/* Most texts say one of these, and nothing follows from it. */
+static bool is_usual_text(struct fields *f, struct str field)
+{
+    static const struct str rest[] = {S("; charset=utf-8"), S("; charset=\"utf-8\""),
+                                      S("; charset=us-ascii"), S("; charset=\"us-ascii\"")};
+    bool html = take_text_nocase(&field, S(" text/html"));
+
+    if (!html && !take_text_nocase(&field, S(" text/plain")))
+        return false;
+    for (size_t i = 0; i < sizeof(rest) / sizeof(*rest); i++)
+        if (str_same_nocase(field, rest[i]))
+            return f->html |= html, true;
+    return false;
+}
+
 static enum kind look_at_type(struct fields *f, struct str field)
 {
     struct content_type type = {S("text"), S("plain"), STR_NONE};
     struct buf name = buf_make(100); /* as text.c */
     const struct charset *set;
 
+    if (is_usual_text(f, field))
+        return TEXT_TYPE;
     parse_content_type(field, &type);
     f->inside |= is_content_type(&type, S("message"), STR_NONE) ||
                  is_content_type(&type, S("multipart"), S("digest"));
