@@ -329,6 +329,7 @@ void check_account(struct check *k)
     check_walk(k, subscription_part(k->account), S("w"), S("x"), "a subscription", look_at_subscription,
                &a);
     check_mails(k, &a);
+    check_threads(k);
     check_walk(k, change_part(k->account), S("c"), S("d"), "the change log", look_at_change, &a);
     check_counters(k, &a);
     arena_reset(k->row.arena);

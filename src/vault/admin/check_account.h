@@ -38,3 +38,4 @@ void note_messages(struct check *k, struct account_check *a, uint64_t mailbox,
                    const struct roster_entry *v, size_t n);
 /* Cold rows, references and marks against the messages that were noted. */
 void check_mails(struct check *k, struct account_check *a);
+void check_threads(struct check *k);

@@ -1,5 +1,5 @@
-/* vault/admin/check_impl.h: what the files of `check` share: check.c (the call), check_account.c and check_mail.c (one
- * account), check_bodies.c (bodies, who needs them), check_shared.c (directory, queue, trace). */
+/* vault/admin/check_impl.h: what the files of `check` share: check.c (the call), check_account.c, check_mail.c and
+ * check_threads.c (one account), check_bodies.c (bodies, who needs them), check_shared.c (directory, queue, trace). */
 #pragma once
 #include "vault/admin/check.h"
 #include "vault/admin/marks.h"

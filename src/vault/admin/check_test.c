@@ -229,6 +229,38 @@ BREAKS(facts_of_nothing)
 {
     facts_row_put(w->t, w->tom, AT(facts, .body = 77), &(struct facts_row){.raw = S("?")});
 }
+static void put_thread(struct world *w, struct body_id body, uint64_t thread, struct str keys)
+{
+    thread_row_put(w->t, w->tom, AT(thread, .body = body.v),
+                   &(struct thread_row){.thread = thread, .keys = keys});
+}
+BREAKS(thread_of_nothing)
+{
+    put_thread(w, (struct body_id){77}, 77, STR_NONE);
+}
+BREAKS(thread_of_another)
+{
+    put_thread(w, w->first, 77, STR_NONE);
+}
+BREAKS(thread_nonsense)
+{
+    put_thread(w, w->first, w->first.v, S("short"));
+}
+BREAKS(link_missing)
+{
+    put_thread(w, w->first, w->first.v, S("12345678"));
+}
+BREAKS(link_count)
+{
+    put_thread(w, w->first, w->first.v, S("\0\0\0\0\0\0\0\7"));
+    link_row_put(w->t, w->tom, AT(link, .key = 7),
+                 &(struct link_row){.thread = w->first.v, .letters = 2});
+}
+BREAKS(link_of_nothing)
+{
+    link_row_put(w->t, w->tom, AT(link, .key = 7),
+                 &(struct link_row){.thread = w->first.v, .letters = 1});
+}
 BREAKS(reference_for_nobody)
 {
     body_refer(w->t, w->first, w->tom.v, 77);
@@ -330,6 +362,12 @@ static const struct named_row {
     {no_validity, "mailbox INBOX has UIDVALIDITY 0"},
     {validity_high, "the account has given up to"},
     {facts_of_nothing, "tom@acompany.test: there are facts of message"},
+    {thread_of_nothing, "tom@acompany.test: there is a thread of message"},
+    {thread_of_another, "has no message ids, and is in another one's thread"},
+    {thread_nonsense, "the thread of a message cannot be unpacked"},
+    {link_missing, "a message id of a threaded message leads to no thread"},
+    {link_count, "a message id counts 2 threaded messages that have it; there are 1"},
+    {link_of_nothing, "a message id counts 1 threaded messages that have it; there are 0"},
     {no_inbox, "the account has no INBOX"},
     {no_inbox, "UID 2 is in mailbox 1, which does not exist"},
     {no_inbox, "there are counts of mailbox 1, which does not exist"},

@@ -13,6 +13,7 @@
 #include "vault/store/folders_edit.h"
 #include "vault/store/messages.h"
 #include "vault/store/metadata.h"
+#include "vault/store/threads.h"
 
 #include <stdlib.h>
 
@@ -140,6 +141,14 @@ OPERATION(be_recent)
     *t = engine_newest(w->vault.engine);
     return e;
 }
+/* Two letters with one id between them. */
+OPERATION(thread)
+{
+    struct letter v[] = {{.body = w->first, .count = 2, .keys = {7, 9}},
+                         {.body = w->second, .count = 1, .keys = {9}}};
+
+    return threads_assign(w->vault.store, &w->c.cx, w->tom, v, 2, t);
+}
 OPERATION(collect_all)
 {
     struct collected c;
@@ -235,7 +244,7 @@ static void test_power_cuts(void **state)
         ROW(set_flags),  ROW(copy),         ROW(move),        ROW(copy_to_fred), ROW(move_to_fred),
         ROW(expunge),    ROW(append),       ROW(replace),     ROW(create),       ROW(delete),
         ROW(rename_one), ROW(rename_inbox), ROW(set_roles),   ROW(subscribe),    ROW(give_rights),
-        ROW(annotate),   ROW(be_recent),    ROW(collect_all),
+        ROW(annotate),   ROW(be_recent),    ROW(collect_all), ROW(thread),
     };
 #undef ROW
 

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/scoped.h"
 #include "vault/admin/repair.h"
+#include "vault/store/threads.h"
 #include "vault/store/directory.h"
 #include "vault/store/email.h"
 #include "vault/store/mailbox.h"
@@ -229,6 +230,35 @@ DAMAGES(a_whole_account)
     a_mailbox(w);
     counters(w);
 }
+static void thread_both(struct world *w)
+{
+    const struct letter v[] = {{.body = w->first, .count = 2, .keys = {7, 9}},
+                               {.body = w->second, .count = 1, .keys = {9}}};
+    struct ticket t;
+
+    durable(w, threads_assign(w->vault.store, &w->c.cx, w->tom, v, 2, &t), t);
+}
+DAMAGES(threads) { thread_both(w); }
+DAMAGES(a_thread)
+{
+    thread_both(w);
+    DAMAGE(thread, w->tom, .body = w->first.v);
+}
+DAMAGES(a_link)
+{
+    thread_both(w);
+    DAMAGE(link, w->tom, .key = 9);
+}
+DAMAGES(threaded_looks)
+{
+    thread_both(w);
+    a_cold_row(w);
+}
+DAMAGES(a_threaded_piece)
+{
+    thread_both(w);
+    DAMAGE(piece, NO_ACCOUNT, .body = w->first.v, .n = 0);
+}
 DAMAGES(a_piece) { DAMAGE(piece, NO_ACCOUNT, .body = w->first.v, .n = 0); }
 DAMAGES(a_shared_piece) { DAMAGE(piece, NO_ACCOUNT, .body = w->second.v, .n = 0); }
 DAMAGES(a_check_value) { DAMAGE(body, NO_ACCOUNT, .body = w->first.v); }
@@ -272,6 +302,12 @@ static const struct damage {
      "the change log: "},
     {a_whole_account, "fred@acompany.test: 1=two; tom@acompany.test: 1=one! 2=two!; queue 1",
      "email 3 was made again from message"},
+    {threads, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    {a_thread, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "tom@acompany.test: the thread of a message was lost"},
+    {a_link, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    {threaded_looks, "fred@acompany.test: 1=two; tom@acompany.test: 3=two 4=one!; queue 1", ""},
+    {a_threaded_piece, "fred@acompany.test: 1=two; tom@acompany.test: 3=two; queue 1", ""},
     {a_piece, "fred@acompany.test: 1=two; tom@acompany.test: 3=two; queue 1",
      "tom@acompany.test: email 2 is lost, message"},
     {a_shared_piece, "fred@acompany.test:; tom@acompany.test: 2=one; queue 1",
@@ -323,6 +359,27 @@ static void repair_row(size_t i)
         !str_find(r.told, str_from_c(row->told), &at))
         fail_msg("row %zu: %.*s\ntold:\n%.*scheck says:\n%.*s", i, STR_ARG(holds), STR_ARG(r.told),
                  STR_ARG(said));
+    engine_close(r.engine);
+    world_close((void **)&w);
+}
+
+/* A client never sees a letter's THREADID change (RFC 8474 §5.2). */
+static void test_threads_are_kept(void **state)
+{
+    struct world *w;
+    struct repaired r;
+    struct thread_row row;
+    struct view *v;
+    bool there;
+
+    (void)state;
+    world_open((void **)&w);
+    thread_both(w);
+    repair(w, &r);
+    v = view_open(r.engine);
+    must(w, thread_row_view(v, &w->c.cx, w->tom, AT(thread, .body = w->second.v), &row, &there));
+    assert_true(there && row.thread == w->first.v);
+    view_close(&v);
     engine_close(r.engine);
     world_close((void **)&w);
 }
@@ -499,6 +556,7 @@ static void test_a_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads_are_kept),
         cmocka_unit_test_setup_teardown(test_a_store_in_order, world_open, world_close),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_prefix),

@@ -1,0 +1,98 @@
+/* The threads of an account: each letter's row has looks beside it, and each link counts the letters that have it. */
+#include "vault/admin/check_account.h"
+
+#include "base/scoped.h"
+#include "vault/store/threads.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct keys { /* of all letters; then in order, and how far the links have got */
+    uint64_t *v;
+    size_t n, room, at;
+};
+
+static void keys_free(struct keys *k)
+{
+    free(k->v);
+}
+
+static void keys_add(struct keys *k, const struct letter *l)
+{
+    while (k->room < k->n + l->count) {
+        k->room = k->room ? k->room * 2 : 256;
+        k->v = must_realloc(k->v, k->room * sizeof(*k->v));
+    }
+    for (size_t i = 0; i < l->count; i++)
+        k->v[k->n++] = l->keys[i];
+}
+
+static int compare(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static void look_at_thread(struct check *k, void *arg, struct str key, struct str value)
+{
+    struct thread_key tk;
+    struct thread_row row;
+    struct letter l;
+    scoped(buf_free) struct buf cold = buf_make(32);
+    char text[ID_TEXT_SIZE];
+
+    if (!thread_key_unpack(key, &tk) || !thread_unpack(k->row.arena, value, &row) ||
+        !thread_keys(row.keys, &l)) {
+        found(k, CHECK_UNREADABLE, "the thread of a message cannot be unpacked");
+        return;
+    }
+    keys_add(arg, &l);
+    id_text(tk.body, text);
+    cold_key_pack(&cold, &(struct cold_key){.body = tk.body});
+    if (!row_exists(k, cold_part(k->account), &cold, "the looks of a message"))
+        found(k, CHECK_ROWS, "there is a thread of message %s, which the account does not have", text);
+    if (!l.count && row.thread != tk.body)
+        found(k, CHECK_ROWS, "message %s has no message ids, and is in another one's thread", text);
+}
+
+/* Keys of letters below this one lead nowhere. */
+static void links_missing(struct check *k, struct keys *keys, uint64_t below)
+{
+    for (; keys->at < keys->n && keys->v[keys->at] < below; keys->at++)
+        if (!keys->at || keys->v[keys->at - 1] != keys->v[keys->at])
+            found(k, CHECK_ROWS, "a message id of a threaded message leads to no thread");
+}
+
+static void look_at_link(struct check *k, void *arg, struct str key, struct str value)
+{
+    struct keys *keys = arg;
+    struct link_key lk;
+    struct link_row row;
+    uint64_t letters = 0;
+
+    if (!link_key_unpack(key, &lk) || !link_unpack(k->row.arena, value, &row)) {
+        found(k, CHECK_UNREADABLE, "what a message id leads to cannot be unpacked");
+        return;
+    }
+    links_missing(k, keys, lk.key);
+    for (; keys->at < keys->n && keys->v[keys->at] == lk.key; keys->at++)
+        letters++;
+    if (letters != row.letters)
+        found(k, CHECK_COUNTERS,
+              "a message id counts %" PRIu64 " threaded messages that have it; there are %" PRIu64,
+              row.letters, letters);
+}
+
+void check_threads(struct check *k)
+{
+    scoped(keys_free) struct keys keys = {0};
+
+    check_walk(k, thread_part(k->account), S("t"), S("u"), "the threads of messages", look_at_thread,
+               &keys);
+    if (keys.n)
+        qsort(keys.v, keys.n, sizeof(*keys.v), compare);
+    check_walk(k, link_part(k->account), S("k"), S("l"), "what message ids lead to", look_at_link,
+               &keys);
+    links_missing(k, &keys, UINT64_MAX);
+}
