@@ -1,0 +1,104 @@
+"""THREADID (RFC 8474 §5.2): found out when it is first asked for, and the same ever after."""
+
+import re
+
+import pytest
+
+from harness.imap import signed_on
+
+TOM = "tom@acompany.test"
+ITEM = re.compile(rb"EMAILID \((E[0-9a-f]+)\) THREADID \((T[0-9a-f]+)\)")
+
+
+def letter(number, subject, references=None):
+    fields = [f"Message-ID: <{number}@x.test>", f"Subject: {subject}"]
+    if references:
+        fields.append("References: " + " ".join(f"<{each}@x.test>" for each in references))
+    return "\r\n".join([*fields, "", f"letter {number}", ""]).encode()
+
+
+def append(wire, *letters, mailbox="INBOX"):
+    wire.ok(f"APPEND {mailbox}" + " {}" * len(letters), *letters)
+
+
+def threads(wire, which="1:*"):
+    """(EMAILID, THREADID) of each message."""
+    return [ITEM.search(line).groups() for line in wire.ok(f"FETCH {which} (EMAILID THREADID)")]
+
+
+def found(wire, *ids):
+    [line] = wire.ok("SEARCH RETURN (ALL) " + "OR " * (len(ids) - 1) + " ".join(f"THREADID {each.decode()}" for each in ids))
+    return line.partition(b" ALL ")[2].decode()
+
+
+@pytest.fixture
+def tom(posthorn):
+    with signed_on(posthorn, TOM) as wire:
+        wire.ok("CREATE Other")
+        wire.ok("SELECT INBOX")
+        yield wire
+
+
+def test_conversations(posthorn, tom):
+    append(tom, letter(1, "plan"), letter(2, "Re: plan", [1]), letter(3, "another", [1]), letter(4, "Fwd: PLAN", [1, 2]))
+    tom.ok("EXAMINE INBOX")
+    first = threads(tom)
+    assert [thread for _, thread in first] == [first[0][1], first[0][1], first[2][1], first[0][1]]
+    assert first[0][1] != first[2][1]
+    tom.ok("SELECT INBOX")
+
+    # a copy is the same email in the same thread, a moved one too (§5.1); the same text once more is another email
+    tom.ok("COPY 2 Other")
+    tom.ok("MOVE 3 Other")
+    append(tom, letter(2, "Re: plan", [1]), letter(5, "Re: plan", [4]), mailbox="Other")
+    tom.ok("SELECT Other")
+    assert found(tom, first[0][1]) == "1,3:4"  # two of which nobody has asked before
+    other = threads(tom)
+    assert other[:2] == [first[1], first[2]]
+    assert other[2][0] not in {email for email, _ in first}
+    assert {thread for _, thread in other[2:]} == {first[0][1]}
+    assert found(tom, first[2][1], first[0][1]) == "1:4"
+    assert found(tom, b"T1", first[0][1].upper(), b"X" + first[0][1][1:]) == ""
+
+    tom.ok("REPLACE 1 INBOX {}", letter(2, "Re: plan", [1]))
+    tom.ok("SELECT INBOX")
+    assert threads(tom, "*")[0][1] == first[0][1]
+
+    before = threads(tom)
+    posthorn.kill()
+    posthorn.start()
+    with signed_on(posthorn, TOM) as again:
+        again.ok("SELECT INBOX")
+        assert threads(again) == before
+    check = posthorn.run("check")
+    assert check.returncode == 0, check.stdout
+
+
+def test_two_who_ask_at_once(posthorn, tom):
+    for start in range(0, 1200, 300):
+        append(tom, *(letter(n, f"talk {n % 40}", [n - 40] if n >= 40 else None) for n in range(start, start + 300)))
+    tom.ok("NOOP")
+    with signed_on(posthorn, TOM) as second:
+        second.ok("SELECT INBOX")
+        for wire in (tom, second):
+            wire.send(b"both FETCH 1:* (EMAILID THREADID)\r\n")
+        said = [[ITEM.search(line).groups() for line in wire.until("both")[0]] for wire in (tom, second)]
+    assert said[0] == said[1]
+    assert len(said[0]) == 1200
+    assert len({thread for _, thread in said[0]}) == 40
+    for n, (_, thread) in enumerate(said[0]):
+        assert thread == said[0][n % 40][1]
+
+
+def test_new_mail_that_is_told_of(posthorn, tom):
+    """What NOTIFY tells of, and a context that is kept up to date, is threaded as well."""
+    append(tom, letter(1, "plan"))
+    tom.ok("NOOP")
+    [(_, thread)] = threads(tom)
+    tom.ok("NOTIFY SET (SELECTED (MessageNew (UID THREADID) MessageExpunge))")
+    tom.ok(f"SEARCH RETURN (UPDATE ALL) THREADID {thread.decode()}")
+    with signed_on(posthorn, TOM) as second:
+        append(second, letter(2, "Re: plan", [1]))
+    lines = tom.ok("NOOP")
+    assert any(b"UID 2 THREADID (%s)" % thread in line for line in lines)
+    assert any(b"ADDTO" in line for line in lines)
