@@ -87,6 +87,25 @@ static void test_buf_limit_and_take(void **state)
     buf_free(&b);
 }
 
+static void test_buf_exchange(void **state)
+{
+    struct buf a = buf_make(10), b = buf_make(20);
+
+    (void)state;
+    buf_add(&a, S("12345678"));
+    buf_take(&a, 5);
+    buf_exchange(&a, &b);
+    assert_true(str_same(buf_str(&b), S("678")));
+    assert_int_equal(a.n, 0);
+    buf_add(&a, S("12345678901"));
+    assert_true(a.full); /* limits stay */
+    buf_add(&b, S("12345678901234567"));
+    assert_false(b.full);
+    assert_int_equal(b.n, 20);
+    buf_free(&a);
+    buf_free(&b);
+}
+
 static void test_pack(void **state)
 {
     static const uint64_t numbers[] = {0, 1, 127, 128, 300, UINT32_MAX, UINT64_MAX};
@@ -195,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_buf_limit_and_take),
+        cmocka_unit_test(test_buf_exchange),
         cmocka_unit_test(test_pack),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_arena),

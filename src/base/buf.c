@@ -117,6 +117,17 @@ void buf_take(struct buf *b, size_t n)
         move_to_front(b);
 }
 
+void buf_exchange(struct buf *a, struct buf *b)
+{
+    struct buf was = *a;
+
+    assert(a->n <= b->limit && b->n <= a->limit);
+    *a = *b;
+    a->limit = was.limit;
+    was.limit = b->limit;
+    *b = was;
+}
+
 #define COLUMNS_OF_TERMINAL 80
 
 void buf_add_paragraph(struct buf *b, struct str text, size_t indent)

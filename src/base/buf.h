@@ -47,6 +47,8 @@ void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(pr
 char *buf_reserve(struct buf *b,
                   size_t n); /* room for n bytes behind the last; NULL and full if beyond limit */
 void buf_grew(struct buf *b, size_t n); /* so many were written into what was reserved */
+/* Each gets what the other held, and the memory with it: nothing is copied. It must fit: limits stay. */
+void buf_exchange(struct buf *a, struct buf *b);
 void buf_take(struct buf *b, size_t n); /* forget the first n bytes */
 /* For people, whose terminal has 80 columns: words in lines that begin with `indent` blanks, and a newline at the end. */
 void buf_add_paragraph(struct buf *b, struct str text, size_t indent);

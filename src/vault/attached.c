@@ -144,8 +144,10 @@ static void say(struct attached *a)
         conn_abort(a->conn); /* more than a session may say at once: our own mistake */
     if (a->compression)
         compression_write(a->compression, conn_out(a->conn), buf_str(out));
-    else
+    else if (conn_out(a->conn)->n || out->full)
         buf_add(conn_out(a->conn), buf_str(out));
+    else
+        buf_exchange(conn_out(a->conn), out); /* replies are long, or most of the work */
     buf_clear(out);
 }
 
