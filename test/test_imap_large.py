@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.imap import signed_on
+from harness.imap import fill, signed_on
 
 TOM = "tom@acompany.test"
 
@@ -28,13 +28,44 @@ def test_subscriptions_that_lead_nowhere(tom):
     assert tom.ok('LSUB "" "%/%/%"') == sorted(b'* LSUB (\\Noselect) "/" gone/%d/x' % n for n in range(2000))
 
 
-def test_letters_that_are_described_at_length(tom):
+def swollen(count):
+    """A letter whose description is longer than itself."""
     parameters = b"".join(b"; p%d=%s" % (n, b"x" * 150) for n in range(400))
     part = b"--b\r\nContent-Type: text/plain" + parameters + b"\r\n\r\nhi\r\n"
     head = b"Subject: swollen\r\nFrom: a@b.test" + b",a@b" * 10000 + b"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    return head + part * count + b"--b--\r\n"
+
+
+def test_letters_that_are_described_at_length(tom):
     for count in (12, 40):
-        tom.ok("APPEND INBOX {}", head + part * count + b"--b--\r\n")
+        tom.ok("APPEND INBOX {}", swollen(count))
     tom.ok("SELECT INBOX")
     whole, bare = tom.ok("FETCH 1:* (ENVELOPE BODYSTRUCTURE BODY)")
     assert whole.count(b'"p399"') == 24
     assert bare.endswith(b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 0 0) BODY ("text" "plain" NIL NIL NIL "7bit" 0 0))')
+
+
+def test_a_long_list_is_what_its_parts_are(posthorn, tom):
+    """Another thread writes a part of it, but for the letter in the middle; and waits for a client that does not read."""
+    items = "(UID FLAGS ENVELOPE BODYSTRUCTURE)"
+    fill(posthorn, TOM, 1200)
+    tom.ok("APPEND INBOX {}", swollen(12))
+    fill(posthorn, TOM, 1400, first=1201)
+    tom.ok("SELECT INBOX")
+    tom.ok(f"STORE {','.join(map(str, range(1, 2602, 7)))} +FLAGS.SILENT (\\Flagged kept)")
+    parts = [line for first in range(1, 2602, 400) for line in tom.ok(f"FETCH {first}:{min(first + 399, 2601)} {items}")]
+    assert len(parts) == 2601
+    tom.send(b"".join(b"f%d FETCH 1:* %s\r\n" % (n, items.encode()) for n in range(12)))
+    for n in range(12):
+        assert tom.until(f"f{n}") == (parts, "OK FETCH completed")
+
+
+def test_a_long_list_that_nobody_waits_for(posthorn, tom):
+    fill(posthorn, TOM, 1500)
+    for _ in range(5):
+        with signed_on(posthorn, TOM) as wire:
+            wire.ok("SELECT INBOX")
+            wire.send(b"f FETCH 1:* (ENVELOPE BODYSTRUCTURE)\r\n" * 5)
+            assert wire.line().startswith("* 1 FETCH (ENVELOPE (")
+    tom.ok("SELECT INBOX")
+    assert len(tom.ok("FETCH 1:* (ENVELOPE)")) == 1500

@@ -7,6 +7,7 @@
 #include "vault/imap/commands.h"
 
 #include "base/arena.h"
+#include "vault/imap/ahead.h"
 #include "vault/imap/fetch.h"
 #include "vault/imap/passage.h"
 #include "vault/imap/threads.h"
@@ -14,6 +15,8 @@
 
 #include <inttypes.h>
 
+#define AHEAD_WORTH 1000 /* messages that are still to come, for a second thread to be of use */
+#define AHEAD_AGAIN 200  /* after so many it is tried again */
 #define READ_AT_ONCE (1024 * 1024) /* so much of messages that are through may stay in memory */
 
 struct fetch {
@@ -25,12 +28,14 @@ struct fetch {
     struct roster *roster;
     struct numbers numbers;
     struct thread_pass threads;
-    struct roster_walk walk;
+    struct fetch_mark at;
     struct flag_text flags;
-    uint64_t asked, found,
-        done;         /* messages of the set; of those that are there; of those that are told of */
-    uint64_t most;    /* so many messages there may be of the set */
-    enum err trouble; /* something of what was asked for could not be read */
+    uint64_t asked;       /* messages of the set */
+    uint64_t most;        /* so many messages there may be of the set */
+    bool commanded;       /* or else told unasked, a few at a time */
+    struct ahead *ahead;  /* NULL: nobody goes ahead */
+    uint64_t alone_until; /* so many are found */
+    enum err trouble;     /* something of what was asked for could not be read */
     bool unknown_encoding;
     /* the message at hand */
     const struct roster_entry *entry; /* NULL: none */
@@ -47,6 +52,7 @@ static void fetch_end_all(void *state)
 {
     struct fetch *f = state;
 
+    ahead_free(&f->ahead);
     passage_close(&f->passage);
     roster_drop(&f->roster);
 }
@@ -300,7 +306,7 @@ static void end_message(struct imap *i, struct fetch *f)
     f->has_cold = f->has_reading = false;
     if (arena_size(i->s->cx.arena) > READ_AT_ONCE)
         arena_reset(i->s->cx.arena);
-    imap_progress(i, ++f->done, f->asked);
+    imap_progress(i, ++f->at.told, f->asked);
 }
 
 static void begin_message(struct imap *i, struct fetch *f, uint32_t number)
@@ -325,17 +331,7 @@ static bool go_on_with_message(struct imap *i, struct fetch *f)
 /* The next one that is asked for; 0: none. */
 static uint32_t next_message(struct fetch *f)
 {
-    uint32_t number;
-
-    while ((f->entry = roster_next(&f->walk))) {
-        number = number_of(&f->numbers, &f->walk, f->entry);
-        if (!number)
-            continue;
-        f->found++;
-        if (f->entry->modseq > f->a.changed_since)
-            return number;
-    }
-    return 0;
+    return fetch_next(&f->at, &f->numbers, f->a.changed_since, &f->entry);
 }
 
 /* ---- steps ---- */
@@ -346,7 +342,7 @@ static void end_fetch(struct imap *i, struct fetch *f)
         reply_no(i, "UNKNOWN-CTE", "a part is encoded in a way that is not known");
     else if (f->trouble)
         reply_no(i, err_row(f->trouble)->imap, err_row(f->trouble)->text);
-    else if (f->found < f->asked) /* RFC 5530 §3: the client has not been told yet */
+    else if (f->at.found < f->asked) /* RFC 5530 §3: the client has not been told yet */
         reply_no(i, "EXPUNGEISSUED", "some of these messages are gone");
 }
 
@@ -369,11 +365,50 @@ static bool run_quick(struct imap *i, struct fetch *f)
     return false;
 }
 
+/* Is it long enough, and of such items alone as somebody else may write? */
+static bool may_go_ahead(const struct fetch *f)
+{
+    return f->commanded && f->a.items & FETCH_COLD && !(f->a.items & ~(FETCH_HOT | FETCH_COLD)) &&
+           !f->entry && !f->seen_modseq && f->at.found >= f->alone_until &&
+           f->most >= f->at.found + AHEAD_WORTH;
+}
+
+static void start_ahead(struct imap *i, struct fetch *f)
+{
+    struct ahead_of of = {.i = i,
+                          .items = &f->a,
+                          .roster = f->roster,
+                          .numbers = f->numbers,
+                          .account = i->selected->at.account};
+
+    f->ahead = ahead_start(&of, &f->at);
+    if (!f->ahead)
+        f->alone_until = f->at.found + AHEAD_AGAIN;
+}
+
+/* True: a piece was written by somebody else. */
+static bool take_ahead(struct imap *i, struct fetch *f)
+{
+    if (!f->ahead && may_go_ahead(f))
+        start_ahead(i, f);
+    if (!f->ahead)
+        return false;
+    if (ahead_take(f->ahead, &i->s->out, &f->at)) {
+        imap_progress(i, f->at.told, f->asked);
+        return true;
+    }
+    f->alone_until = f->at.found + (ahead_is_stuck(f->ahead) ? AHEAD_AGAIN : 0);
+    ahead_free(&f->ahead);
+    return false;
+}
+
 static bool run_whole(struct imap *i, struct fetch *f)
 {
     uint32_t number;
 
     while (!imap_is_enough(i)) {
+        if (!f->entry && take_ahead(i, f))
+            continue;
         if (!f->entry) {
             number = next_message(f);
             if (!number)
@@ -403,7 +438,7 @@ static enum err begin_run(struct imap *i, struct fetch *f)
     f->most = imap_set_size(&f->uids);
     if (f->most > roster_counts(f->roster)->exists)
         f->most = roster_counts(f->roster)->exists;
-    f->walk = roster_walk(f->roster, &f->uids);
+    f->at.walk = roster_walk(f->roster, &f->uids);
     flag_text_begin(&f->flags, f->roster);
     mailbox_flags_tell(i, f->roster);
     if (!f->a.vanished)
@@ -527,6 +562,7 @@ enum err cmd_fetch(struct imap *i, const struct imap_command *c)
         return reply_bad(i, "ENABLE QRESYNC first"); /* RFC 7162 §3.2.6 */
     if (!selected_set(i, &f->a.set, c->uid, &f->uids))
         return OK;
+    f->commanded = true;
     f->asked = selected_numbers(i, &f->a.set, c->uid);
     if (f->a.items & IMAP_ATT_BIT(IMAP_ATT_MODSEQ)) /* RFC 7162 §3.1 */
         imap_enable(i, IMAP_ENABLE_CONDSTORE);

@@ -153,3 +153,41 @@ void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att 
         break;
     }
 }
+
+/* ---- whole responses ---- */
+
+bool fetch_kept_write(const struct imap *i, struct flag_text *flags, struct buf *out,
+                      const struct imap_fetch *a, uint32_t number, const struct roster_entry *entry,
+                      const struct cold_row *cold)
+{
+    fetch_begin(i, out, number, entry->uid, false);
+    for (size_t n = 0; n < a->att_count; n++) {
+        enum imap_att att = a->atts[n].att;
+
+        if (fetch_leaves_out(i, a, att))
+            continue;
+        if (IMAP_ATT_BIT(att) & FETCH_HOT)
+            fetch_hot_item_write(i, flags, out, att, entry);
+        else
+            fetch_cold_item_write(i, out, att, cold);
+        buf_add_char(out, ' ');
+    }
+    fetch_end(out);
+    return !out->full;
+}
+
+uint32_t fetch_next(struct fetch_mark *m, const struct numbers *numbers, uint64_t changed_since,
+                    const struct roster_entry **entry)
+{
+    uint32_t number;
+
+    while ((*entry = roster_next(&m->walk))) {
+        number = number_of(numbers, &m->walk, *entry);
+        if (!number)
+            continue;
+        m->found++;
+        if ((*entry)->modseq > changed_since)
+            return number;
+    }
+    return 0;
+}

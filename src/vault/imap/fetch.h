@@ -25,6 +25,20 @@ static inline bool fetch_leaves_out(const struct imap *i, const struct imap_fetc
 {
     return att == IMAP_ATT_UID && a->att_count > 1 && imap_is_uidonly(i);
 }
+/* A whole response of items of both kinds. False: the buf is full. */
+bool fetch_kept_write(const struct imap *i, struct flag_text *flags, struct buf *out,
+                      const struct imap_fetch *a, uint32_t number, const struct roster_entry *entry,
+                      const struct cold_row *cold);
+
+/* How far a FETCH has come among the messages it tells of. */
+struct fetch_mark {
+    struct roster_walk walk;
+    uint64_t found,
+        told; /* messages of the set that are there; those of them that were to be told of */
+};
+/* The next one that is to be told of, by its number: 0 and NULL: none. */
+uint32_t fetch_next(struct fetch_mark *m, const struct numbers *numbers, uint64_t changed_since,
+                    const struct roster_entry **entry);
 /* What UID FETCH of these items would say, as a step for news.h: \Seen is not set. Of messages the client does not know
  * yet, or that are gone, nothing. The set is copied. */
 struct imap_step fetch_step(struct arena *a, const struct imap_fetch *items,
