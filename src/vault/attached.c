@@ -18,6 +18,7 @@
 #include "vault/caller.h"
 #include "vault/channel.h"
 #include "vault/compression.h"
+#include "vault/search/search.h"
 #include "vault/session.h"
 #include "vault/vault.h"
 
@@ -244,6 +245,7 @@ static void after_step(struct attached *a, enum session_wish wish)
     a->wish = wish;
     a->s.ticket = (struct ticket){0};
     a->heard = monotonic_ms();
+    search_note_work(a->s.vault->search, a->heard);
     arena_reset(a->s.cx.arena);
     if (a->s.watch_changed) {
         watches_begin(a);

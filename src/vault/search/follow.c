@@ -24,6 +24,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -40,6 +41,10 @@
 #define LOG_UNWRITTEN 10000
 #define DEAD_FEW 100 /* contents: not worth making an index anew for */
 #define NICE 10
+/* While sessions are served, and so long after: of 20 ms one. It may be work of minutes then, which nobody waits for. */
+#define QUIET_MS 500
+#define GIVE_WAY_MS 19
+#define WORK_MS 1
 
 /* ---- what is to be indexed ---- */
 
@@ -96,6 +101,7 @@ struct turn {
     struct arena *own; /* of one message */
     struct buf header, text;
     size_t bytes, added, fresh; /* since the last commit; in this turn */
+    int64_t works_until;        /* monotonic: till then it gives way to nobody */
 };
 
 static enum err open_view(struct turn *t)
@@ -294,12 +300,30 @@ static bool tell_progress(struct turn *t, size_t done)
     return !t->s->ending && !t->f->again;
 }
 
+/* Nothing is held meanwhile that others wait for. */
+static void give_way(struct turn *t)
+{
+    int64_t now = monotonic_ms(), until = now + GIVE_WAY_MS;
+    struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000L};
+    struct search *s = t->s;
+
+    if (now < t->works_until || now - atomic_load(&s->worked) >= QUIET_MS)
+        return;
+    {
+        HOLD(&s->lock);
+        while (!s->ending && !t->f->making && pthread_cond_timedwait(&s->due, &s->lock, &at) == 0)
+            ;
+    }
+    t->works_until = monotonic_ms() + WORK_MS;
+}
+
 static enum err add_contents(struct turn *t, bool *through)
 {
     size_t k = 0;
     enum err e = OK;
 
     while (!e && k < t->contents.n && t->added < TURN_MOST && tell_progress(t, k)) {
+        give_way(t);
         if (++t->view_used > VIEW_MOST) { /* so that no old state of the store has to be kept */
             close_view(t);
             e = open_view(t);

@@ -7,6 +7,7 @@
 #include "vault/search/terms.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -341,6 +342,12 @@ const uint64_t *search_candidates(struct search *s, struct arena *a, struct acco
     if (has_too_many(s))
         search_tidy(s);
     return bits;
+}
+
+void search_note_work(struct search *s, int64_t now)
+{
+    if (s)
+        atomic_store_explicit(&s->worked, now, memory_order_relaxed);
 }
 
 /* ---- by hand ---- */

@@ -29,6 +29,10 @@ static inline bool search_is_candidate(const uint64_t *bits, uint32_t number)
     return !bits || bits[(number - 1) / 64] >> ((number - 1) % 64) & 1;
 }
 
+/* A session has just been served: for a moment the thread keeps to a small part of a processor. Index or not, a search finds
+ * the same. */
+void search_note_work(struct search *s, int64_t now);
+
 /* Throws the account's index away; the thread makes it anew. */
 void search_rebuild(struct search *s, struct account_id account);
 struct search_progress {

@@ -40,6 +40,7 @@ struct search {
     const char *directory;
     uint64_t identity;
     pthread_t thread;
+    _Atomic int64_t worked; /* monotonic: when a session was last served */
 
     pthread_mutex_t lock; /* guards all that follows */
     pthread_cond_t due, progressed;

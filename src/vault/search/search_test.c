@@ -1,6 +1,7 @@
 #include "vault/search/search.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/scoped.h"
 #include "mail/casemap.h"
 #include "mail/mime.h"
@@ -191,6 +192,18 @@ static void what_is_not_reached_is_a_candidate(void **state)
 }
 
 /* Tom's last email of a body goes, and with it what he called it. Then it comes back from Fred, with Fred's lines. */
+static void is_made_though_sessions_are_served_all_the_time(void **state)
+{
+    (void)state;
+    make_index();
+    mail_three();
+    expect(INDEX_BODY, "unicorn", "1 2 3");
+    do
+        search_note_work(s, monotonic_ms());
+    while (strcmp(candidates(INDEX_BODY, "unicorn"), "") != 0);
+    expect(INDEX_BODY, "elephant", "1");
+}
+
 static void the_same_body_with_another_prefix(void **state)
 {
     struct imap_set first = SET({1, 1});
@@ -346,6 +359,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_what_is_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_reached_is_a_candidate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(is_made_though_sessions_are_served_all_the_time, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_same_body_with_another_prefix, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stays_over_a_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_another_store_it_is_nothing, set_up, tear_down),
