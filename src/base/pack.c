@@ -33,16 +33,17 @@ bool unpack_done(const struct unpack *u)
 
 uint64_t unpack_u64(struct unpack *u)
 {
+    const unsigned char *p = (const unsigned char *)u->in.p;
+    size_t most = u->in.n < 10 ? u->in.n : 10;
     uint64_t v = 0;
 
-    for (size_t i = 0; u->ok && i < u->in.n && i < 10; i++) {
-        unsigned char c = (unsigned char)u->in.p[i];
-
-        if (i == 9 && c > 1)
-            break;
-        v |= (uint64_t)(c & 127) << (7 * i);
-        if (c < 128) {
-            u->in = str_from(u->in, i + 1);
+    if (!u->ok)
+        return 0;
+    for (size_t i = 0; i < most; i++) {
+        v |= (uint64_t)(p[i] & 127) << (7 * i);
+        if (p[i] < 128 && (i < 9 || p[i] < 2)) {
+            u->in.p += i + 1;
+            u->in.n -= i + 1;
             return v;
         }
     }

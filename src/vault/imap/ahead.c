@@ -58,7 +58,7 @@ static bool write_next(struct ahead *a, struct buf *out, bool *over)
     *over = !number;
     arena_reset(a->cx.arena);
     if (number && items->items & FETCH_COLD &&
-        (reader_cold(a->stored, &a->cx, entry->body, &cold, &found) || !found))
+        (reader_looks(a->stored, &a->cx, entry->body, &cold, &found) || !found))
         return false;
     if (number && !fetch_kept_write(a->of.i, &a->flags, out, items, number, entry, &cold)) {
         out->n = had;

@@ -85,7 +85,7 @@ static bool get_cold(struct imap *i, struct fetch *f)
         return true;
     e = imap_stored(i, i->selected->at.account, f->most, &stored);
     if (!e)
-        e = reader_cold(stored, cx, f->entry->body, &f->cold, &found);
+        e = reader_looks(stored, cx, f->entry->body, &f->cold, &found);
     if (!e && !found)
         e = fail(cx, ERR_GONE, "body %" PRIu64 " was removed", f->entry->body.v);
     if (e)

@@ -79,7 +79,7 @@ static enum err make_anew(struct message_reader *r, struct cx *cx, struct body_i
     return OK;
 }
 
-static enum err read_cold(struct message_reader *r, struct cx *cx, struct body_id body,
+static enum err read_cold(struct message_reader *r, struct cx *cx, struct body_id body, bool parts,
                           struct cold_row *row, bool *found)
 {
     struct str value;
@@ -90,16 +90,16 @@ static enum err read_cold(struct message_reader *r, struct cx *cx, struct body_i
     e = trail_get(r->cold, cx, buf_str(&r->key), &value, found);
     if (e || !*found)
         return e;
-    return cold_unpack(cx->arena, value, row)
+    return cold_unpack(parts ? cx->arena : NULL, value, row)
                ? OK
                : fail(cx, ERR_DAMAGED, "a message's looks cannot be unpacked");
 }
 
-enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id body, struct cold_row *row,
-                     bool *found)
+static enum err find_cold(struct message_reader *r, struct cx *cx, struct body_id body, bool parts,
+                          struct cold_row *row, bool *found)
 {
     struct cold_row was = {0};
-    enum err e = read_cold(r, cx, body, &was, found);
+    enum err e = read_cold(r, cx, body, parts, &was, found);
     bool had = !e && *found;
 
     if (r->make && (e == ERR_DAMAGED || (had && was.parser < r->parser))) {
@@ -111,6 +111,18 @@ enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id bod
     if (!e && *found)
         *row = was;
     return e;
+}
+
+enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id body, struct cold_row *row,
+                     bool *found)
+{
+    return find_cold(r, cx, body, true, row, found);
+}
+
+enum err reader_looks(struct message_reader *r, struct cx *cx, struct body_id body,
+                      struct cold_row *row, bool *found)
+{
+    return find_cold(r, cx, body, false, row, found);
 }
 
 enum err reader_facts(struct message_reader *r, struct cx *cx, struct body_id body,

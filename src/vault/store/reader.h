@@ -22,6 +22,9 @@ void reader_mends(struct message_reader *r, uint32_t parser,
 /* What a row points to lives in cx->arena, or until the reader is asked for one of its kind that is of another body. */
 enum err reader_cold(struct message_reader *r, struct cx *cx, struct body_id body, struct cold_row *row,
                      bool *found);
+/* The same without the parts, which nobody needs who only shows what is kept. */
+enum err reader_looks(struct message_reader *r, struct cx *cx, struct body_id body,
+                      struct cold_row *row, bool *found);
 enum err reader_facts(struct message_reader *r, struct cx *cx, struct body_id body,
                       struct facts_row *row, bool *found);
 /* The first piece as it lies there, of a body whose size nobody has looked up: it is not compared with that. */

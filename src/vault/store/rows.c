@@ -97,7 +97,13 @@
 #define VALUE_RAW m->raw = in, u->in = STR_NONE;
 #define F UNPACK_F
 #define R UNPACK_R
-#define L UNPACK_L
+#define L(record, name, most)                                                                          \
+    if (!arena) {                                                                                      \
+        m->name = NULL;                                                                                \
+        m->name##_count = 0;                                                                           \
+        return u->ok;                                                                                  \
+    }                                                                                                  \
+    UNPACK_L(record, name, most)
 #define ROW(name, part, key, value)                                                                    \
     bool name##_unpack(struct arena *arena, struct str in, struct name##_row *m)                       \
     {                                                                                                  \

@@ -50,7 +50,7 @@ typedef struct str key_rest;
 #undef ROW
 
 /* For each row: the key's bytes, the value's bytes, and back; get, put, delete. `part` is which account's for rows of
- * accounts, and ignored (0) for the others. */
+ * accounts, and ignored (0) for the others. Without an arena a value is unpacked up to its list. */
 #define RECORD(name, fields)
 #define ROW(name, part_name, key, value)                                                               \
     void name##_key_pack(struct buf *b, const struct name##_key *k);                                   \
