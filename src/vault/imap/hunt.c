@@ -27,7 +27,7 @@ static long helping; /* threads, of all hunts */
 
 static size_t most_at_once(const struct shared *s)
 {
-    size_t most = (s->h->n - s->taken) / (2 * s->threads);
+    size_t most = s->taken ? (s->h->n - s->taken) / (2 * s->threads) : 0;
 
     return most > TAKEN_AT_ONCE ? TAKEN_AT_ONCE : most < TAKEN_LEAST ? TAKEN_LEAST : most;
 }
@@ -63,19 +63,20 @@ static enum err ask_of(const struct hunt *h, struct asker *asker, struct hunted 
     return e;
 }
 
-static void take_part(struct shared *s, struct asker *asker)
+/* False: it is over. */
+static bool take_some(struct shared *s, struct asker *asker)
 {
-    struct hunted *x;
     enum err e = OK;
     size_t n;
+    struct hunted *x = take(s, &n);
 
-    while (!e && (x = take(s, &n), n))
-        for (size_t i = 0; i < n && !e; i++)
-            e = ask_of(s->h, asker, &x[i]);
-    if (!e)
-        return;
-    HOLD(&s->lock);
-    s->e = e;
+    for (size_t i = 0; i < n && !e; i++)
+        e = ask_of(s->h, asker, &x[i]);
+    if (e) {
+        HOLD(&s->lock);
+        s->e = e;
+    }
+    return n && !e;
 }
 
 static void *help(void *arg)
@@ -90,7 +91,8 @@ static void *help(void *arg)
     stored = reader_open(v, s->h->account, true);
     reader_mends(stored, LOOKS_PARSER, looks_of_stored);
     asker = asker_make(stored, NULL);
-    take_part(s, &asker);
+    while (take_some(s, &asker))
+        continue;
     asker_free(&asker);
     reader_close(&stored);
     view_close(&v);
@@ -125,9 +127,14 @@ enum err hunt(const struct hunt *h, struct asker *asker, size_t *done)
     struct shared s = {.h = h, .threads = (size_t)helpers + 1, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[HELPERS_MOST];
 
+    /* Whoever handed this turn over is asleep after the first few. A thread that is begun before would be put on this
+     * processor, the other seeming busy, and begin at the kernel's next tick. */
+    if (helpers)
+        take_some(&s, asker);
     while (started < helpers && pthread_create(&threads[started], NULL, help, &s) == 0)
         started++;
-    take_part(&s, asker);
+    while (take_some(&s, asker))
+        continue;
     for (long i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     helped(helpers);
