@@ -33,7 +33,7 @@ static struct {
     bool signed_on;
     char login[64];
     void (*wake)(struct watch_id who);
-    sem_t *held_back; /* answers are, and who asks is told here */
+    _Atomic(sem_t *) held_back; /* answers are, and who asks is told here */
     struct watch_id who;
 } vault;
 
@@ -397,12 +397,15 @@ bool answers_look(struct cx *cx, struct awaited **a, enum err *e, struct str *pa
 
 void answers_forget(struct awaited **a, void (*late)(struct cx *cx, enum err e, struct str payload))
 {
-    struct cx cx = {.arena = arena_new(0)};
+    struct cx cx = {.arena = NULL};
     struct str payload;
     enum err e;
 
+    if (!*a)
+        return;
+    cx.arena = arena_new(0);
     vault.held_back = NULL;
-    if (*a && answers_look(&cx, a, &e, &payload) && late)
+    if (answers_look(&cx, a, &e, &payload) && late)
         late(&cx, e, payload);
     arena_free(cx.arena);
 }

@@ -191,7 +191,6 @@ static void what_is_not_reached_is_a_candidate(void **state)
     expect(INDEX_BODY, "elephant", "3 4"); /* numbers, not UIDs */
 }
 
-/* Tom's last email of a body goes, and with it what he called it. Then it comes back from Fred, with Fred's lines. */
 static void is_made_though_sessions_are_served_all_the_time(void **state)
 {
     (void)state;
@@ -204,6 +203,7 @@ static void is_made_though_sessions_are_served_all_the_time(void **state)
     expect(INDEX_BODY, "elephant", "1");
 }
 
+/* Tom's last email of a body goes, and with it what he called it. Then it comes back from Fred, with Fred's lines. */
 static void the_same_body_with_another_prefix(void **state)
 {
     struct imap_set first = SET({1, 1});
