@@ -1,8 +1,9 @@
 /* vault/store/threads.h: which emails of an account belong together: THREADID (RFC 8474 §5.2), and Thread of JMAP.
  *
- * As RFC 8621 §3 recommends: two letters are in one thread if a message id stands in Message-ID, In-Reply-To or References
- * of both, and their base subjects are the same. A thread's id is the content id of the letter that began it. What a letter
- * was given it keeps: one that meets several threads takes the oldest of them, and none are merged.
+ * As RFC 8621 §3 recommends: two letters are in one thread if a message id stands in Message-ID or References (or, without
+ * References, as the first of In-Reply-To) of both, and their base subjects are the same. A thread's id is the content id
+ * of the letter that began it. What a letter was given it keeps: one that meets several threads takes the oldest of them,
+ * and none are merged.
  *
  * A letter is threaded when somebody first asks for its thread, not when it comes: a delivery is in a hurry. So the order
  * is that of asking; that a letter comes after its answer makes no difference.
