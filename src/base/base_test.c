@@ -3,9 +3,12 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/hash.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/pack.h"
+#include "base/sorted.h"
+#include "base/wait.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -206,6 +209,41 @@ static void test_is_ascii(void **state)
     }
 }
 
+static void test_sorted_once(void **state)
+{
+    uint64_t v[] = {UINT64_MAX, 3, 1, 3, 0, UINT64_MAX, 1}, one = 5;
+    static const uint64_t once[] = {0, 1, 3, UINT64_MAX};
+
+    (void)state;
+    assert_int_equal(sort_u64_once(v, sizeof(v) / sizeof(*v)), 4);
+    assert_memory_equal(v, once, sizeof(once));
+    assert_int_equal(sort_u64_once(&one, 1), 1);
+    assert_int_equal(sort_u64_once(NULL, 0), 0);
+}
+
+/* Rows are kept under these. */
+static void test_hashes_stay_what_they_are(void **state)
+{
+    (void)state;
+    assert_true(hash_step(HASH_START, 'a') == UINT64_C(0xaf63dc4c8601ec8c)); /* as FNV's authors say */
+    assert_true(hash_bytes(S("")) == UINT64_C(0xefd01f60ba992926) &&
+                hash_bytes(S("foobar")) == UINT64_C(0x2c22194922d1672b));
+}
+
+static void test_waiting_until(void **state)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t c;
+
+    (void)state;
+    cond_init_monotonic(&c);
+    pthread_mutex_lock(&lock);
+    assert_false(cond_wait_until(&c, &lock, monotonic_ms() - 1));
+    assert_false(cond_wait_until(&c, &lock, monotonic_ms() + 2));
+    pthread_mutex_unlock(&lock);
+    pthread_cond_destroy(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +256,9 @@ int main(void)
         cmocka_unit_test(test_pack),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_sorted_once),
+        cmocka_unit_test(test_hashes_stay_what_they_are),
+        cmocka_unit_test(test_waiting_until),
         cmocka_unit_test(test_durations_and_sizes),
         cmocka_unit_test(test_log_value_cannot_forge),
     };

@@ -1,6 +1,8 @@
 /* msg-id = "<" id-left "@" id-right ">", read loosely: what programs put there is often no address at all. */
 #include "mail/message_id.h"
 
+#include "base/hash.h"
+
 /* From "<" on: the length of a msg-id, or 0. */
 static size_t id_length(struct str in)
 {
@@ -31,22 +33,19 @@ bool take_message_id(struct str *in, struct str *out)
     return false;
 }
 
-/* FNV-1a, and MurmurHash's last steps, without which the upper bits know little of the last characters. Who makes two ids of
- * one number gains what writing the other's id would give as well. */
+/* Who makes two ids of one number gains what writing the other's id would give as well. */
 uint64_t message_id_number(struct str id)
 {
-    uint64_t h = 0xcbf29ce484222325;
+    uint64_t h = HASH_START;
 
     for (size_t i = 0; i < id.n; i++) {
         if (id.p[i] == '"')
             continue;
         if (id.p[i] == '\\' && i + 1 < id.n) /* quoted-pair: the character itself */
             i++;
-        h = (h ^ (unsigned char)id.p[i]) * 0x100000001b3;
+        h = hash_step(h, id.p[i]);
     }
-    h = (h ^ h >> 33) * 0xff51afd7ed558ccd;
-    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53;
-    h ^= h >> 33;
+    h = hash_mix(h);
     return h ? h : 1;
 }
 

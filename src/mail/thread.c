@@ -8,6 +8,7 @@
 #include "mail/thread.h"
 
 #include "base/codec.h"
+#include "base/hash.h"
 #include "mail/order.h"
 
 #include <stdlib.h>
@@ -362,7 +363,7 @@ static uint64_t hash_of(struct str s, uint64_t seed)
     uint64_t h = seed;
 
     for (size_t i = 0; i < s.n; i++)
-        h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3;
+        h = hash_step(h, s.p[i]);
     return h ^ h >> 32;
 }
 

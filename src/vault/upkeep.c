@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "base/wait.h"
 #include "vault/accept/transactions.h"
 #include "vault/admin/admin.h"
 #include "vault/store/changes.h"
@@ -10,7 +11,6 @@
 #include "vault/trace/trace.h"
 #include "vault/vault.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define TEND_MS 1000
@@ -122,14 +122,11 @@ static void tend(struct upkeep *u)
 /* False: the time is over. */
 static bool wait_for_end(struct upkeep *u)
 {
-    struct timespec t;
+    int64_t until = monotonic_ms() + TEND_MS;
     HOLD(&u->lock);
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += TEND_MS / 1000;
-    while (!u->ending)
-        if (pthread_cond_timedwait(&u->ended, &u->lock, &t) == ETIMEDOUT)
-            break;
+    while (!u->ending && cond_wait_until(&u->ended, &u->lock, until))
+        ;
     return u->ending;
 }
 
@@ -144,16 +141,12 @@ static void *upkeep_main(void *arg)
 struct upkeep *upkeep_start(struct vault *v)
 {
     struct upkeep *u = must_alloc(sizeof(*u));
-    pthread_condattr_t attr;
 
     u->vault = v;
     u->deleted = COMPACT_LEAST;
     u->next_compact = monotonic_ms() + COMPACT_MS;
     pthread_mutex_init(&u->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&u->ended, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init_monotonic(&u->ended);
     if (pthread_create(&u->thread, NULL, upkeep_main, u)) {
         log_line(LOG_ERROR, "no-thread", "for=upkeep");
         abort();

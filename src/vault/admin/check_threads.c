@@ -2,6 +2,7 @@
 #include "vault/admin/check_account.h"
 
 #include "base/scoped.h"
+#include "base/sorted.h"
 #include "vault/store/threads.h"
 
 #include <inttypes.h>
@@ -25,13 +26,6 @@ static void keys_add(struct keys *k, const struct letter *l)
     }
     for (size_t i = 0; i < l->count; i++)
         k->v[k->n++] = l->keys[i];
-}
-
-static int compare(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
 }
 
 static void look_at_thread(struct check *k, void *arg, struct str key, struct str value)
@@ -90,8 +84,7 @@ void check_threads(struct check *k)
 
     check_walk(k, thread_part(k->account), S("t"), S("u"), "the threads of messages", look_at_thread,
                &keys);
-    if (keys.n)
-        qsort(keys.v, keys.n, sizeof(*keys.v), compare);
+    sort_u64(keys.v, keys.n);
     check_walk(k, link_part(k->account), S("k"), S("l"), "what message ids lead to", look_at_link,
                &keys);
     links_missing(k, &keys, UINT64_MAX);

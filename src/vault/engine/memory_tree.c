@@ -3,6 +3,7 @@
 #include "vault/engine/memory_tree.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -21,17 +22,6 @@ struct tree {
     struct tree *left, *right;
 };
 
-/* FNV-1a, and a finish that spreads it to the upper bits. */
-static uint64_t priority_of(struct str key)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < key.n; i++)
-        h = (h ^ (uint8_t)key.p[i]) * 0x100000001b3u;
-    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdu;
-    return h ^ (h >> 33);
-}
-
 static struct counted_row *row_new(struct str key, struct str value, bool damaged)
 {
     struct counted_row *r = must_alloc(sizeof(*r) + key.n + value.n);
@@ -41,7 +31,7 @@ static struct counted_row *row_new(struct str key, struct str value, bool damage
     if (value.n)
         memcpy(r->bytes + key.n, value.p, value.n);
     r->row = (struct tree_row){{r->bytes, key.n}, {r->bytes + key.n, value.n}, damaged};
-    r->priority = priority_of(key);
+    r->priority = hash_bytes(key);
     atomic_init(&r->refs, 1);
     return r;
 }

@@ -2,6 +2,7 @@
 #include "vault/engine/row_cache.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/scoped.h"
 
 #include <stdlib.h>
@@ -40,14 +41,10 @@ void row_cache_free(struct row_cache *c)
     free(c);
 }
 
-/* FNV-1a, with the high bits brought down. Whom a stranger makes share a place costs a read, no more. */
+/* Whom a stranger makes share a place costs a read, no more. */
 static size_t place_of(struct str key)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < key.n; i++)
-        h = (h ^ (uint8_t)key.p[i]) * 0x100000001b3u;
-    return (size_t)(h ^ h >> 32) % PLACES;
+    return (size_t)hash_bytes(key) % PLACES;
 }
 
 bool row_cache_find(struct row_cache *c, uint64_t state, struct str key, struct arena *a,

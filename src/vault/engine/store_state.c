@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "base/wait.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -145,14 +146,9 @@ void engine_tend(struct engine *e)
 
 static void init_conditions(struct engine *e)
 {
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&e->settled_cond, &attr);
-    pthread_cond_init(&e->gathered, &attr);
-    pthread_cond_init(&e->unused, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&e->settled_cond, NULL);
+    cond_init_monotonic(&e->gathered);
+    pthread_cond_init(&e->unused, NULL);
     pthread_mutex_init(&e->m, NULL);
     pthread_mutex_init(&e->room, NULL);
 }

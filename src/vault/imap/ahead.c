@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/scoped.h"
+#include "base/wait.h"
 #include "vault/accept/looks.h"
 #include "vault/store/reader.h"
 
@@ -85,12 +86,10 @@ static bool write_piece(struct ahead *a, struct piece *p)
 static struct piece *free_piece(struct ahead *a)
 {
     int64_t until = monotonic_ms() + PATIENCE_MS;
-    struct timespec t = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000L};
     HOLD(&a->lock);
 
-    while (!a->given_up && a->count == PIECES)
-        if (pthread_cond_timedwait(&a->left, &a->lock, &t))
-            break;
+    while (!a->given_up && a->count == PIECES && cond_wait_until(&a->left, &a->lock, until))
+        ;
     if (a->given_up || a->count == PIECES)
         return NULL;
     return &a->pieces[(a->first + a->count) % PIECES];
@@ -152,16 +151,12 @@ static void forget(struct ahead *a)
 static struct ahead *make(const struct ahead_of *of, const struct fetch_mark *from)
 {
     struct ahead *a = must_alloc(sizeof(*a));
-    pthread_condattr_t attr;
 
     *a = (struct ahead){.of = *of, .at = *from, .works = true, .cx = {.arena = arena_new(0)}};
     flag_text_begin(&a->flags, of->roster);
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->came, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->left, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init_monotonic(&a->left);
     for (size_t n = 0; n < PIECES; n++)
         a->pieces[n].out = buf_make(PIECE_MOST);
     return a;

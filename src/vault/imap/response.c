@@ -1,5 +1,7 @@
 #include "vault/imap/response.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 
 /* ---- flags ---- */
@@ -85,14 +87,14 @@ static bool keywords_are_used_up(const struct roster *r)
 /* All that the two responses depend on, in short (FNV-1a): names, each with its place, and whether there can be more. */
 static uint64_t digest_of_flags(const struct roster *r, bool used_up)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325) + used_up;
+    uint64_t h = HASH_START + used_up;
 
     for (unsigned bit = FLAG_KEYWORD_FIRST; bit < 64; bit++) {
         struct str name = roster_keyword(r, bit);
 
         for (size_t k = 0; k < name.n; k++)
-            h = (h ^ (unsigned char)name.p[k]) * UINT64_C(0x100000001b3);
-        h = (h ^ bit) * UINT64_C(0x100000001b3);
+            h = hash_step(h, name.p[k]);
+        h = hash_step(h, (char)bit);
     }
     return h;
 }

@@ -5,12 +5,13 @@
 #include "vault/queue/queue.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "base/wait.h"
 #include "vault/caller.h"
 #include "vault/vault.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define MOST_LEASES 1024
@@ -49,10 +50,10 @@ struct queue {
 
 static uint64_t hash_of(struct str s)
 {
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    uint64_t h = HASH_START;
 
     for (size_t i = 0; i < s.n; i++)
-        h = (h ^ (unsigned char)to_lower(s.p[i])) * 0x100000001b3u;
+        h = hash_step(h, to_lower(s.p[i]));
     return h;
 }
 
@@ -352,19 +353,11 @@ static int64_t run_round(struct queue *q)
 
 static void sleep_until_hint(struct queue *q, int64_t ms)
 {
-    struct timespec t;
+    int64_t until = monotonic_ms() + ms;
     HOLD(&q->lock);
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += (time_t)(ms / 1000);
-    t.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    while (!q->hinted && !q->ending)
-        if (pthread_cond_timedwait(&q->came, &q->lock, &t) == ETIMEDOUT)
-            break;
+    while (!q->hinted && !q->ending && cond_wait_until(&q->came, &q->lock, until))
+        ;
     q->hinted = false;
 }
 
@@ -393,14 +386,10 @@ static void part_changed(void *arg)
 struct queue *queue_open(struct vault *v)
 {
     struct queue *q = must_alloc(sizeof(*q));
-    pthread_condattr_t attr;
 
     q->vault = v;
     pthread_mutex_init(&q->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->came, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init_monotonic(&q->came);
     q->watch = part_watch_open(v->engine, (struct part){PART_QUEUE, 0}, part_changed, q);
     if (pthread_create(&q->thread, NULL, schedule, q)) {
         log_line(LOG_ERROR, "no-thread", "for=queue");

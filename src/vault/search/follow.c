@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "base/sorted.h"
+#include "base/wait.h"
 #include "mail/casemap.h"
 #include "mail/text.h"
 #include "vault/engine/crc32c.h"
@@ -65,26 +67,6 @@ static void contents_add(struct contents *c, struct body_id body)
         c->v = must_realloc(c->v, c->room * sizeof(*c->v));
     }
     c->v[c->n++] = body.v;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-/* As they lie on the disk, each once. */
-static void contents_sort(struct contents *c)
-{
-    size_t to = 0;
-
-    if (c->n)
-        qsort(c->v, c->n, sizeof(*c->v), compare);
-    for (size_t k = 0; k < c->n; k++)
-        if (!to || c->v[to - 1] != c->v[k])
-            c->v[to++] = c->v[k];
-    c->n = to;
 }
 
 /* One account's turn. */
@@ -201,7 +183,7 @@ static enum err list_contents(struct turn *t)
         t->contents.n = 0;
         e = list_everything(t);
     }
-    contents_sort(&t->contents);
+    t->contents.n = sort_u64_once(t->contents.v, t->contents.n); /* as they lie on the disk */
     return e;
 }
 
@@ -303,15 +285,14 @@ static bool tell_progress(struct turn *t, size_t done)
 /* Nothing is held meanwhile that others wait for. */
 static void give_way(struct turn *t)
 {
-    int64_t now = monotonic_ms(), until = now + GIVE_WAY_MS;
-    struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000L};
+    int64_t now = monotonic_ms();
     struct search *s = t->s;
 
     if (now < t->works_until || now - atomic_load(&s->worked) >= QUIET_MS)
         return;
     {
         HOLD(&s->lock);
-        while (!s->ending && !t->f->making && pthread_cond_timedwait(&s->due, &s->lock, &at) == 0)
+        while (!s->ending && !t->f->making && cond_wait_until(&s->due, &s->lock, now + GIVE_WAY_MS))
             ;
     }
     t->works_until = monotonic_ms() + WORK_MS;
@@ -580,9 +561,7 @@ static bool wait_for_due(struct search *s, struct followed **f)
     if (*f)
         return true;
     s->wakes = next;
-    pthread_cond_timedwait(
-        &s->due, &s->lock,
-        &(struct timespec){.tv_sec = next / 1000, .tv_nsec = next % 1000 * 1000000L});
+    cond_wait_until(&s->due, &s->lock, next);
     s->wakes = INT64_MIN;
     return !s->ending;
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "base/wait.h"
 #include "vault/search/terms.h"
 
 #include <inttypes.h>
@@ -210,18 +211,14 @@ static uint64_t identity_of(struct store *store)
 struct search *search_open(struct store *store, const char *directory)
 {
     struct search *s = must_alloc(sizeof(*s));
-    pthread_condattr_t attr;
 
     s->store = store;
     s->directory = directory;
     s->identity = identity_of(store);
     s->wakes = INT64_MAX;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->due, &attr);
-    pthread_cond_init(&s->progressed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init_monotonic(&s->due);
+    cond_init_monotonic(&s->progressed);
     if (pthread_create(&s->thread, NULL, follow_main, s)) {
         log_line(LOG_ERROR, "no-thread", "for=index");
         abort();
@@ -372,18 +369,14 @@ enum err search_wait(struct search *s, struct cx *cx, struct account_id account,
                      struct search_progress *out)
 {
     scoped(followed_release) struct followed *f = followed_hold(s, account);
-    struct timespec t;
+    int64_t until = monotonic_ms() + WAIT_MS;
     uint64_t done;
     HOLD(&s->lock);
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += WAIT_MS * 1000000L;
-    t.tv_sec += t.tv_nsec / 1000000000L;
-    t.tv_nsec %= 1000000000L;
     done = f->done;
-    while (f->making && !f->failed && !s->ending && f->done == done)
-        if (pthread_cond_timedwait(&s->progressed, &s->lock, &t))
-            break;
+    while (f->making && !f->failed && !s->ending && f->done == done &&
+           cond_wait_until(&s->progressed, &s->lock, until))
+        ;
     *out = (struct search_progress){.messages = f->done, .goal = f->goal, .done = !f->making};
     if (s->ending && f->making)
         return fail(cx, ERR_STOPPING, "the server stops");

@@ -4,63 +4,27 @@
 #include "vault/store/threads.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/pack.h"
 #include "base/scoped.h"
-
-#include <stdlib.h>
+#include "base/sorted.h"
 
 #define FIRST_REFERENCES 5
 
 /* ---- a letter's keys ---- */
 
-static uint64_t mixed(uint64_t h)
-{
-    h = (h ^ h >> 33) * 0xff51afd7ed558ccd;
-    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53;
-    return h ^ h >> 33;
-}
-
-/* As message_id_number(). Who makes two texts of one number could have written the other one's instead. */
-static uint64_t number_of(struct str text)
-{
-    uint64_t h = 0xcbf29ce484222325;
-
-    for (size_t i = 0; i < text.n; i++)
-        h = (h ^ (unsigned char)text.p[i]) * 0x100000001b3;
-    return mixed(h);
-}
-
-static int compare(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-static void sort_keys(struct letter *l)
-{
-    size_t to = 0;
-
-    if (l->count)
-        qsort(l->keys, l->count, sizeof(*l->keys), compare);
-    for (size_t i = 0; i < l->count; i++)
-        if (!to || l->keys[to - 1] != l->keys[i])
-            l->keys[to++] = l->keys[i];
-    l->count = to;
-}
-
 struct letter letter_of(struct body_id body, const struct facts *f)
 {
     struct letter l = {.body = body};
     size_t n = facts_reference_count(f->references), last = LETTER_KEYS_MAX - 1 - FIRST_REFERENCES;
-    uint64_t subject = number_of(f->base_subject);
+    uint64_t subject = hash_bytes(f->base_subject);
 
     if (f->message_id)
-        l.keys[l.count++] = mixed(f->message_id ^ subject);
+        l.keys[l.count++] = hash_mix(f->message_id ^ subject);
     for (size_t i = 0; i < n; i++)
         if (i < FIRST_REFERENCES || n - i <= last)
-            l.keys[l.count++] = mixed(facts_reference(f->references, i) ^ subject);
-    sort_keys(&l);
+            l.keys[l.count++] = hash_mix(facts_reference(f->references, i) ^ subject);
+    l.count = sort_u64_once(l.keys, l.count);
     return l;
 }
 
