@@ -200,31 +200,30 @@ bool answers_look(struct cx *cx, struct awaited **at, enum err *e, struct str *p
     return true;
 }
 
-void answers_forget(struct awaited **at, void (*late)(struct cx *cx, enum err e, struct str payload))
+/* True: its answer has not come; whoever takes it then frees it. */
+static bool leave_unanswered(struct awaited *a,
+                             void (*late)(struct cx *cx, enum err e, struct str payload))
 {
-    struct awaited *a = *at;
-    struct cx cx = {.arena = NULL};
-    struct buf payload;
+    HOLD(&all.lock);
+
+    if (a->answered)
+        return false;
+    a->late = late;
+    return a->forgotten = true;
+}
+
+void answers_forget(struct awaited **a, void (*late)(struct cx *cx, enum err e, struct str payload))
+{
+    struct cx cx;
+    struct str payload;
     enum err e;
 
-    if (!a)
-        return;
-    *at = NULL;
-    pthread_mutex_lock(&all.lock);
-    if (!a->answered) {
-        a->late = late;
-        a->forgotten = true; /* freed when its answer comes */
-        pthread_mutex_unlock(&all.lock);
+    if (!*a || leave_unanswered(*a, late)) {
+        *a = NULL;
         return;
     }
-    pthread_mutex_unlock(&all.lock);
-    e = a->answer;
-    payload = a->payload;
-    free(a);
-    if (late && e != ERR_VAULT_AWAY) {
-        cx.arena = arena_new(0);
-        late(&cx, e, buf_str(&payload));
-        arena_free(cx.arena);
-    }
-    buf_free(&payload);
+    cx = (struct cx){.arena = arena_new(0)};
+    if (answers_look(&cx, a, &e, &payload) && late && e != ERR_VAULT_AWAY)
+        late(&cx, e, payload);
+    arena_free(cx.arena);
 }

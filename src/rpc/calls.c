@@ -37,11 +37,23 @@
 #undef CALL
 #undef RECORD
 
+#define RECORD(name, fields)
+#define CALL(name, from, lane, request, reply)                                                         \
+    enum err read_##name##_reply(struct cx *cx, struct str answer, struct name##_reply *r)             \
+    {                                                                                                  \
+        struct unpack u = unpack_begin(answer);                                                        \
+                                                                                                       \
+        unpack_##name##_reply(cx->arena, &u, r);                                                       \
+        return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "%s: malformed reply", #name);                 \
+    }
+#include "rpc/calls.def"
+#include "rpc/leash.def"
+#undef CALL
+
 const char *call_name(unsigned call)
 {
     static const char *const names[] = {
         [CALL_none] = "?",
-#define RECORD(name, fields)
 #define CALL(name, from, lane, request, reply) [CALL_##name] = #name,
 #include "rpc/calls.def"
 #include "rpc/leash.def"

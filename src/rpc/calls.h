@@ -73,10 +73,17 @@ enum lane { SHORT, LONG, OPEN };
 #include "rpc/leash.def"
 #undef CALL
 
-/* Numbers and names. */
-#define CALL(name, from, lane, request, reply) CALL_##name,
+/* A whole answer; ERR_BUG: it is malformed. */
 #undef RECORD
 #define RECORD(name, fields)
+#define CALL(name, from, lane, request, reply)                                                         \
+    enum err read_##name##_reply(struct cx *cx, struct str answer, struct name##_reply *r);
+#include "rpc/calls.def"
+#include "rpc/leash.def"
+#undef CALL
+
+/* Numbers and names. */
+#define CALL(name, from, lane, request, reply) CALL_##name,
 enum call {
     CALL_none,
 #include "rpc/calls.def"

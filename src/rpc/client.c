@@ -351,18 +351,13 @@ int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err 
     {                                                                                                  \
         struct rpc_channel *ch;                                                                        \
         struct str answer;                                                                             \
-        struct unpack u;                                                                               \
         enum err e = rpc_begin(the_client, cx, CALL_##name, &ch);                                      \
                                                                                                        \
         if (e)                                                                                         \
             return e;                                                                                  \
         pack_##name##_request(rpc_request(ch), q);                                                     \
         e = rpc_end(the_client, cx, ch, NULL, 0, &answer);                                             \
-        if (e)                                                                                         \
-            return e;                                                                                  \
-        u = unpack_begin(answer);                                                                      \
-        unpack_##name##_reply(cx->arena, &u, r);                                                       \
-        return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "%s: malformed reply", #name);                 \
+        return e ? e : read_##name##_reply(cx, answer, r);                                             \
     }
 #include "rpc/calls.def"
 #undef CALL

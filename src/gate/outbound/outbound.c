@@ -39,12 +39,10 @@ static void ask(struct taker *t)
 
 static void begin_all(struct outbound *o, struct cx *cx, struct str payload)
 {
-    struct queue_take_reply r;
-    struct unpack u = unpack_begin(payload);
+    struct queue_take_reply r = {0};
 
-    unpack_queue_take_reply(cx->arena, &u, &r);
-    if (!unpack_done(&u)) {
-        log_line(LOG_ERROR, "queue-take", "cause=\"a malformed answer\"");
+    if (read_queue_take_reply(cx, payload, &r)) {
+        log_line(LOG_ERROR, "queue-take", "cause=%s", log_value(str_from_c(cx->cause)));
         return;
     }
     for (size_t i = 0; i < r.entries_count; i++) {

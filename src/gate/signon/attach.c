@@ -80,12 +80,10 @@ static bool is_answered(struct attachment *a)
     struct attach_reply r = {0};
     struct str payload;
 
-    if (a->call && answers_look(&cx, &a->call, &a->answer, &payload) && !a->answer) {
-        struct unpack u = unpack_begin(payload);
-
-        unpack_attach_reply(cx.arena, &u, &r);
-        a->signed_off = unpack_done(&u) && r.signed_off;
-        buf_add(&a->left, a->signed_off ? r.left : STR_NONE);
+    if (a->call && answers_look(&cx, &a->call, &a->answer, &payload) && !a->answer &&
+        !read_attach_reply(&cx, payload, &r) && r.signed_off) {
+        a->signed_off = true;
+        buf_add(&a->left, r.left);
     }
     arena_free(cx.arena);
     return !a->call;

@@ -336,14 +336,6 @@ enum err ask_delivery(struct smtp *s, struct watch_id who)
     return failure;
 }
 
-static enum err unpack_answer(struct cx *cx, struct str answer, struct deliver_reply *r)
-{
-    struct unpack u = unpack_begin(answer);
-
-    unpack_deliver_reply(cx->arena, &u, r);
-    return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "deliver: malformed reply");
-}
-
 static void log_outcome(struct smtp *s, const char *id, enum err e, const struct deliver_reply *r)
 {
     const char *from = log_value(str_from_c(path_text(s, &s->envelope->reverse_path)));
@@ -398,7 +390,7 @@ void delivery_answered(struct smtp *s, enum err e, struct str answer)
     struct deliver_reply r = {0};
 
     if (!e)
-        e = unpack_answer(&s->cx, answer, &r);
+        e = read_deliver_reply(&s->cx, answer, &r);
     message_over(s, e, &r);
 }
 

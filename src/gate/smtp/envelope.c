@@ -271,20 +271,12 @@ enum err ask_envelope(struct smtp *s, struct watch_id who)
     return answers_ask(&s->cx, ch, NULL, 0, who, &s->awaited);
 }
 
-static enum err unpack_answer(struct cx *cx, struct str answer, struct envelope_reply *r)
-{
-    struct unpack u = unpack_begin(answer);
-
-    unpack_envelope_reply(cx->arena, &u, r);
-    return unpack_done(&u) ? OK : fail(cx, ERR_BUG, "envelope: malformed reply");
-}
-
 void envelope_answered(struct smtp *s, enum err e, struct str answer)
 {
     struct envelope_reply r = {0};
 
     if (!e)
-        e = unpack_answer(&s->cx, answer, &r);
+        e = read_envelope_reply(&s->cx, answer, &r);
     reply_to_all(s, e, &r);
 }
 
@@ -295,7 +287,7 @@ void envelope_came_late(struct cx *cx, enum err e, struct str answer)
     struct envelope_end_request q;
     struct envelope_end_reply done;
 
-    if (e || unpack_answer(cx, answer, &r) || !r.transaction.v)
+    if (e || read_envelope_reply(cx, answer, &r) || !r.transaction.v)
         return;
     q.transaction = r.transaction;
     vault_envelope_end(cx, &q, &done);

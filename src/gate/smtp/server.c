@@ -101,12 +101,18 @@ static void end_cx(struct smtp *s)
     s->cx.arena = NULL;
 }
 
+/* Of the envelope, before its body begins, or of the message, when that has ended. */
+static bool asks_envelope(const struct smtp *s)
+{
+    return !s->body;
+}
+
 void smtp_free(struct smtp *s)
 {
     if (!s)
         return;
     begin_cx(s);
-    answers_forget(&s->awaited, s->asks_envelope ? envelope_came_late : NULL);
+    answers_forget(&s->awaited, asks_envelope(s) ? envelope_came_late : NULL);
     transaction_end(s, true);
     signon_give_up(s);
     signoff(s);
@@ -354,8 +360,7 @@ void smtp_feed(struct smtp *s, struct str *in)
 
 static enum err ask(struct smtp *s, struct watch_id who)
 {
-    s->asks_envelope = s->state != STATE_DELIVERING;
-    return s->asks_envelope ? ask_envelope(s, who) : ask_delivery(s, who);
+    return asks_envelope(s) ? ask_envelope(s, who) : ask_delivery(s, who);
 }
 
 static void take_answer(struct smtp *s, enum err e, struct str answer)
@@ -364,7 +369,7 @@ static void take_answer(struct smtp *s, enum err e, struct str answer)
 
     s->want = SMTP_INPUT;
     s->held = STR_NONE;
-    if (s->asks_envelope)
+    if (asks_envelope(s))
         envelope_answered(s, e, answer);
     else
         delivery_answered(s, e, answer);
