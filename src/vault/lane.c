@@ -66,12 +66,20 @@ struct lane_pool *lane_new(size_t threads)
     return l;
 }
 
+/* One more waits: a thread for it, if all are busy and there may be another. False: there is none at all. */
+static bool have_thread(struct lane_pool *l)
+{
+    if (l->idle <= l->waiting && l->started < l->most)
+        l->started += pthread_create(&l->threads[l->started], NULL, lane_main, l) == 0;
+    return l->started > 0;
+}
+
 bool lane_run(struct lane_pool *l, void (*run)(void *arg), void *arg)
 {
     struct work *w = must_alloc(sizeof(*w));
     HOLD(&l->lock);
 
-    if (l->waiting == MOST_WAITING || l->ending) {
+    if (l->waiting == MOST_WAITING || l->ending || !have_thread(l)) {
         free(w);
         return false;
     }
@@ -79,12 +87,6 @@ bool lane_run(struct lane_pool *l, void (*run)(void *arg), void *arg)
     *l->last = w;
     l->last = &w->next;
     l->waiting++;
-    if (l->idle < l->waiting && l->started < l->most) {
-        int failed = pthread_create(&l->threads[l->started], NULL, lane_main, l);
-
-        l->started += failed == 0;
-        assert(l->started > 0); /* without a single thread there is no long lane, and no sign-on */
-    }
     pthread_cond_signal(&l->came);
     return true;
 }

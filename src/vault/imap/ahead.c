@@ -6,11 +6,11 @@
 #include "base/scoped.h"
 #include "base/wait.h"
 #include "vault/accept/looks.h"
+#include "vault/spare.h"
 #include "vault/store/reader.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define PIECES 4
 #define PIECE_MOST ((size_t)256 * 1024) /* the last response of a piece may make it so long */
@@ -40,8 +40,7 @@ struct ahead {
 };
 
 static atomic_int rings;
-static atomic_long
-    working; /* threads, of all sessions: never more than there are processors beside the first */
+static struct spare_user writers = {.most = RINGS_MOST};
 
 /* ---- the thread ---- */
 
@@ -129,7 +128,7 @@ static void *go_ahead(void *arg)
         reader_close(&a->stored);
         view_close(&v);
     }
-    atomic_fetch_sub(&working, 1);
+    spare_give_back(&writers, 1);
     tell(a, false, false, !v);
     return NULL;
 }
@@ -164,11 +163,8 @@ static struct ahead *make(const struct ahead_of *of, const struct fetch_mark *fr
 
 static bool may_start(void)
 {
-    if (atomic_fetch_add(&rings, 1) < RINGS_MOST) {
-        if (atomic_fetch_add(&working, 1) < sysconf(_SC_NPROCESSORS_ONLN) - 1)
-            return true;
-        atomic_fetch_sub(&working, 1);
-    }
+    if (atomic_fetch_add(&rings, 1) < RINGS_MOST && spare_take(&writers, 1))
+        return true;
     atomic_fetch_sub(&rings, 1);
     return false;
 }
@@ -182,7 +178,7 @@ struct ahead *ahead_start(const struct ahead_of *of, const struct fetch_mark *fr
     a = make(of, from);
     if (pthread_create(&a->thread, NULL, go_ahead, a) == 0)
         return a;
-    atomic_fetch_sub(&working, 1);
+    spare_give_back(&writers, 1);
     forget(a);
     return NULL;
 }

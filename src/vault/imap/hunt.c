@@ -6,8 +6,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/scoped.h"
-
-#include <unistd.h>
+#include "vault/spare.h"
 
 #define TAKEN_AT_ONCE 512
 #define TAKEN_LEAST 32
@@ -22,8 +21,7 @@ struct shared {
     enum err e;
 };
 
-static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
-static long helping; /* threads, of all hunts */
+static struct spare_user hunters = {.most = HELPERS_MOST};
 
 static size_t most_at_once(const struct shared *s)
 {
@@ -99,31 +97,9 @@ static void *help(void *arg)
     return NULL;
 }
 
-static long may_help(size_t n)
-{
-    long most = sysconf(_SC_NPROCESSORS_ONLN) - 1, wanted = (long)(n / TAKEN_AT_ONCE) - 1;
-    HOLD(&count_lock);
-
-    if (most > HELPERS_MOST)
-        most = HELPERS_MOST;
-    most -= helping;
-    wanted = wanted < most ? wanted : most;
-    if (wanted < 0)
-        wanted = 0;
-    helping += wanted;
-    return wanted;
-}
-
-static void helped(long n)
-{
-    HOLD(&count_lock);
-
-    helping -= n;
-}
-
 enum err hunt(const struct hunt *h, struct asker *asker, size_t *done)
 {
-    long helpers = may_help(h->n), started = 0;
+    long helpers = spare_take(&hunters, (long)(h->n / TAKEN_AT_ONCE) - 1), started = 0;
     struct shared s = {.h = h, .threads = (size_t)helpers + 1, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[HELPERS_MOST];
 
@@ -137,7 +113,7 @@ enum err hunt(const struct hunt *h, struct asker *asker, size_t *done)
         continue;
     for (long i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
-    helped(helpers);
+    spare_give_back(&hunters, helpers);
     *done = s.taken;
     return s.e;
 }

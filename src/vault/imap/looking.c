@@ -5,11 +5,10 @@
 #include "base/arena.h"
 #include "base/scoped.h"
 #include "vault/lane.h"
+#include "vault/spare.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define WORTH_A_HELPER 6 /* letters that wait; waking one takes as long as looking at a few */
 #define WORTH_WRITING ((size_t)64 * 1024) /* bytes; a transaction of its own costs some rows */
@@ -35,27 +34,19 @@ struct looking {
 
 /* ---- helpers ---- */
 
-static atomic_long working; /* for all commands */
-static long spare;          /* processors beside the first */
+static struct spare_user lookers = {.most = MOST_HELPERS};
 static struct lane_pool *helpers;
 static pthread_once_t helpers_once = PTHREAD_ONCE_INIT;
 
 static void make_helpers(void)
 {
-    spare = sysconf(_SC_NPROCESSORS_ONLN) - 1;
-    if (spare > MOST_HELPERS)
-        spare = MOST_HELPERS;
-    if (spare > 0)
-        helpers = lane_new((size_t)spare);
+    helpers = lane_new(MOST_HELPERS);
 }
 
 static bool has_helper(void)
 {
     pthread_once(&helpers_once, make_helpers);
-    if (atomic_fetch_add(&working, 1) < spare)
-        return true;
-    atomic_fetch_sub(&working, 1);
-    return false;
+    return spare_take(&lookers, 1) == 1;
 }
 
 void looking_stop(void)
@@ -182,7 +173,7 @@ static void help(void *arg)
             while (write_some(l, &cx) || look_at_one(l, &cx))
                 ;
         while (!leave(l));
-    atomic_fetch_sub(&working, 1);
+    spare_give_back(&lookers, 1);
     release(l);
 }
 
@@ -211,7 +202,7 @@ void looking_add(struct looking *l, struct upload *u)
     l->called = false;
     l->holders--;
     pthread_mutex_unlock(&l->lock);
-    atomic_fetch_sub(&working, 1);
+    spare_give_back(&lookers, 1);
 }
 
 /* One that has not come yet is not waited for. */
