@@ -1,7 +1,8 @@
 /* ASCII goes sixteen bytes at a time; other characters by a table of two steps, which tools/make-casemap-tables makes.
  *
  * Looking for a needle: where its first and its last byte stand as far apart as in the needle, the bytes between are
- * compared; in text that is not folded, which is read once only, where its two rarest do. Sixteen places or more are tried at once. The vectors are the compiler's, so that no processor is meant. */
+ * compared; in text that is not folded, which is read once only, where its two rarest do. Sixteen places or more are tried
+ * at once. The vectors are the compiler's, so that no processor is meant. */
 #include "mail/casemap.h"
 
 #include "base/utf8.h"

@@ -113,8 +113,8 @@ struct engine {
     struct locks locks;
     struct watches watches;
 
-    /* Guards everything below, as far as `room`. Held for a few lines; of the backend's calls only for taking and giving back a
-     * snapshot. Taken after the locks of parts and before the one of watches. */
+    /* Guards everything below, as far as `room`. Held for a few lines; of the backend's calls only for taking and giving
+     * back a snapshot. Taken after the locks of parts and before the one of watches. */
     pthread_mutex_t m;
     pthread_cond_t settled_cond; /* some tickets are settled, or the flusher went away */
     pthread_cond_t gathered;     /* as many wait as the flusher hoped for */
