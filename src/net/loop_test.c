@@ -280,7 +280,8 @@ static void test_idle_work(void **state)
 {
     (void)state;
     idle_works(1);
-    assert_true(pthread_equal(sleepers[0].by, idled) || /* it may not have been let go of yet, or been started */
+    assert_true(pthread_equal(sleepers[0].by,
+                              idled) || /* it may not have been let go of yet, or been started */
                 pthread_equal(sleepers[0].by, sleepers[0].first));
     idle_works(3);
     assert_int_equal(atomic_load(&asleep), 0);

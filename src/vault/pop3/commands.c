@@ -10,25 +10,25 @@
 
 /* ---- which message ---- */
 
-/* *at: its place in the list. False: it has replied why not. */
-static bool find_message(struct pop3 *p, struct str number, size_t *at)
+/* NULL: it has replied why not. */
+static const struct roster_entry *find_message(struct pop3 *p, struct str text, uint32_t *number)
 {
     uint64_t v;
 
-    if (!parse_u64(number, &v)) {
+    if (!parse_u64(text, &v)) {
         mistake(p, "-ERR a message is named by its number");
-        return false;
+        return NULL;
     }
-    if (v == 0 || v > p->n) {
-        say(p, "-ERR there are %zu messages only", p->n);
-        return false;
+    if (v == 0 || v > p->counts->exists) {
+        say(p, "-ERR there are %" PRIu32 " messages only", p->counts->exists);
+        return NULL;
     }
-    if (p->deleted[v - 1]) {
+    if (p->deleted[v]) {
         say(p, "-ERR message %" PRIu64 " is deleted", v);
-        return false;
+        return NULL;
     }
-    *at = (size_t)v - 1;
-    return true;
+    *number = (uint32_t)v;
+    return roster_at(p->roster, *number);
 }
 
 /* ---- STAT, LIST, UIDL ---- */
@@ -41,43 +41,50 @@ static enum err cmd_stat(struct pop3 *p, const struct args *a)
 }
 
 /* "1.7": unlike that of any other message that was ever in this mailbox (RFC 1939 §7, RFC 9051 §2.3.1.1). */
-static void write_uid(const struct pop3 *p, size_t at)
+static void write_uid(const struct pop3 *p, uint32_t number, const struct roster_entry *m)
 {
-    buf_printf(&p->s->out, "%zu %" PRIu32 ".%" PRIu32 "\r\n", at + 1, p->uid_validity, p->list[at].uid);
+    buf_printf(&p->s->out, "%" PRIu32 " %" PRIu32 ".%" PRIu32 "\r\n", number, p->counts->uid_validity,
+               m->uid);
 }
 
-static void write_size(const struct pop3 *p, size_t at)
+static void write_size(const struct pop3 *p, uint32_t number, const struct roster_entry *m)
 {
-    buf_printf(&p->s->out, "%zu %" PRIu64 "\r\n", at + 1, p->list[at].size);
+    buf_printf(&p->s->out, "%" PRIu32 " %" PRIu64 "\r\n", number, m->size);
 }
 
 void list_on(struct pop3 *p)
 {
-    for (; p->next < p->n; p->next++) {
-        if (p->s->out.n >= SESSION_OUT)
+    const struct roster_entry *m;
+
+    while (p->s->out.n < SESSION_OUT) {
+        m = roster_next(&p->walk);
+        if (!m) {
+            buf_add(&p->s->out, S(".\r\n"));
+            p->state = COMMANDS;
             return;
-        if (!p->deleted[p->next])
-            (p->with_uids ? write_uid : write_size)(p, p->next);
+        }
+        if (!p->deleted[p->walk.number])
+            (p->with_uids ? write_uid : write_size)(p, p->walk.number, m);
     }
-    buf_add(&p->s->out, S(".\r\n"));
-    p->state = COMMANDS;
 }
 
 static enum err list(struct pop3 *p, const struct args *a, bool with_uids)
 {
-    size_t at;
+    const struct roster_entry *m;
+    uint32_t number;
 
     if (a->n) {
-        if (find_message(p, a->v[0], &at)) {
+        m = find_message(p, a->v[0], &number);
+        if (m) {
             buf_add(&p->s->out, S("+OK "));
-            (with_uids ? write_uid : write_size)(p, at);
+            (with_uids ? write_uid : write_size)(p, number, m);
         }
         return OK;
     }
     say(p, "+OK %zu messages (%" PRIu64 " octets)", p->left, p->left_bytes);
     p->state = LISTING;
     p->with_uids = with_uids;
-    p->next = 0;
+    p->walk = roster_walk(p->roster, NULL);
     list_on(p);
     return OK;
 }
@@ -111,13 +118,13 @@ void send_on(struct pop3 *p)
 }
 
 /* The first piece, or all if there are more: whatever may fail comes before "+OK". */
-static enum err find_whole(struct pop3 *p, size_t at, struct message *m, struct str *first)
+static enum err find_whole(struct pop3 *p, struct body_id body, struct message *m, struct str *first)
 {
     struct view *v;
     enum err e = pop3_view(p, &v);
 
     if (!e)
-        e = message_find(v, &p->s->cx, p->s->who.account, p->list[at].body, m);
+        e = message_find(v, &p->s->cx, p->s->who.account, body, m);
     if (!e && m->pieces > 1)
         e = message_check(v, &p->s->cx, m);
     if (!e && m->pieces)
@@ -125,16 +132,16 @@ static enum err find_whole(struct pop3 *p, size_t at, struct message *m, struct 
     return e;
 }
 
-static enum err send_message(struct pop3 *p, size_t at, bool whole, uint64_t lines)
+static enum err send_message(struct pop3 *p, const struct roster_entry *at, bool whole, uint64_t lines)
 {
     struct message m;
     struct str first = STR_NONE;
-    enum err e = find_whole(p, at, &m, &first);
+    enum err e = find_whole(p, at->body, &m, &first);
 
     if (e)
         return e;
     if (whole)
-        say(p, "+OK %" PRIu64 " octets", p->list[at].size);
+        say(p, "+OK %" PRIu64 " octets", at->size);
     else
         say(p, "+OK");
     p->state = SENDING;
@@ -151,48 +158,48 @@ static enum err send_message(struct pop3 *p, size_t at, bool whole, uint64_t lin
 
 static enum err cmd_retr(struct pop3 *p, const struct args *a)
 {
-    size_t at;
+    uint32_t number;
+    const struct roster_entry *m = find_message(p, a->v[0], &number);
 
-    return find_message(p, a->v[0], &at) ? send_message(p, at, true, 0) : OK;
+    return m ? send_message(p, m, true, 0) : OK;
 }
 
 static enum err cmd_top(struct pop3 *p, const struct args *a)
 {
+    const struct roster_entry *m;
+    uint32_t number;
     uint64_t lines;
-    size_t at;
 
     if (!parse_u64(a->v[1], &lines)) {
         mistake(p, "-ERR say TOP, a message's number, and how many lines");
         return OK;
     }
-    return find_message(p, a->v[0], &at) ? send_message(p, at, false, lines) : OK;
+    m = find_message(p, a->v[0], &number);
+    return m ? send_message(p, m, false, lines) : OK;
 }
 
 /* ---- DELE, RSET, QUIT ---- */
 
 static enum err cmd_dele(struct pop3 *p, const struct args *a)
 {
-    size_t at;
+    uint32_t number;
+    const struct roster_entry *m = find_message(p, a->v[0], &number);
 
-    if (!find_message(p, a->v[0], &at))
+    if (!m)
         return OK;
-    p->deleted[at] = true;
+    p->deleted[number] = true;
     p->left--;
-    p->left_bytes -= p->list[at].size;
-    say(p, "+OK message %zu deleted", at + 1);
+    p->left_bytes -= m->size;
+    say(p, "+OK message %" PRIu32 " deleted", number);
     return OK;
 }
 
 static enum err cmd_rset(struct pop3 *p, const struct args *a)
 {
     (void)a;
-    for (size_t i = 0; i < p->n; i++) {
-        if (!p->deleted[i])
-            continue;
-        p->deleted[i] = false;
-        p->left++;
-        p->left_bytes += p->list[i].size;
-    }
+    memset(p->deleted, 0, ((size_t)p->counts->exists + 1) * sizeof(*p->deleted));
+    p->left = p->counts->exists;
+    p->left_bytes = p->counts->bytes;
     say(p, "+OK %zu messages (%" PRIu64 " octets)", p->left, p->left_bytes);
     return OK;
 }
@@ -201,17 +208,20 @@ static enum err cmd_rset(struct pop3 *p, const struct args *a)
  * that is durable. */
 static enum err cmd_quit(struct pop3 *p, const struct args *a)
 {
-    struct imap_range *marked = arena_array(p->s->cx.arena, struct imap_range, p->n - p->left);
+    struct imap_range *marked =
+        arena_array(p->s->cx.arena, struct imap_range, p->counts->exists - p->left);
     struct imap_set uids = {.ranges = marked};
     struct mailbox_ref inbox = {p->s->who.account, INBOX};
+    struct roster_walk walk = roster_walk(p->roster, NULL);
+    const struct roster_entry *m;
     struct removed removed;
     enum err e = OK;
 
     (void)a;
     p->state = LEAVING;
-    for (size_t i = 0; i < p->n; i++)
-        if (p->deleted[i])
-            marked[uids.count++] = (struct imap_range){p->list[i].uid, p->list[i].uid};
+    while (p->left < p->counts->exists && (m = roster_next(&walk)))
+        if (p->deleted[walk.number])
+            marked[uids.count++] = (struct imap_range){m->uid, m->uid};
     if (uids.count)
         e = messages_remove(p->s->store, &p->s->cx, inbox, &uids, false, &removed, &p->s->ticket);
     if (e)

@@ -1,8 +1,9 @@
 /* POP3 from the moment somebody is signed on: the TRANSACTION and UPDATE states of RFC 1939.
  *
- * The maildrop is a list taken from one view when the session opens, and never looked at again: two sessions on one
- * mailbox are both served (RFC 1939 §4 would have the second refused, and a client that crashed locked out), each
- * with its own numbers. What the other deleted can still be read until the collector's grace is over.
+ * The maildrop is the picture of the mailbox when the session opens: two sessions on one mailbox are both served
+ * (RFC 1939 §4 would have the second refused, and a client that crashed locked out), each with its own numbers. What the
+ * other deleted can still be read until the collector's grace is over. Nothing is read to take it if the mailbox is as it
+ * was when anybody looked last, however large: programs ask every few minutes, mostly in vain.
  *
  * Commands that came together are answered together: the loop runs until the input is used up or `out` holds
  * SESSION_OUT, under one view. */
@@ -82,29 +83,19 @@ enum err pop3_view(struct pop3 *p, struct view **out)
 
 /* ---- opening ---- */
 
-static enum err take_list(struct pop3 *p)
+static enum err take_maildrop(struct pop3 *p)
 {
-    struct mailbox_row box;
-    struct counts_row counts;
-    struct view *v;
-    size_t damaged = 0;
-    enum err e = pop3_view(p, &v);
+    enum err e = roster_get(p->s->store, &p->s->cx, p->s->who.account, INBOX, &p->roster);
 
-    if (!e)
-        e = mailbox_state(v, &p->s->cx, p->s->who.account, INBOX, &box, &counts);
-    if (!e)
-        e = mailbox_list(v, &p->s->cx, p->s->who.account, INBOX, MOST_MESSAGES, &p->list, &p->n,
-                         &damaged);
     if (e)
         return e;
-    if (damaged)
-        log_line(LOG_ERROR, "pop3-damaged", "account=%" PRIu64 " rows=%zu", p->s->who.account.v,
-                 damaged);
-    p->uid_validity = box.uid_validity;
-    p->deleted = must_alloc(p->n * sizeof(*p->deleted) + 1);
-    p->left = p->n;
-    for (size_t i = 0; i < p->n; i++)
-        p->left_bytes += p->list[i].size;
+    p->counts = roster_counts(p->roster);
+    if (p->counts->damaged)
+        log_line(LOG_ERROR, "pop3-damaged", "account=%" PRIu64 " rows=%" PRIu32, p->s->who.account.v,
+                 p->counts->damaged);
+    p->deleted = must_alloc(((size_t)p->counts->exists + 1) * sizeof(*p->deleted));
+    p->left = p->counts->exists;
+    p->left_bytes = p->counts->bytes;
     return OK;
 }
 
@@ -112,7 +103,7 @@ static void free_core(struct pop3 *p)
 {
     view_close(&p->view);
     lines_free(&p->lines);
-    free(p->list);
+    roster_drop(&p->roster);
     free(p->deleted);
     free(p);
 }
@@ -126,14 +117,13 @@ static enum err pop3_open(struct session *s)
     p->s = s;
     p->lines = lines_make(POP3_LINE_MAX, LINE_END_LF);
     p->utf8 = s->modes & MODE_UTF8;
-    e = take_list(p);
-    view_close(&p->view);
+    e = take_maildrop(p);
     if (e) {
         reply_error(p, e);
         free_core(p);
         return e;
     }
-    say(p, "+OK %zu messages (%" PRIu64 " octets)", p->n, p->left_bytes);
+    say(p, "+OK %zu messages (%" PRIu64 " octets)", p->left, p->left_bytes);
     s->core = p;
     return OK;
 }

@@ -9,9 +9,9 @@
 #include "proto/lines.h"
 #include "vault/pop3/sending.h"
 #include "vault/session.h"
+#include "vault/store/roster.h"
 
-#define POP3_LINE_MAX 255 /* RFC 2449 §4, with its line end */
-#define MOST_MESSAGES 1000000
+#define POP3_LINE_MAX 255              /* RFC 2449 §4, with its line end */
 #define LEAST_IDLE_MS (10 * 60 * 1000) /* RFC 1939 §3 */
 
 /* What the session is doing. Only in COMMANDS does it read; SENDING and LISTING go on until they are through, however
@@ -24,20 +24,20 @@ struct pop3 {
     struct lines lines;
     struct view *view; /* open for one step at most: pop3_view() */
 
-    /* the maildrop, as it was at sign-on (RFC 1939 §4): messages keep their numbers while the session lasts */
-    struct listed *list;
-    bool *deleted; /* marked by DELE */
-    size_t n;
-    size_t left;         /* not marked */
-    uint64_t left_bytes; /* theirs */
-    uint32_t uid_validity;
+    /* the maildrop, as it was at sign-on (RFC 1939 §4): messages keep their numbers while the session lasts, and that is
+     * how long it holds the picture, which it shares with all who look at the mailbox */
+    struct roster *roster;
+    const struct roster_counts *counts; /* its */
+    bool *deleted;                      /* marked by DELE; by number, from 1 */
+    size_t left;                        /* not marked */
+    uint64_t left_bytes;                /* theirs */
     bool utf8;
     unsigned mistakes;
 
     struct sending sending; /* in SENDING */
     uint64_t sending_number;
-    size_t next;    /* in LISTING: index of the next message */
-    bool with_uids; /* in LISTING: UIDL, not LIST */
+    struct roster_walk walk; /* in LISTING: how far it has come */
+    bool with_uids;          /* in LISTING: UIDL, not LIST */
 };
 
 /* A line, "+OK …" or "-ERR …". */

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "vault/store/messages.h"
+#include "vault/store/roster_impl.h"
+#include "vault/store/roster.h"
 
 #include <stdlib.h>
 
@@ -32,25 +34,24 @@ void view_close(struct view **v)
     *v = NULL;
 }
 
-enum err mailbox_state(struct view *v, struct cx *cx, struct account_id account,
-                       struct mailbox_id mailbox, struct mailbox_row *row, struct counts_row *counts)
+enum err roster_get(struct store *s, struct cx *cx, struct account_id account,
+                    struct mailbox_id mailbox, struct roster **out)
 {
-    (void)v, (void)cx, (void)account, (void)mailbox;
-    *row = (struct mailbox_row){.uid_validity = 7};
-    *counts = (struct counts_row){.uid_next = 4, .exists = 3};
-    return OK;
-}
+    struct roster_entry v[3];
+    struct roster *r = must_alloc(sizeof(*r));
 
-enum err mailbox_list(struct view *v, struct cx *cx, struct account_id account,
-                      struct mailbox_id mailbox, size_t most, struct listed **list, size_t *n,
-                      size_t *damaged)
-{
-    (void)v, (void)cx, (void)account, (void)mailbox, (void)most;
-    *n = 3;
-    *damaged = 0;
-    *list = must_alloc(*n * sizeof(**list));
-    for (size_t i = 0; i < *n; i++)
-        (*list)[i] = (struct listed){.body = {i + 1}, .size = message.n, .uid = (uint32_t)i + 1};
+    (void)s, (void)cx, (void)account, (void)mailbox;
+    for (uint32_t i = 0; i < 3; i++)
+        v[i] = (struct roster_entry){.body = {i + 1}, .size = message.n, .uid = i + 1};
+    r->refs = 1;
+    r->counts =
+        (struct roster_counts){.uid_validity = 7, .uid_next = 4, .exists = 3, .bytes = 3 * message.n};
+    r->known = known_new(1);
+    r->known->v[0].bits = 7 << 1;
+    known_number_blocks(r->known);
+    r->blocks = must_alloc(sizeof(*r->blocks));
+    r->blocks[0] = block_new(v, 3);
+    *out = r;
     return OK;
 }
 

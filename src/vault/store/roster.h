@@ -3,7 +3,7 @@
  * A *roster* is a picture of one mailbox at one moment, durable and never changed: which messages there are, with
  * their flags, sizes and dates. It is counted by references and shared by all sessions that look at the mailbox; the
  * next picture shares with it everything that is still the same. Hold one while a command runs, and no longer: the
- * cache can only give back what nobody holds.
+ * cache can only give back what nobody holds. (A POP3 session keeps the one it began with: its maildrop must not change.)
  *
  * What a session remembers between commands is much smaller: *known UIDs*, which UIDs its client knows and up to which
  * modseq. They give message numbers their meaning (RFC 9051 §2.3.1.2), and comparing them with a newer roster gives all
