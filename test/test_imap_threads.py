@@ -10,10 +10,11 @@ TOM = "tom@acompany.test"
 ITEM = re.compile(rb"EMAILID \((E[0-9a-f]+)\) THREADID \((T[0-9a-f]+)\)")
 
 
-def letter(number, subject, references=None):
+def letter(number, subject, references=None, answers=None):
     fields = [f"Message-ID: <{number}@x.test>", f"Subject: {subject}"]
-    if references:
-        fields.append("References: " + " ".join(f"<{each}@x.test>" for each in references))
+    for name, ids in (("References", references), ("In-Reply-To", answers)):
+        if ids:
+            fields.append(f"{name}: " + " ".join(f"<{each}@x.test>" for each in ids))
     return "\r\n".join([*fields, "", f"letter {number}", ""]).encode()
 
 
@@ -72,6 +73,17 @@ def test_conversations(posthorn, tom):
         assert threads(again) == before
     check = posthorn.run("check")
     assert check.returncode == 0, check.stdout
+
+
+def test_in_reply_to_beside_references(posthorn, tom):
+    """It counts for THREADID (RFC 8621 §3), and not for THREAD=REFERENCES (RFC 5256 §3)."""
+    append(tom, letter(1, "plan"), letter(2, "Re: plan", [1]), letter(3, "Re: plan", [77], [2]), letter(4, "Re: plan", None, [88, 2]),
+           letter(5, "Re: plan", None, [2]), letter(6, "Re: plan", [99]))
+    tom.ok("NOOP")
+    told = threads(tom)
+    assert [thread == told[0][1] for _, thread in told] == [True] * 5 + [False]
+    # 3, 4 and 6 answer nobody who is there: they stand below 1 for their subject alone
+    assert tom.ok("THREAD REFERENCES UTF-8 ALL")[0] == b"* THREAD (1 (2 5)(3)(4)(6))"
 
 
 def test_two_who_ask_at_once(posthorn, tom):

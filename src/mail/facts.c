@@ -222,15 +222,32 @@ static size_t add_ids(struct buf *out, struct str body, size_t most)
     return n;
 }
 
+/* Most programs write the parent into both fields: that one need not be kept twice. */
+static void write_answered(struct buf *out, struct str ids, struct str references)
+{
+    struct str parent = str_from(references, references.n > 8 ? references.n - 8 : 0);
+    struct buf others = buf_make(FACTS_ANSWERED_MAX * 8);
+
+    for (; ids.n; ids = str_from(ids, 8))
+        if (!str_same(str_upto(ids, 8), parent))
+            buf_add(&others, str_upto(ids, 8));
+    pack_bytes(out, buf_str(&others));
+    buf_free(&others);
+}
+
 /* RFC 5256 §3: those of References, or else the first of In-Reply-To. */
 static void write_references(struct buf *out, struct str references, struct str in_reply_to)
 {
     struct buf ids = buf_make(BUF_UNLIMITED); /* shorter than the header */
+    struct buf answered = buf_make(FACTS_ANSWERED_MAX * 8);
     size_t n = add_ids(&ids, references, SIZE_MAX);
     struct str all;
 
-    if (n == 0)
-        n = add_ids(&ids, in_reply_to, 1);
+    add_ids(&answered, in_reply_to, FACTS_ANSWERED_MAX);
+    if (n == 0 && answered.n) {
+        buf_add(&ids, str_upto(buf_str(&answered), 8));
+        n = 1;
+    }
     all = buf_str(&ids);
     if (n <= FACTS_REFERENCES_MAX) {
         pack_bytes(out, all);
@@ -242,6 +259,8 @@ static void write_references(struct buf *out, struct str references, struct str 
         pack_bytes(out, buf_str(&some));
         buf_free(&some);
     }
+    write_answered(out, buf_str(&answered), all);
+    buf_free(&answered);
     buf_free(&ids);
 }
 
@@ -346,13 +365,15 @@ bool facts_read(struct str packed, struct facts *out)
     f.message_id = unpack_key_u64(&u);
     f.folded_id = unpack_key_u64(&u);
     f.references = unpack_bytes(&u);
+    f.answered = unpack_bytes(&u);
     f.subject = unpack_bytes(&u);
     f.base_subject = read_part(&u, f.subject);
     read_addresses(&u, &f.from);
     read_addresses(&u, &f.to);
     read_addresses(&u, &f.cc);
     read_addresses(&u, &f.bcc);
-    good = unpack_done(&u) && f.references.n % 8 == 0;
+    good = unpack_done(&u) && f.references.n % 8 == 0 && f.answered.n % 8 == 0 &&
+           f.answered.n <= FACTS_ANSWERED_MAX * 8;
     *out = good ? f : (struct facts){0};
     return good;
 }

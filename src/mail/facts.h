@@ -5,10 +5,11 @@
 #include "base/buf.h"
 
 /* The version that facts_write() writes; facts_read() refuses others, and whoever keeps them makes them anew. */
-#define FACTS_VERSION 3
+#define FACTS_VERSION 4
 /* No text is kept longer, and no more ids: what is left out, `whole` tells. */
 #define FACTS_TEXT_MAX 2000
 #define FACTS_REFERENCES_MAX 100
+#define FACTS_ANSWERED_MAX 4
 
 enum facts_field {
     FACTS_SUBJECT = 1,
@@ -44,6 +45,9 @@ struct facts {
     uint64_t folded_id; /* the same of the folded id, for SEARCH HEADER Message-ID */
     struct str
         references; /* 8 bytes each, as facts_reference() reads them; oldest first, the parent last */
+    /* The first ids of In-Reply-To, but for the last of `references`: THREAD=REFERENCES leaves them aside, THREADID does
+     * not. */
+    struct str answered;
 };
 
 /* Appends the packed facts of a header block. Never fails. */
@@ -64,6 +68,6 @@ static inline int64_t facts_date(const struct facts *f, int64_t internal_ms)
     return f->has_date ? f->date_ms : internal_ms;
 }
 
-/* Of struct facts.references. */
+/* Of struct facts.references and .answered. */
 size_t facts_reference_count(struct str references);
 uint64_t facts_reference(struct str references, size_t i);

@@ -42,6 +42,7 @@ static void check_header(struct str header)
     check_addresses(&f.cc);
     check_addresses(&f.bcc);
     assert(facts_reference_count(f.references) <= FACTS_REFERENCES_MAX);
+    assert(facts_reference_count(f.answered) <= FACTS_ANSWERED_MAX);
     buf_free(&packed);
 }
 
@@ -56,6 +57,7 @@ static void check_damaged(struct str packed)
     assert(is_inside(f.bcc.display, f.bcc.text) && is_inside(f.references, packed));
     for (size_t i = 0; i < facts_reference_count(f.references); i++)
         facts_reference(f.references, i);
+    assert(is_inside(f.answered, packed) && facts_reference_count(f.answered) <= FACTS_ANSWERED_MAX);
 }
 
 /* A base subject has no base but itself. */

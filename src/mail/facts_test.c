@@ -89,17 +89,31 @@ static void test_dates(void **state)
 
 #define ID(c) message_id_number(S("<" c "@x>"))
 
+static void check_ids(struct str got, const char *letters)
+{
+    assert_int_equal(facts_reference_count(got), strlen(letters));
+    for (size_t n = 0; letters[n]; n++) {
+        char id[] = {'<', letters[n], '@', 'x', '>'};
+
+        assert_true(facts_reference(got, n) == message_id_number((struct str){id, sizeof(id)}));
+    }
+}
+
 static void test_references(void **state)
 {
     static const struct {
         const char *header;
-        const char *ids; /* a letter each: <a@x> */
+        const char *ids, *answered; /* a letter each: <a@x> */
     } rows[] = {
-        {"References: <a@x>\r\n <b@x> junk <c@x>\r\nIn-Reply-To: <d@x>\r\n", "abc"},
-        {"In-Reply-To: your letter <a@x> of <b@x>\r\n", "a"},
-        {"References: none\r\nIn-Reply-To: <d@x>\r\n", "d"},
-        {"References: <a b@x>\r\n", ""},
-        {"\r\n", ""},
+        {"References: <a@x>\r\n <b@x> junk <c@x>\r\nIn-Reply-To: <d@x>\r\n", "abc", "d"},
+        {"References: <a@x> <b@x>\r\nIn-Reply-To: <b@x>\r\n", "ab", ""},
+        {"References: <a@x> <b@x>\r\nIn-Reply-To: <b@x> <a@x> <c@x>\r\n", "ab", "ac"},
+        {"In-Reply-To: your letter <a@x> of <b@x>\r\n", "a", "b"},
+        {"References: none\r\nIn-Reply-To: <d@x>\r\n", "d", ""},
+        {"In-Reply-To: <a@x> <b@x> <c@x> <d@x> <e@x>\r\n", "a", "bcd"},
+        {"References: <z@x>\r\nIn-Reply-To: <a@x> <b@x> <c@x> <d@x> <e@x>\r\n", "z", "abcd"},
+        {"References: <a b@x>\r\n", "", ""},
+        {"\r\n", "", ""},
     };
     struct buf packed = buf_make(10000);
 
@@ -107,13 +121,8 @@ static void test_references(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct facts f = read_back(&packed, rows[i].header);
 
-        assert_int_equal(facts_reference_count(f.references), strlen(rows[i].ids));
-        for (size_t n = 0; rows[i].ids[n]; n++) {
-            char id[] = {'<', rows[i].ids[n], '@', 'x', '>'};
-
-            assert_true(facts_reference(f.references, n) ==
-                        message_id_number((struct str){id, sizeof(id)}));
-        }
+        check_ids(f.references, rows[i].ids);
+        check_ids(f.answered, rows[i].answered);
     }
     assert_true(read_back(&packed, "Message-ID: <a@x>\r\n").message_id == ID("a"));
     assert_true(read_back(&packed, "Message-ID: a@x\r\n").message_id == 0);

@@ -162,6 +162,8 @@ enum err serve_check(struct caller *c, const struct check_request *q, struct che
     r->found = arena_array(c->cx.arena, struct disagreement, MOST_FOUND);
     r->next_account = q->after_account;
     if (!e)
+        e = store_check_format(v, &c->cx);
+    if (!e)
         read_marks(&k);
     if (!e)
         e = look_at_accounts(&k, &r->next_account, &more);

@@ -150,6 +150,8 @@ enum err repair_step(struct repair *r, struct cx *cx, struct repair_reply *reply
 
     if (!v)
         return fail(cx, ERR_STORE, "the store is closed");
+    if (store_check_format(v, cx))
+        return ERR_CONFIG;
     r->cx = cx;
     r->reply = reply;
     r->v = v;

@@ -197,7 +197,6 @@ static void make_content(struct account *a, struct seen **seen, size_t n)
     struct roster_entry *first = &seen[0]->entry;
     uint64_t size;
     struct cold_row cold = {.body_size = SIZE_UNKNOWN,
-                            .thread = first->body.v,
                             .received = (uint64_t)first->internal_date,
                             .first_mailbox = {seen[0]->mailbox}};
 

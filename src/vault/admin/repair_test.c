@@ -553,9 +553,39 @@ static void test_a_full_disk(void **state)
     engine_close(to);
 }
 
+/* Rows of another format would be taken for damaged ones, and thrown away. */
+static void test_another_format(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = txn_begin(w->vault.engine, &(struct part){PART_DIRECTORY, 0}, 1);
+    struct engine_options options = {0};
+    struct check_request q = {0};
+    struct repair_reply repaired = {0};
+    struct check_reply checked = {0};
+    struct store *store;
+    struct engine *to;
+    struct repair *r;
+    struct ticket ticket;
+
+    format_row_put(t, NO_ACCOUNT, AT(format, 0), &(struct format_row){.version = STORE_FORMAT - 1});
+    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+    must(w, engine_open_memory(&w->c.cx, &options, &to));
+    r = repair_open(w->vault.engine, to, S("postmaster@acompany.test"));
+    assert_int_equal(store_open(&w->c.cx, w->vault.engine, settings, &store), ERR_CONFIG);
+    assert_string_equal(w->c.cx.cause,
+                        "the store has format 2, this program knows 3: use the program that wrote it");
+    assert_int_equal(serve_check(&w->c, &q, &checked), ERR_CONFIG);
+    assert_int_equal(repair_step(r, &w->c.cx, &repaired), ERR_CONFIG);
+    assert_false(repaired.done);
+    assert_int_equal(engine_newest(to).v, 0);
+    repair_close(&r);
+    engine_close(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_another_format, world_open, world_close),
         cmocka_unit_test(test_threads_are_kept),
         cmocka_unit_test_setup_teardown(test_a_store_in_order, world_open, world_close),
         cmocka_unit_test(test_damage),

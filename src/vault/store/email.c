@@ -18,7 +18,6 @@ static void put_cold(struct edit *edit, struct mailbox_id mailbox, const struct 
 
     cold.prefix = n->prefix;
     cold.body_size = n->body_size;
-    cold.thread = n->body.v; /* not used: a letter's thread is found out later (threads.h) */
     cold.received = n->received;
     cold.first_mailbox = mailbox;
     cold.first_uid = entry->uid;

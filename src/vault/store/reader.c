@@ -71,7 +71,6 @@ static enum err make_anew(struct message_reader *r, struct cx *cx, struct body_i
         return e;
     looks.body_size = kept.size;
     looks.prefix = had ? row->prefix : STR_NONE;
-    looks.thread = had ? row->thread : body.v;
     looks.received = had ? row->received : 0;
     looks.first_mailbox = row->first_mailbox;
     looks.first_uid = row->first_uid;

@@ -16,7 +16,26 @@ struct str store_postmaster(struct store *s)
     return s->config()->postmaster;
 }
 
-static enum err check_format(struct store *s, struct cx *cx)
+static enum err refuse_others(struct cx *cx, const struct format_row *row)
+{
+    if (row->version == STORE_FORMAT)
+        return OK;
+    return fail(cx, ERR_CONFIG,
+                "the store has format %" PRIu64
+                ", this program knows %d: use the program that wrote it",
+                row->version, STORE_FORMAT);
+}
+
+enum err store_check_format(struct view *v, struct cx *cx)
+{
+    struct format_row row;
+    bool found;
+    enum err e = format_row_view(v, cx, NO_ACCOUNT, &(struct format_key){0}, &row, &found);
+
+    return e || !found ? OK : refuse_others(cx, &row);
+}
+
+static enum err open_format(struct store *s, struct cx *cx)
 {
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &(struct part){PART_DIRECTORY, 0}, 1);
     struct format_row row;
@@ -26,13 +45,8 @@ static enum err check_format(struct store *s, struct cx *cx)
 
     if (e)
         return e;
-    if (found && row.version != STORE_FORMAT)
-        return fail(cx, ERR_CONFIG,
-                    "the store has format %" PRIu64
-                    ", this program knows %d: use the program that wrote it",
-                    row.version, STORE_FORMAT);
     if (found)
-        return OK;
+        return refuse_others(cx, &row);
     row = (struct format_row){.version = STORE_FORMAT, .created = (uint64_t)now_ms()};
     format_row_put(t, NO_ACCOUNT, &(struct format_key){0}, &row);
     e = txn_commit(&t, cx, &ticket);
@@ -133,7 +147,7 @@ enum err store_open(struct cx *cx, struct engine *engine, const struct config *(
 
     *s = (struct store){.engine = engine, .config = config};
     p->rosters = roster_cache_new(ROSTER_BYTES);
-    e = check_format(s, cx);
+    e = open_format(s, cx);
     if (!e)
         e = go_on_with_ids(s, cx);
     if (!e)

@@ -5,10 +5,12 @@
 #pragma once
 #include "vault/store/rows.h"
 
-#define STORE_FORMAT                                                                                   \
-    2 /* of the rows on disk; an older program refuses a newer store, a newer one migrates */
+/* Of the rows on disk. An older program refuses a newer store; a newer one migrates those that were ever released, and
+ * refuses the others. */
+#define STORE_FORMAT 3
 
 struct config;
+struct view;
 
 struct store {
     struct engine *engine;
@@ -21,6 +23,9 @@ struct store {
 enum err store_open(struct cx *cx, struct engine *engine, const struct config *(*config)(void),
                     struct store **out);
 void store_close(struct store *s); /* not the engine */
+/* For whoever reads rows without opening the store: ERR_CONFIG for those of another format, which mean something else here.
+ * OK where the format itself is lost. */
+enum err store_check_format(struct view *v, struct cx *cx);
 
 /* Mail for the postmaster must have somewhere to go (RFC 5321 §4.5.1): when the first comes and the address of the
  * setting leads nowhere, an account is made for it, which nobody can sign on to until the operator sets a password. */

@@ -9,20 +9,30 @@
 #include "base/scoped.h"
 #include "base/sorted.h"
 
-#define FIRST_REFERENCES 5
-
 /* ---- a letter's keys ---- */
+
+static uint64_t subject_number(struct str base_subject)
+{
+    uint64_t h = HASH_START;
+
+    for (size_t i = 0; i < base_subject.n; i++)
+        if (base_subject.p[i] != ' ')
+            h = hash_step(h, base_subject.p[i]);
+    return hash_mix(h);
+}
 
 struct letter letter_of(struct body_id body, const struct facts *f)
 {
     struct letter l = {.body = body};
-    size_t n = facts_reference_count(f->references), last = LETTER_KEYS_MAX - 1 - FIRST_REFERENCES;
-    uint64_t subject = hash_bytes(f->base_subject);
+    size_t n = facts_reference_count(f->references), answered = facts_reference_count(f->answered);
+    uint64_t subject = subject_number(f->base_subject);
 
     if (f->message_id)
         l.keys[l.count++] = hash_mix(f->message_id ^ subject);
+    for (size_t i = 0; i < answered; i++)
+        l.keys[l.count++] = hash_mix(facts_reference(f->answered, i) ^ subject);
     for (size_t i = 0; i < n; i++)
-        if (i < FIRST_REFERENCES || n - i <= last)
+        if (i < LETTER_FIRST || n - i <= LETTER_LAST)
             l.keys[l.count++] = hash_mix(facts_reference(f->references, i) ^ subject);
     l.count = sort_u64_once(l.keys, l.count);
     return l;

@@ -1,9 +1,9 @@
 /* vault/store/threads.h: which emails of an account belong together: THREADID (RFC 8474 §5.2), and Thread of JMAP.
  *
- * As RFC 8621 §3 recommends: two letters are in one thread if a message id stands in Message-ID or References (or, without
- * References, as the first of In-Reply-To) of both, and their base subjects are the same. A thread's id is the content id
- * of the letter that began it. What a letter was given it keeps: one that meets several threads takes the oldest of them,
- * and none are merged.
+ * As RFC 8621 §3 recommends: two letters are in one thread if a message id stands in Message-ID, In-Reply-To or References
+ * of both, and their base subjects are the same, white space aside. A thread's id is the content id of the letter that
+ * began it, so no other thread can ever be given it. What a letter was given it keeps: one that meets several threads takes
+ * the oldest of them, and none are merged.
  *
  * A letter is threaded when somebody first asks for its thread, not when it comes: a delivery is in a hurry. So the order
  * is that of asking; that a letter comes after its answer makes no difference.
@@ -17,8 +17,11 @@
 #include "mail/facts.h"
 #include "vault/store/store.h"
 
-/* Ids of a letter that count: its own, the first, which a whole conversation shares, and the last, which it answers. */
-#define LETTER_KEYS_MAX 20
+/* Ids of a letter that count: its own, those of In-Reply-To, and of References the first, which a whole conversation
+ * shares, and the last, which it answers. */
+#define LETTER_FIRST 5
+#define LETTER_LAST 14
+#define LETTER_KEYS_MAX (1 + FACTS_ANSWERED_MAX + LETTER_FIRST + LETTER_LAST)
 #define THREADS_AT_ONCE 500 /* letters: the account is locked so long */
 
 struct letter {

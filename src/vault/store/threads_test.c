@@ -86,6 +86,14 @@ static void test_letters(void **state)
         {"Subject: one\r\n\r\n", 8, "without an id"},
         {"References: <y@x>\r\nSubject: q\r\n\r\n", 9, "an answer before its letter"},
         {"Message-ID: <y@x>\r\nSubject: q\r\n\r\n", 9, "the letter then"},
+        {"Message-ID: <m@x>\r\nReferences: <elsewhere@x>\r\nIn-Reply-To: <f@x>\r\nSubject: one\r\n\r\n",
+         5, "In-Reply-To beside References"},
+        {"Message-ID: <n@x>\r\nIn-Reply-To: <nowhere@x> <f@x>\r\nSubject: one\r\n\r\n", 5,
+         "the second of In-Reply-To"},
+        {"Message-ID: <o@x>\r\nReferences: <elsewhere@x>\r\nSubject: on e\r\n\r\n", 5,
+         "an id of References that another one had, whatever white space is in the subject"},
+        {"Message-ID: <p@x>\r\nIn-Reply-To: <nowhere@x>\r\nReferences: <q@x>\r\nSubject: one\r\n\r\n",
+         5, "In-Reply-To of both"},
     };
     enum { N = sizeof(cases) / sizeof(*cases) };
     struct body_id bodies[N];
@@ -149,8 +157,11 @@ static void test_hostile(void **state)
 
     (void)state;
     buf_add(&h, S("Message-ID: <own@x>\r\nReferences:"));
-    for (int i = 0; i < 5000; i++)
+    for (int i = 0; i < 100000; i++)
         buf_printf(&h, " <%d@x>\r\n", i);
+    buf_add(&h, S("In-Reply-To:"));
+    for (int i = 0; i < 100000; i++)
+        buf_printf(&h, " <answered%d@x>\r\n", i);
     buf_add(&h, S("Subject: s\r\n\r\n"));
     buf_add_char(&h, '\0');
     l = made_of((struct body_id){7}, h.p);
