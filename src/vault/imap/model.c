@@ -1,6 +1,6 @@
 /* Every command is one function that says it, looks at the reply line by line, and then does to the truth what the
  * reply says was done. */
-#include "vault/imap/model_picture.h"
+#include "vault/imap/model_letters.h"
 
 #include "base/arena.h"
 
@@ -69,20 +69,22 @@ static size_t chosen_uids(const struct picture *p, uint32_t *uids, size_t most)
 
 static void do_append(struct model *m, size_t s)
 {
-    static const char text[] = "From: a@x.test\r\nSubject: s\r\n\r\nbody\r\n";
     struct box *b;
     struct str code;
     uint64_t validity, uid;
     unsigned flags = (unsigned)below(m, 1u << FLAGS) & ~DELETED;
     size_t at = below(m, BOXES);
-    struct buf words = buf_make(4096);
+    struct buf words = buf_make(4096), text = buf_make(4096);
+    size_t letter;
 
     if (m->boxes[at].alive >= FULL)
         return;
     write_flags(&words, flags);
-    say(m, s, MAY_EXPUNGE, "APPEND %s %.*s {%zu+}\r\n%s", box_names[at], (int)words.n, words.p,
-        sizeof(text) - 1, text);
+    letter = letter_make(m, &text);
+    say(m, s, MAY_EXPUNGE, "APPEND %s %.*s {%zu+}\r\n%.*s", box_names[at], (int)words.n, words.p,
+        text.n, (int)text.n, text.p);
     buf_free(&words);
+    buf_free(&text);
     b = &m->boxes[at];
     if (!find_code(m, S("[APPENDUID "), &code) || !take_u64(&code, &validity) ||
         !take_char(&code, ' ') || !take_u64(&code, &uid)) {
@@ -90,7 +92,7 @@ static void do_append(struct model *m, size_t s)
     } else if (uid < b->uid_next || (b->uid_validity && validity != b->uid_validity)) {
         wrong(m, "APPENDUID %" PRIu64 " %" PRIu64 " where %u is next", validity, uid, b->uid_next);
     } else {
-        add_message(&b->messages, (uint32_t)uid, flags);
+        add_message(&b->messages, (uint32_t)uid, flags)->letter = letter;
         b->uid_next = (uint32_t)uid + 1;
         b->alive++;
     }
@@ -207,6 +209,7 @@ static void copied(struct model *m, size_t s, struct str code, const uint32_t *u
     while (next_uid(&source, &uid) && !m->failed) {
         struct message *real = find_uid(&from->messages, uid);
         unsigned flags = real ? real->flags : 0;
+        size_t letter = real ? real->letter : 0;
 
         while (at < n && uids[at] != uid)
             at++;
@@ -218,8 +221,8 @@ static void copied(struct model *m, size_t s, struct str code, const uint32_t *u
             return;
         if (move)
             kill_message(from, real);
-        add_message(&target->messages, made,
-                    flags); /* real is not valid any more, if it is the same mailbox */
+        add_message(&target->messages, made, flags)->letter =
+            letter; /* real is not valid any more, if it is the same mailbox */
         target->uid_next = made + 1;
         target->alive++;
     }
@@ -446,7 +449,7 @@ static const struct {
     {12, false, do_append}, {14, true, do_store},    {5, true, do_expunge}, {6, true, do_copy},
     {8, true, do_fetch},    {2, true, do_fetch_all}, {4, true, do_search},  {3, false, do_status},
     {8, false, do_select},  {2, true, do_close},     {2, false, do_enable}, {1, false, do_reconnect},
-    {3, true, do_idle},     {14, false, do_noop},
+    {3, true, do_idle},     {14, false, do_noop},    {6, true, do_threads}, {2, true, do_search_thread},
 };
 #define ACTS (sizeof(acts) / sizeof(acts[0]))
 
@@ -494,6 +497,7 @@ static void free_model(struct model *m)
         for (size_t i = 0; i < BOXES; i++)
             free(m->sessions[s].kept[i].messages.v);
     }
+    letters_free(m);
     buf_free(&m->reply);
     free(m);
 }

@@ -10,6 +10,8 @@
  *   - FLAGS are those that the message has; a UID never changes and never comes back
  *   - after NOOP the picture is the truth, and nothing the session believed of flags is wrong
  *   - a mailbox selected anew with QRESYNC (RFC 7162) brings an old picture up to the truth
+ *   - EMAILID and THREADID never change, are a copy's as well, and tell which letters are one conversation
+ *     (model_letters.h)
  *
  * The same seed gives the same conversation. The wire is the caller's: a core in this process, or a socket. */
 #pragma once

@@ -1,5 +1,5 @@
 /* A reply is looked at line by line, each as RFC 9051 §7 allows it at this moment, and what it tells must be true. */
-#include "vault/imap/model_picture.h"
+#include "vault/imap/model_letters.h"
 
 #include "base/arena.h"
 
@@ -271,7 +271,7 @@ static void told_flags(struct model *m, size_t s, struct message *known, unsigne
 static void told_fetch(struct model *m, size_t s, uint32_t number, struct str items)
 {
     struct str list = STR_NONE;
-    struct message *known;
+    struct message *known, *real;
     uint32_t uid = 0;
     uint64_t modseq;
     bool has_flags = false;
@@ -294,6 +294,8 @@ static void told_fetch(struct model *m, size_t s, uint32_t number, struct str it
             m->sessions[s].highest = modseq;
     }
     known = fetched(m, s, number, uid);
+    if (known && (real = find_uid(&box_of(m, s)->messages, known->uid)))
+        letter_told(m, real->letter, items);
     if (known && has_flags)
         told_flags(m, s, known, parse_flags(list));
 }

@@ -25,6 +25,7 @@ void write_flags(struct buf *out, unsigned flags);
 
 struct message {
     uint32_t uid;
+    size_t letter; /* in the truth: which one it is (model_letters.h) */
     unsigned flags;
     bool alive, knows_flags; /* alive: in the truth; knows_flags: in a picture */
     bool marked;             /* while one reply is looked at */
@@ -45,6 +46,14 @@ struct box {
     uint64_t uid_validity;    /* 0: nobody was told yet */
     uint32_t uid_next;
     size_t alive;
+};
+
+/* All that were ever put into a mailbox; first: for each message id with a subject, the letter that begins the thread it
+ * leads to. model_letters.c's own. */
+struct letters {
+    struct letter_known *v;
+    size_t *first;
+    size_t n, room, first_n, first_room;
 };
 
 /* What a client kept of a mailbox when it left it. */
@@ -71,6 +80,7 @@ struct model {
     struct box boxes[BOXES];
     struct picture sessions[MOST_SESSIONS];
     size_t session_count;
+    struct letters letters;
     struct buf reply;
     char lines[KEPT_LINES][256];
     size_t line_count;
