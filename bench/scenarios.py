@@ -85,6 +85,7 @@ class Scenario:
     reference: str = "postfix"  # the server beside us; empty: none
     script: str = ""  # of the command imap: {all} messages, {some} of them
     mailbox: bool = False  # it works on a large mailbox, READER's if that is whose it is
+    unindexed: bool = False  # no texts are indexed
     cold: bool = False  # the servers begin anew, and nothing of their stores is in memory
     reader: bool = False  # READER's mailbox has to be full
     fresh: bool = False  # a Posthorn that has just begun
@@ -133,6 +134,10 @@ SCENARIOS = [
     Scenario("multiappend", "IMAP APPEND, 100 letters a command", "imap", "imap", ["--address", f"user2@{DOMAIN}"],
              "multiappend_per_s", [times("multiappend_per_s", 1.5)],
              script="multiappend {all} !APPEND 100 INBOX", mailbox=True, reference="dovecot"),
+    Scenario("imap-unindexed", "IMAP search for a rare word in one large mailbox, with no index", "imap", "imap",
+             ["--address", READER], "rare_unindexed_ms", [faster("rare_unindexed_ms", 10)],
+             script="- 1 SELECT INBOX\nrare_unindexed 5 SEARCH BODY quincunx", mailbox=True, reference="dovecot",
+             unindexed=True),
     Scenario("imap", "IMAP on one large mailbox", "imap", "imap", ["--address", READER], "flags_ms",
              [faster("flags_ms", 2), faster("structure_ms", 3), faster("select_ms", 1), faster("subject_ms", 2),
               faster("rare_ms", 100), faster("common_ms", 2), faster("sort_ms", 2), faster("thread_ms", 2),

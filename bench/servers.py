@@ -69,6 +69,9 @@ class Server:
     def index(self, address):
         """Makes the index of an account's texts, if there is such a thing."""
 
+    def forget_indexes(self):
+        """No account has one, and none is being made."""
+
     def pids(self):
         return [process.pid for process in self.processes]
 
@@ -144,6 +147,11 @@ class Posthorn(Server):
 
     def index(self, address):
         self._command("index", address)
+
+    def forget_indexes(self):
+        self.stop()
+        shutil.rmtree(self.directory / "data" / "store" / "index", ignore_errors=True)
+        self.start()
 
     def counters(self):
         done = subprocess.run([self.program, "--config", self.config, "--json", "status"], capture_output=True)
