@@ -260,6 +260,7 @@ static bool is_one_too_many(struct smtp *s, const struct smtp_command *c)
 static void hold_command(struct smtp *s, struct str line)
 {
     s->held = str_copy(s->cx.arena, line);
+    s->holds = true;
     s->want = SMTP_ANSWER;
 }
 
@@ -365,16 +366,16 @@ static enum err ask(struct smtp *s, struct watch_id who)
 
 static void take_answer(struct smtp *s, enum err e, struct str answer)
 {
-    struct str held = s->held;
+    bool holds = s->holds;
 
     s->want = SMTP_INPUT;
-    s->held = STR_NONE;
+    s->holds = false;
     if (asks_envelope(s))
         envelope_answered(s, e, answer);
     else
         delivery_answered(s, e, answer);
-    if (held.n && s->state != STATE_ENDED)
-        run_command(s, held);
+    if (holds && s->state != STATE_ENDED)
+        run_command(s, s->held);
 }
 
 bool smtp_await(struct smtp *s, struct watch_id who)

@@ -61,8 +61,8 @@ struct smtp {
     struct body *body;         /* from DATA or the first BDAT to the end of the message */
     struct awaited *
         awaited; /* with SMTP_ANSWER, once it was asked for; in STATE_DELIVERING of the message, else … */
-    bool asks_envelope;       /* … of the envelope */
-    struct str held;          /* the command that waits for the envelope's answer; in the arena */
+    bool holds;               /* a command waits for the envelope's answer … */
+    struct str held;          /* … this one, which may be an empty line; in the arena */
     struct exchange exchange; /* under way in STATE_IN_AUTH */
     uint64_t chunk_left;      /* of BDAT, in STATE_IN_CHUNK */
     bool chunk_last;
