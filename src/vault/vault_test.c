@@ -484,6 +484,44 @@ static void test_a_body_in_pieces(void **state)
     buf_free(&piece);
 }
 
+/* The second piece is lost when the store fails, and by the end of the message it is open again. */
+static void test_a_body_that_is_lost_in_part(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {.from = "a@x.test", .to = "tom@acompany.test", .text = S("end")};
+    struct rcpt rcpt = {.to = path_of(m.to)};
+    struct body_part part = {.body = 9, .end = 2 * BODY_PIECE + 3};
+    struct deliver_request d = {.client = S("198.51.100.1"),
+                                .reverse_path = path_of(m.from),
+                                .rcpts = &rcpt,
+                                .rcpts_count = 1,
+                                .pieces_before = 2,
+                                .last = m.text,
+                                .parts = &part,
+                                .parts_count = 1};
+    struct buf piece = buf_make(BODY_PIECE);
+    struct body_piece_request q;
+
+    buf_add_c(&piece, "A: b\r\n\r\nx");
+    while (!piece.full)
+        buf_add_char(&piece, 'y');
+    must(w, begin(w, &m));
+    d.transaction = m.id;
+    q = (struct body_piece_request){.transaction = m.id, .piece = buf_str(&piece)};
+    must(w, serve_body_piece(&w->c, &q, &(struct body_piece_reply){0}));
+    must(w, engine_wait(w->vault.engine, &w->c.cx, engine_newest(w->vault.engine)));
+    q.n = 1;
+    must(w, serve_body_piece(&w->c, &q, &(struct body_piece_reply){0}));
+    memory_engine_fail_next_flush(w->vault.engine);
+    while (engine_wait(w->vault.engine, &w->c.cx, engine_newest(w->vault.engine)) == OK)
+        ;
+    engine_tend(w->vault.engine);
+    assert_true(engine_is_open(w->vault.engine));
+    assert_int_equal(serve_deliver(&w->c, &d, &(struct deliver_reply){0}), ERR_STORE);
+    assert_int_equal(count_in(w, w->tom), 0);
+    buf_free(&piece);
+}
+
 /* ---- the queue ---- */
 
 static struct queue_list_reply queue_now(struct world *w)
@@ -763,6 +801,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_loops_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quota_counts_what_is_under_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_body_in_pieces, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_body_that_is_lost_in_part, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),

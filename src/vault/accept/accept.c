@@ -214,6 +214,8 @@ static enum err put_ahead(struct caller *c, struct transaction *x, const struct 
         return e;
     scoped(txn_rollback) struct txn *t = txn_begin(c->vault->engine, NULL, 0);
 
+    txn_rests_on(t, x->opening);
+    x->opening = txn_opening(t);
     body_put_ahead(t, x->id, q->n, q->piece);
     e = txn_commit(&t, &c->cx,
                    &ticket); /* it becomes durable with its `deliver`, which comes later in the log */
@@ -343,7 +345,11 @@ static enum err decide(struct delivery *d, struct view *v)
 
 static void put_body(struct delivery *d, struct txn *t)
 {
-    struct new_body b = {.id = d->x->id, .ahead = d->x->pieces, .last = d->q->last, .size = d->size};
+    struct new_body b = {.id = d->x->id,
+                         .ahead = d->x->pieces,
+                         .opening = d->x->opening,
+                         .last = d->q->last,
+                         .size = d->size};
 
     if (d->x->digest) {
         struct digest *whole = digest_copy(d->x->digest); /* the transaction may be tried again */

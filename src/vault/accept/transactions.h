@@ -14,6 +14,7 @@ struct transaction {
     struct body_id id;     /* of the message and its body */
     uint64_t gate;         /* the life of the gate that opened it */
     uint32_t pieces;       /* of the body, that came ahead */
+    uint64_t opening;      /* of the store in which they did (engine.h) */
     struct digest *digest; /* of those; NULL before the first */
     bool busy;             /* somebody works on it: see transaction_take */
 };

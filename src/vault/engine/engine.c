@@ -25,7 +25,8 @@ struct txn {
     struct lock_set locks;
     struct txn_part *parts;
     size_t part_count;
-    bool entered; /* the store was open when it began, and stays so until it ends */
+    bool entered;      /* the store was open when it began, and stays so until it ends */
+    uint64_t rests_on; /* an opening of the store; 0: on none */
 };
 
 struct view {
@@ -234,6 +235,17 @@ static bool touches_directory(const struct txn *t)
     return false;
 }
 
+uint64_t txn_opening(const struct txn *t)
+{
+    return t->entered ? t->engine->openings : 0;
+}
+
+void txn_rests_on(struct txn *t, uint64_t opening)
+{
+    if (opening)
+        t->rests_on = opening;
+}
+
 static enum err write_rows(struct txn *t, struct cx *cx)
 {
     struct engine *e = t->engine;
@@ -259,6 +271,8 @@ static enum err write_and_draw(struct txn *t, struct cx *cx, struct ticket *tick
 
     if (!t->entered || !engine_is_open(e))
         return closed(cx);
+    if (t->rests_on && t->rests_on != e->openings)
+        return fail(cx, ERR_STORE, "what it rests on was lost, perhaps, when the store failed");
     err = write_rows(t, cx);
     if (!err)
         return draw_ticket(t, cx, ticket);

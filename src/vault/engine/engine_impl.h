@@ -123,7 +123,8 @@ struct engine {
     enum store_state state;
     bool closing; /* nobody may enter */
     bool tending;
-    size_t users; /* open transactions and views, a running flush or compaction: it stays open */
+    size_t users;      /* open transactions and views, a running flush or compaction: it stays open */
+    uint64_t openings; /* so far; the same as long as anybody is inside */
     struct durable *durable;
 
     uint64_t newest;  /* the last ticket given out */

@@ -93,6 +93,7 @@ static enum err open_store(struct engine *e, struct cx *cx)
         return err;
     e->directory_begun = ++e->directory_written; /* commits that failed may be there now, or not */
     e->durable = durable_take(e);
+    e->openings++;
     e->state = STORE_OPEN;
     return OK;
 }

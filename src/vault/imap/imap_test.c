@@ -425,12 +425,43 @@ static void test_going_while_appending(void **state)
     buf_free(&replies);
 }
 
+static void lose_what_is_not_durable(void)
+{
+    memory_engine_fail_next_flush(world.engine);
+    engine_tend(world.engine);
+    engine_tend(world.engine);
+    assert_true(engine_is_open(world.engine));
+}
+
+/* The store fails, and is open again, before the command is whole: what had gone ahead is lost. */
+static void test_failing_while_appending(void **state)
+{
+    struct buf command = buf_make(BUF_UNLIMITED), replies = buf_make(BUF_UNLIMITED);
+
+    (void)state;
+    begin();
+    say(S("a1 NOOP\r\n"), &replies);
+    add_letters(&command, LETTERS);
+    say(buf_str(&command), &replies);
+    lose_what_is_not_durable();
+    say(S("\r\na4 STATUS INBOX (MESSAGES)\r\n"), &replies);
+    expect_in(&replies, S("a2 NO "));
+    expect_in(&replies, S("(MESSAGES 0)"));
+    say(S("a5 APPEND INBOX {8+}\r\na: b\r\n\r\n\r\n"), &replies);
+    expect_in(&replies, S("a5 OK "));
+    expect_nothing_left_behind();
+    end();
+    buf_free(&command);
+    buf_free(&replies);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conversations),         cmocka_unit_test(test_reading_by_threads),
-        cmocka_unit_test(test_long_contexts),         cmocka_unit_test(test_appending_by_threads),
-        cmocka_unit_test(test_going_while_appending), cmocka_unit_test(test_looks_are_limited),
+        cmocka_unit_test(test_conversations),           cmocka_unit_test(test_reading_by_threads),
+        cmocka_unit_test(test_long_contexts),           cmocka_unit_test(test_appending_by_threads),
+        cmocka_unit_test(test_going_while_appending),   cmocka_unit_test(test_looks_are_limited),
+        cmocka_unit_test(test_failing_while_appending),
     };
 
     if (argc > 1)

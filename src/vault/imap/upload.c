@@ -54,6 +54,8 @@ static enum err put_ahead(struct upload *u, struct cx *cx)
         ticket; /* whoever waits for the message waits for this as well: it was written before */
     enum err e;
 
+    txn_rests_on(t, u->opening);
+    u->opening = txn_opening(t);
     body_put_ahead(t, u->id, u->ahead, buf_str(&u->last));
     e = txn_commit(&t, cx, &ticket);
     if (e)
@@ -166,6 +168,7 @@ enum err uploads_put_ahead(struct upload **v, size_t n, struct cx *cx)
 
     assert(n <= BODIES_TOGETHER);
     for (size_t i = 0; i < n; i++) {
+        v[i]->opening = txn_opening(t);
         bodies[i] = v[i]->id;
         pieces[i] = buf_str(&v[i]->last);
     }
@@ -218,7 +221,11 @@ enum err upload_piece(struct upload *u, struct cx *cx, uint32_t n, struct str *p
 
 struct new_body upload_body(const struct upload *u)
 {
-    struct new_body b = {.id = u->id, .ahead = u->ahead, .last = buf_str(&u->last), .size = u->size};
+    struct new_body b = {.id = u->id,
+                         .ahead = u->ahead,
+                         .opening = u->opening,
+                         .last = buf_str(&u->last),
+                         .size = u->size};
 
     memcpy(b.sha256, u->sha256, SHA256_SIZE);
     if (u->mark) {

@@ -10,9 +10,10 @@
 struct upload {
     struct store *store;
     struct body_id id;
-    uint64_t size;  /* so far */
-    uint32_t ahead; /* pieces that went ahead */
-    uint64_t mark;  /* they did so together with others'; see body.h */
+    uint64_t size;    /* so far */
+    uint32_t ahead;   /* pieces that went ahead */
+    uint64_t opening; /* of the store in which they did */
+    uint64_t mark;    /* they did so together with others'; see body.h */
     struct buf last;
     struct digest *digest; /* of those; NULL while there are none */
     struct mime mime;

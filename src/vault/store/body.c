@@ -140,6 +140,7 @@ void body_put(struct txn *t, const struct new_body *b)
     struct body_row row = {
         .size = b->size, .pieces = body_pieces(b->size), .sha256 = {b->sha256, SHA256_SIZE}};
 
+    txn_rests_on(t, b->opening);
     if (b->last.n)
         put_piece(t, b->id, b->ahead, b->last);
     body_row_put(t, NO_ACCOUNT, &(struct body_key){.body = b->id.v}, &row);

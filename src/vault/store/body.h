@@ -37,7 +37,8 @@ void bodies_forget(struct txn *t, const struct body_id *bodies, size_t n);
 struct new_body {
     struct body_id id;
     uint32_t ahead;
-    uint64_t mark; /* came ahead together with others: the first one's id; else 0 */
+    uint64_t opening; /* of the store in which they did (engine.h); 0: none came */
+    uint64_t mark;    /* came ahead together with others: the first one's id; else 0 */
     struct str last;
     uint64_t size;
     char sha256[SHA256_SIZE];
