@@ -662,11 +662,11 @@ static void test_a_gate_that_never_reads(void **state)
     still_works(w);
 }
 
-static void announce_answers(int first, int end)
+static void announce(int first, uint64_t id, int end)
 {
     struct buf hello = buf_make(100);
 
-    frame_end(&hello, frame_begin(&hello, CALL_none, 0, FRAME_OPEN));
+    frame_end(&hello, frame_begin(&hello, CALL_none, 0, id));
     frame_carries(&hello, 0, 1);
     assert_true(frame_send(first, buf_str(&hello), &end, 1));
     buf_free(&hello);
@@ -682,11 +682,71 @@ static void test_a_gate_that_never_reads_its_answers(void **state)
     send_without_end(w->mx, FRAME_OPEN | 1, 1 << 20);
     for (int i = 0; i < 3; i++) {
         pair(ends);
-        announce_answers(w->mx, ends[1]);
+        announce(w->mx, FRAME_OPEN, ends[1]);
         close(ends[1]);
         send_without_end(w->mx, FRAME_OPEN | 7, 4 << 20);
         close(ends[0]);
     }
+    still_works(w);
+}
+
+/* Of tom's, for somebody elsewhere: it waits in the queue. */
+static void send_outside(struct world *w)
+{
+    struct rpc_client *users = rpc_client_new(w->users, 4);
+    struct rcpt rcpt = {.to = stranger};
+    struct envelope_request q = {
+        .client = S("198.51.100.1"), .reverse_path = tom, .rcpts = &rcpt, .rcpts_count = 1};
+    struct body_part part = {.body = 2, .end = 7, .lines = 1};
+    struct deliver_request d = {.client = q.client,
+                                .reverse_path = tom,
+                                .rcpts = &rcpt,
+                                .rcpts_count = 1,
+                                .last = S("\r\nhi!\r\n"),
+                                .parts = &part,
+                                .parts_count = 1};
+    struct envelope_reply r;
+
+    w->users = -1;
+    rpc_use(users);
+    q.session = d.session = sign_on(w, PROTOCOL_SMTP);
+    must(w, vault_envelope(&w->cx, &q, &r));
+    d.transaction = r.transaction;
+    must(w, vault_deliver(&w->cx, &d, &(struct deliver_reply){0}));
+    rpc_client_free(users);
+}
+
+/* It closes its first channel and goes on calling: a lease that it got would be nobody's, and never come back. */
+static void test_a_gate_that_goes_on_after_its_end(void **state)
+{
+    struct world *w = *state;
+    struct queue_more_request q = {.destination = stranger.domain};
+    struct queue_more_reply r;
+    struct buf frame = buf_make(1000);
+    struct rpc_client *honest;
+    size_t begun;
+    int ends[2];
+
+    send_outside(w);
+    pair(ends);
+    announce(w->mx, 0, ends[1]);
+    close(ends[1]);
+    begun = frame_begin(&frame, CALL_queue_more, 0, 1);
+    pack_queue_more_request(&frame, &q);
+    frame_end(&frame, begun);
+    assert_int_equal(send(ends[0], frame.p, frame.n - 1, MSG_NOSIGNAL), frame.n - 1);
+    shutdown(w->mx, SHUT_WR);
+    assert_true(ends_soon(w->mx));
+    send(ends[0], frame.p + frame.n - 1, 1, MSG_NOSIGNAL);
+    assert_true(ends_soon(ends[0]));
+    close(ends[0]);
+    buf_free(&frame);
+
+    honest = rpc_client_new(new_gate(w, false), 4);
+    rpc_use(honest);
+    must(w, vault_queue_more(&w->cx, &q, &r));
+    assert_int_equal(r.entries_count, 1);
+    rpc_client_free(honest);
     still_works(w);
 }
 
@@ -767,6 +827,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_frame_that_never_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_gate_that_never_reads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_gate_that_never_reads_its_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_gate_that_goes_on_after_its_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_descriptors_that_nobody_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mail_does_not_wait_for_the_long_lane, set_up, tear_down),
     };

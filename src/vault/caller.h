@@ -37,4 +37,6 @@ struct later {
     uint16_t call;
 };
 enum err caller_answer_later(struct caller *c, struct later *token);
+/* False: who asked has ended. To be looked at after something was done for it: whatever is done later, nobody undoes. */
+bool later_is_heard(const struct later *token);
 void later_answer(struct later *token, enum err e, struct str packed_reply);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -223,6 +224,20 @@ static void answer(struct channel *ch, uint16_t call, uint64_t id, enum err e, s
     channel_release(to);
 }
 
+/* ---- the end of a life ---- */
+
+static bool is_gate(const struct life *life)
+{
+    return life->room & (MX | USERS);
+}
+
+/* A call that was under way when its gate ended may have made something since that is nobody's: a session, a lease. */
+static void end_once_more(struct channel *ch)
+{
+    if (is_gate(ch->life) && atomic_load(&ch->life->ended))
+        ch->all->gate_ended(ch->all->vault, ch->life->number);
+}
+
 /* ---- answers that wait until they are durable ---- */
 
 struct pending {
@@ -267,6 +282,11 @@ enum err caller_answer_later(struct caller *c, struct later *token)
     atomic_fetch_add(&c->channel->life->open, 1);
     c->answered_later = true;
     return OK;
+}
+
+bool later_is_heard(const struct later *token)
+{
+    return !token->channel || !atomic_load(&token->channel->life->ended);
 }
 
 void later_answer(struct later *token, enum err e, struct str packed_reply)
@@ -352,6 +372,7 @@ static void run_call(struct channel *ch, enum lane lane, const struct frame *f, 
         answer_when_durable(&c, &reply);
     else if (!c.answered_later)
         answer(ch, f->call, f->id, OK, buf_str(&reply));
+    end_once_more(ch);
     close_fds(fds, fd_count);
     buf_free(&reply);
     arena_free(c.cx.arena);
@@ -476,15 +497,23 @@ static bool take_frames(struct channel *ch)
     return !bad;
 }
 
+static void life_ended(struct channel *first)
+{
+    struct life *life = first->life;
+
+    if (is_gate(life))
+        log_line(LOG_INFO, "gate-ended", "gate=%" PRIu64, life->number);
+    if (is_gate(life) || life->room == SUPERVISOR)
+        first->all->gate_ended(first->all->vault, life->room == SUPERVISOR ? 0 : life->number);
+    life_answers_on(life, NULL);
+}
+
 static void channel_end(struct channel *ch)
 {
     close_fds(ch->fds, &ch->fd_count);
     watch_close(&ch->watch);
-    if (ch->is_first && !atomic_exchange(&ch->life->ended, true) &&
-        (ch->life->room & (MX | USERS | SUPERVISOR)))
-        ch->all->gate_ended(ch->all->vault, ch->life->room == SUPERVISOR ? 0 : ch->life->number);
-    if (ch->is_first)
-        life_answers_on(ch->life, NULL);
+    if (ch->is_first && !atomic_exchange(&ch->life->ended, true))
+        life_ended(ch);
     shutdown(ch->fd, SHUT_RDWR); /* tokens may hold it for a while */
     channel_release(ch);
 }
@@ -492,15 +521,13 @@ static void channel_end(struct channel *ch)
 static bool run_channel(struct watch *w, unsigned what)
 {
     struct channel *ch = (struct channel *)w;
-    bool alive = true, more;
+    bool alive = !atomic_load(&ch->life->ended), more;
 
-    if (what & WATCH_READ) {
+    if (alive && what & WATCH_READ) {
         alive = frame_receive(ch->fd, &ch->in, ch->fds, &ch->fd_count) >= 0;
         if (alive)
             alive = take_frames(ch);
     }
-    if (atomic_load(&ch->life->ended))
-        alive = false;
     {
         HOLD(&ch->lock);
         if (ch->out.n)

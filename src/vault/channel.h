@@ -10,7 +10,8 @@
 struct loop;
 struct channels;
 
-/* `gate_ended` is called when the first channel of a gate's life has closed. */
+/* `gate_ended` is called when the first channel of a gate's life has closed, and again after a call that was still running
+ * then. */
 struct channels *channels_new(struct vault *v, struct loop *loop,
                               void (*gate_ended)(struct vault *v, uint64_t gate));
 /* After the loop has ended: no thread of it is left. Waits for the long lane. */

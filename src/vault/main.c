@@ -128,14 +128,13 @@ enum err serve_room_users(struct caller *c, const struct room_users_request *q,
     return OK;
 }
 
-/* What a gate knew dies with it. The supervisor's own channel is life 0: without it nobody would ever stop us. */
+/* What a gate knew dies with it. May be called again. The supervisor's own channel is life 0: without it nobody would ever stop us. */
 static void gate_ended(struct vault *v, uint64_t gate)
 {
     if (gate == 0) {
         loop_stop(v->loop, 0);
         return;
     }
-    log_line(LOG_INFO, "gate-ended", "gate=%llu", (unsigned long long)gate);
     handles_end_gate(v->handles, gate);
     signons_end_gate(v->signons, gate);
     transactions_end_gate(v->transactions, gate);

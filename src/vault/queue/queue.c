@@ -300,7 +300,7 @@ static void put_back(struct queue *q, struct taker *t)
 
     {
         HOLD(&q->lock);
-        refused = q->taker_count == MOST_TAKERS || q->ending;
+        refused = q->taker_count == MOST_TAKERS || q->ending || !later_is_heard(&t->later);
         if (!refused)
             q->takers[q->taker_count++] = *t;
     }
@@ -308,14 +308,18 @@ static void put_back(struct queue *q, struct taker *t)
         later_answer(&t->later, ERR_STOPPING, STR_NONE);
 }
 
+/* A gate that ended meanwhile has not been found among the takers, and gives nothing back. */
 static void answer_taker(struct taker *t, const struct round *r)
 {
+    bool is_heard = later_is_heard(&t->later);
     struct queue_take_reply reply = {.entries = r->work, .entries_count = r->work_count};
     struct buf b = buf_make(BUF_UNLIMITED);
 
     pack_queue_take_reply(&b, &reply);
     later_answer(&t->later, OK, buf_str(&b));
     buf_free(&b);
+    if (!is_heard)
+        queue_gate_ended(r->q, t->gate);
 }
 
 /* The time until the schedule must look again. */
