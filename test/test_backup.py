@@ -550,6 +550,65 @@ def test_clients_that_saw_more(made, backup):
         assert len([line for line in fetched if b"FETCH" in line]) == 10
 
 
+THREADED = re.compile(rb"EMAILID \(E([0-9a-f]+)\) THREADID \(T([0-9a-f]+)\)")
+
+
+def put(wire, *letters):
+    """Each (number, number that it refers to, subject)."""
+    texts = [f"Message-ID: <{n}@x.test>\r\nReferences: <{to}@x.test>\r\nSubject: {subject}\r\n\r\n.\r\n".encode()
+             for n, to, subject in letters]
+    wire.ok("APPEND Letters" + " {}" * len(texts), *texts)
+    wire.ok("SELECT Letters")
+
+
+def threads(wire, which):
+    """(EMAILID, THREADID) of each, without their first letters."""
+    return [THREADED.search(line).groups() for line in wire.ok(f"FETCH {which} (EMAILID THREADID)")]
+
+
+def test_threads(make_posthorn, backup):
+    """A letter that was threaded when the backup was made keeps its ids (RFC 8474 §5). Which thread the others are in is found
+    out anew, and of the ids that were told since none is ever another letter's or another conversation's."""
+    server = make_posthorn().with_people().start()
+    with imap.signed_on(server, TOM) as wire:
+        wire.ok("CREATE Letters")
+        put(wire, (1, 0, "plan"), (2, 1, "Re: plan"), (3, 2, "Re: plan"))
+        saved = threads(wire, "1:3")
+        put(wire, (4, 0, "other"), (5, 4, "Re: other"))
+    server.cli("backup", backup)
+    with imap.signed_on(server, TOM) as wire:
+        put(wire, (6, 3, "Re: plan"), (7, 0, "new"), (8, 7, "Re: new"), (9, 4, "Re: other"))
+        since = threads(wire, "1:*")
+    assert since[:3] == saved
+    assert [thread for _, thread in since] == [since[n - 1][0] for n in (1, 1, 1, 4, 4, 1, 7, 7, 4)], "whoever began it"
+    server.stop()
+
+    restore(server, backup)
+    server.start()
+    with imap.signed_on(server, TOM) as wire:
+        wire.ok("EXAMINE Letters")
+        assert threads(wire, "3") == saved[2:], "that it was not the first, only its row tells"
+        wire.ok("SELECT Letters")
+        [fifth] = threads(wire, "5")
+        put(wire, (16, 3, "Re: plan"), (17, 0, "new"), (18, 8, "Re: new"), (19, 4, "Re: other"), (20, 7, "Re: new"))
+        now = threads(wire, "1:*")
+    assert now[:3] == saved and now[4] == fifth
+    assert [email for email, _ in now[:5]] == [email for email, _ in since[:5]]
+    assert {email for email, _ in now[5:]}.isdisjoint({email for email, _ in since})
+    assert [thread for _, thread in now] == [now[n - 1][0] for n in (1, 1, 1, 5, 5, 1, 7, 8, 5, 10)]
+    for thread in {thread for _, thread in since} & {thread for _, thread in now}:
+        assert (thread, thread) in now, "it is still the conversation of the letter that began it"
+    server.stop()
+
+    server.cli("backup", backup)
+    server.data_dir.rename(server.directory / "lost")
+    restore(server, backup)
+    server.start()
+    with imap.signed_on(server, TOM) as wire:
+        wire.ok("SELECT Letters")
+        assert [threads(wire, n)[0] for n in range(len(now), 0, -1)] == now[::-1], "in whatever order one asks"
+
+
 def known(lines):
     """UIDVALIDITY and HIGHESTMODSEQ."""
     text = b" ".join(lines)

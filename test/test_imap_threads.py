@@ -86,6 +86,21 @@ def test_in_reply_to_beside_references(posthorn, tom):
     assert tom.ok("THREAD REFERENCES UTF-8 ALL")[0] == b"* THREAD (1 (2 5)(3)(4)(6))"
 
 
+def test_a_hundred_thousand_references(posthorn, tom):
+    """The first of them and the last are what counts, of as much of a header as is read (64 KiB)."""
+    append(tom, letter(1, "plan", range(1000, 101_000), [2]))
+    append(tom, letter(3, "plan", [1000]), letter(4, "plan", [100_999]))
+    append(tom, letter(5, "party", range(1000, 4000), range(200_000, 210_000)))
+    append(tom, letter(6, "party", [1000]), letter(7, "party", [3999]), letter(8, "party", None, [200_003]),
+           letter(9, "party", [2000]), letter(10, "party", [200_004]))
+    tom.ok("NOOP")
+    told = threads(tom)
+    assert [told[0][1] == thread for _, thread in told[:3]] == [True, True, False]
+    assert [told[3][1] == thread for _, thread in told[3:]] == [True, True, True, True, False, False]
+    check = posthorn.run("check")
+    assert check.returncode == 0, check.stdout
+
+
 def test_two_who_ask_at_once(posthorn, tom):
     for start in range(0, 1200, 300):
         append(tom, *(letter(n, f"talk {n % 40}", [n - 40] if n >= 40 else None) for n in range(start, start + 300)))

@@ -52,6 +52,16 @@ static struct ticket assign(const struct letter *l, size_t n)
     return t;
 }
 
+static struct link_row link_of(uint64_t key)
+{
+    scoped(view_close) struct view *v = view_open(engine);
+    struct link_row row;
+    bool found;
+
+    must(link_row_view(v, &cx, TOM, &(struct link_key){.key = key}, &row, &found));
+    return found ? row : (struct link_row){0};
+}
+
 static size_t rows(const char *from, const char *to)
 {
     scoped(view_close) struct view *v = view_open(engine);
@@ -170,9 +180,88 @@ static void test_hostile(void **state)
         assert_true(l.keys[i - 1] < l.keys[i]);
 }
 
+/* All of a crowd refer to one letter that nobody has: the work for each does not grow with those before it, and the last one
+ * takes everything along. */
+static void test_a_crowd(void **state)
+{
+    enum { N = 2 * THREADS_AT_ONCE + 100 };
+    struct letter *l = arena_array(cx.arena, struct letter, N);
+    struct body_id *bodies = arena_array(cx.arena, struct body_id, N);
+    struct link_row row;
+    struct collected c = {.more = true};
+    struct removed r;
+    struct ticket t;
+    uint64_t key;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        deliver(TOM, INBOX, 0, 10);
+    bodies_of(TOM, bodies);
+    for (size_t i = 0; i < N; i++)
+        l[i] = made_of(bodies[i], "References: <root@x>\r\nSubject: s\r\n\r\n");
+    key = l[0].keys[0];
+    for (size_t i = 0; i < N; i += THREADS_AT_ONCE)
+        must(
+            engine_wait(engine, &cx, assign(l + i, N - i < THREADS_AT_ONCE ? N - i : THREADS_AT_ONCE)));
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(thread_of(TOM, bodies[i]), bodies[0].v);
+    row = link_of(key);
+    assert_int_equal(row.letters, N);
+    assert_int_equal(row.thread, bodies[0].v);
+
+    /* without the first of them, those that stay are what they were, and so is who joins them */
+    durable(messages_remove(store, &cx, IN(TOM, INBOX), &SET({1, N - 1}), false, &r, &t), t);
+    while (c.more)
+        must(collect(store, &cx, INT64_MAX, &c));
+    assert_int_equal(link_of(key).letters, 1);
+    assert_int_equal(rows("t", "u"), 1);
+    deliver(TOM, INBOX, 0, 10);
+    bodies_of(TOM, bodies);
+    l[0] = made_of(bodies[1], "In-Reply-To: <root@x>\r\nSubject: s\r\n\r\n");
+    must(engine_wait(engine, &cx, assign(l, 1)));
+    assert_int_equal(thread_of(TOM, bodies[1]), row.thread);
+
+    durable(messages_remove(store, &cx, IN(TOM, INBOX), NULL, false, &r, &t), t);
+    must(collect(store, &cx, INT64_MAX, &c));
+    assert_int_equal(rows("t", "u") + rows("k", "l"), 0);
+}
+
+/* Who asks while another's answer is not durable yet finds nothing, changes nothing, and waits for what the other wrote: so
+ * both tell the same. If the power goes before that, neither has told anything. */
+static void test_two_at_once(void **state)
+{
+    struct body_id bodies[2];
+    struct letter l[2], turned[2];
+    struct ticket first, second;
+
+    (void)state;
+    deliver(TOM, INBOX, 0, 10);
+    deliver(TOM, INBOX, 0, 10);
+    bodies_of(TOM, bodies);
+    l[0] = turned[1] = made_of(bodies[0], "Message-ID: <a@x>\r\n\r\n");
+    l[1] = turned[0] = made_of(bodies[1], "Message-ID: <b@x>\r\nReferences: <a@x>\r\n\r\n");
+    for (int lost = 1; lost >= 0; lost--) {
+        first = assign(l, 2);
+        assert_int_equal(thread_of(TOM, bodies[0]), 0);
+        second = assign(turned, 2);
+        assert_true(second.v >= first.v && !engine_is_durable(engine, second));
+        if (lost) {
+            memory_engine_cut_power(engine, 0);
+            assert_int_not_equal(engine_wait(engine, &cx, second), OK);
+            engine_tend(engine);
+            assert_int_equal(rows("t", "u") + rows("k", "l"), 0);
+        }
+    }
+    must(engine_wait(engine, &cx, second));
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(thread_of(TOM, bodies[i]), bodies[0].v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_crowd, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_two_at_once, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_letters, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_stays, store_set_up, store_tear_down),
         cmocka_unit_test(test_hostile),
