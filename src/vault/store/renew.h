@@ -8,7 +8,8 @@
  *                 told everything (RFC 7162 §3.2.6, RFC 8620 §5.2)
  *   ids           of mailboxes and emails, which are never used again (RFC 8474 §4, §5), and of accounts
  *
- * Ids of bodies and of the queue come from the clock anyway (base/ids.h). One transaction an account; to be called before
+ * Ids of bodies and of the queue come from the clock anyway (base/ids.h), and those of threads are the ids of the letters
+ * that began them, so neither is ever another's. One transaction an account; to be called before
  * anybody is served. Again is fine: the counters jump once more. */
 #pragma once
 #include "vault/store/store.h"
