@@ -48,6 +48,8 @@ struct backend_ops {
                                   enum scan_how how);
     /* False: the end, or an error. */
     bool (*cursor_next)(struct cursor *c, struct str *key, struct str *value);
+    /* Forwards alone: next comes the first row that is not before `to`, which lies behind the last one given. */
+    void (*cursor_skip)(struct cursor *c, struct str to);
     enum err (*cursor_error)(const struct cursor *c, struct cx *cx);
     bool (*cursor_past_damage)(struct cursor *c); /* see scan_past_damage() */
     void (*cursor_close)(struct cursor *c);

@@ -261,6 +261,37 @@ static void test_scans_within_a_transaction(void **state)
     }
 }
 
+static void test_scans_that_skip(void **state)
+{
+    static const struct {
+        const char *to, *rows, *why;
+    } rows[] = {
+        {"b", "b=b c=c e=e f=f", "to the next row"},
+        {"e", "e=e f=f", "to a row"},
+        {"d", "e=e f=f", "to where there is none"},
+        {"f", "f=f", "to one of the transaction"},
+        {"z", "", "to the end"},
+    };
+    struct world *w = *state;
+
+    commit_letters(w, fred, "ace");
+    scoped(txn_rollback) struct txn *t = txn_begin(w->e, &fred, 1);
+    put_letters(t, fred, "bf");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct str key, value;
+        struct scan *s;
+        const char *text;
+
+        assert_int_equal(txn_scan(t, &w->cx, fred, STR_NONE, STR_NONE, false, &s), OK);
+        assert_true(scan_next(s, &key, &value));
+        assert_true(str_same(key, S("a")));
+        scan_skip(s, str_from_c(rows[i].to));
+        text = scan_text(&s, &w->cx);
+        if (strcmp(text, rows[i].rows) != 0)
+            fail_msg("%s: \"%s\" instead of \"%s\"", rows[i].why, text, rows[i].rows);
+    }
+}
+
 static void test_delete_range(void **state)
 {
     struct world *w = *state;
@@ -637,6 +668,7 @@ int main(void)
         ON_BOTH(test_scans),
         ON_BOTH(test_scans_of_last_parts),
         ON_BOTH(test_scans_within_a_transaction),
+        ON_BOTH(test_scans_that_skip),
         ON_BOTH(test_delete_range),
         ON_BOTH(test_accounts_with_rows),
         ON_BOTH(test_views_show_what_is_durable),

@@ -240,6 +240,13 @@ static bool memory_cursor_next(struct cursor *c, struct str *key, struct str *va
     return !row->damaged;
 }
 
+static void memory_cursor_skip(struct cursor *c, struct str to)
+{
+    copy_key(&c->from, to);
+    c->at = NULL;
+    c->damaged = false;
+}
+
 static enum err memory_cursor_error(const struct cursor *c, struct cx *cx)
 {
     return c->damaged ? damaged(cx) : OK;
@@ -307,6 +314,7 @@ static const struct backend_ops memory_ops = {
     .get = memory_get,
     .cursor_open = memory_cursor_open,
     .cursor_next = memory_cursor_next,
+    .cursor_skip = memory_cursor_skip,
     .cursor_error = memory_cursor_error,
     .cursor_past_damage = memory_cursor_past_damage,
     .cursor_close = memory_cursor_close,

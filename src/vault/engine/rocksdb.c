@@ -312,6 +312,7 @@ static const struct backend_ops rocks_ops = {
     .get = rocks_get,
     .cursor_open = rocks_cursor_open,
     .cursor_next = rocks_cursor_next,
+    .cursor_skip = rocks_cursor_skip,
     .cursor_error = rocks_cursor_error,
     .cursor_past_damage = rocks_cursor_past_damage,
     .cursor_close = rocks_cursor_close,

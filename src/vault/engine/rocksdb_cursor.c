@@ -80,6 +80,17 @@ bool rocks_cursor_next(struct cursor *c, struct str *key, struct str *value)
     return true;
 }
 
+/* With the same iterator, which keeps what it has read ahead. */
+void rocks_cursor_skip(struct cursor *c, struct str to)
+{
+    if (!c->at)
+        return;
+    rocksdb_iter_seek(c->at, to.p, to.n);
+    copy_key(&c->last, to); /* what is damaged from here on is looked for behind it */
+    c->begun = c->fresh = true;
+    c->ended = false;
+}
+
 static bool failed(const struct cursor *c)
 {
     char *error = NULL;

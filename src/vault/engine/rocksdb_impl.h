@@ -74,6 +74,7 @@ void rocks_options_free(struct rocks *r);
 struct cursor *rocks_cursor_open(struct backend *b, struct snapshot *s, struct str from, struct str to,
                                  enum scan_how how);
 bool rocks_cursor_next(struct cursor *c, struct str *key, struct str *value);
+void rocks_cursor_skip(struct cursor *c, struct str to);
 enum err rocks_cursor_error(const struct cursor *c, struct cx *cx);
 bool rocks_cursor_past_damage(struct cursor *c);
 void rocks_cursor_close(struct cursor *c);

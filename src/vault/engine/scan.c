@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct scan {
@@ -110,6 +111,22 @@ bool scan_next(struct scan *s, struct str *key, struct str *value)
         *value = order < 0 ? s->value : row->value;
         return true;
     }
+}
+
+void scan_skip(struct scan *s, struct str to)
+{
+    struct whole_key key;
+
+    assert(!s->backwards && s->prefix + to.n <= WHOLE_KEY_SIZE);
+    memcpy(key.bytes, s->from.bytes, s->prefix);
+    memcpy(key.bytes + s->prefix, to.p, to.n);
+    key.n = s->prefix + to.n;
+    if (str_compare(bytes_of(&key), bytes_of(&s->from)) < 0)
+        return;
+    s->ops->cursor_skip(s->cursor, bytes_of(&key));
+    s->stored = s->ended = false;
+    if (s->overlay)
+        s->written = within(s, overlay_at_least(s->overlay, bytes_of(&key)));
 }
 
 enum err scan_error(const struct scan *s, struct cx *cx)

@@ -1,4 +1,5 @@
-/* The pieces are a ring: the thread fills what is free, the session empties what is full. */
+/* The stretches are a ring. Whoever has nothing else to do takes the next one that nobody has begun, the helper always and
+ * the session while the first is not written yet: so neither waits for the other, but for the client. */
 #include "vault/imap/ahead.h"
 
 #include "base/arena.h"
@@ -12,124 +13,194 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define PIECES 4
-#define PIECE_MOST ((size_t)256 * 1024) /* the last response of a piece may make it so long */
+#define STRETCHES 4
+#define STRETCH_LIMIT ((size_t)256 * 1024)
+#define MESSAGES_MOST 256 /* of a stretch */
+#define RESPONSE_USUAL 512
 #define RINGS_MOST 16 /* 16 MiB of what clients do not take; who comes later does without */
 #define PATIENCE_MS 5 /* a client that takes nothing for so long is not waited for */
-#define VIEW_MS 200   /* then it reads through another view: no old state of the store has to be kept */
+#define VIEW_MS 200 /* then it is read through another view: no old state of the store has to be kept */
 
-struct piece {
+struct stretch {
+    struct fetch_mark upto; /* so far it has been written */
+    size_t messages;        /* so many are to be told of */
+    uint64_t end;           /* so many have been found then */
+    bool written;           /* as far as can be */
     struct buf out;
-    struct fetch_mark upto;
+};
+
+struct hand {
+    struct view *view; /* NULL: not begun */
+    struct fetch_hand writes;
 };
 
 struct ahead {
     struct ahead_of of;
+    bool reads_all; /* responses are as long as their messages */
     pthread_t thread;
-    struct fetch_mark at; /* the thread's: so far it has come */
-    struct flag_text flags;
-    struct message_reader *stored;
-    struct cx cx; /* of one message */
+    struct hand helper, own; /* own: the session's */
+    atomic_bool given_up;
 
-    pthread_mutex_t
-        lock; /* guards what follows, but for the bytes of a piece, which are whose turn it is */
+    pthread_mutex_t lock; /* guards what follows, but for stretches that somebody is writing */
     pthread_cond_t came, left;
-    struct piece pieces[PIECES];
+    struct stretch stretches[STRETCHES];
     size_t first, count;
-    bool works, given_up, stuck;
+    struct fetch_mark at; /* behind the last one that was taken */
+    bool over, works, own_works;
 };
 
 static atomic_int rings;
 static struct spare_user writers = {.most = RINGS_MOST};
 
-/* ---- the thread ---- */
+/* ---- stretches ---- */
 
-/* False: it cannot be told of here. Of the mark nothing has changed then, nor of what was written. */
-static bool write_next(struct ahead *a, struct buf *out, bool *over)
+static bool is_of_header(const struct imap_fetch_att *att)
 {
-    const struct imap_fetch *items = a->of.items;
-    struct fetch_mark next = a->at;
-    const struct roster_entry *entry;
-    struct cold_row cold = {0};
-    size_t had = out->n;
-    bool found = true;
-    uint32_t number = fetch_next(&next, &a->of.numbers, items->changed_since, &entry);
+    return att->att < IMAP_ATT_RFC822 || att->att == IMAP_ATT_RFC822_HEADER ||
+           att->att == IMAP_ATT_BINARY_SIZE ||
+           (att->att == IMAP_ATT_BODY_SECTION && att->section.text != IMAP_SECTION_ALL &&
+            att->section.text != IMAP_SECTION_TEXT);
+}
 
-    *over = !number;
-    arena_reset(a->cx.arena);
-    if (number && items->items & FETCH_COLD &&
-        (reader_looks(a->stored, &a->cx, entry->body, &cold, &found) || !found))
-        return false;
-    if (number && !fetch_kept_write(a->of.i, &a->flags, out, items, number, entry, &cold)) {
-        out->n = had;
-        out->full = false;
+static bool reads_all(const struct imap_fetch *items)
+{
+    for (size_t n = 0; n < items->att_count; n++)
+        if (!is_of_header(&items->atts[n]))
+            return true;
+    return false;
+}
+
+/* Until enough is expected to be said. */
+static void measure(struct ahead *a, struct stretch *s)
+{
+    const struct roster_entry *entry;
+    uint64_t expected = 0;
+
+    while (s->messages < MESSAGES_MOST && expected < SESSION_OUT && !a->over) {
+        a->over = !fetch_next(&a->at, &a->of.numbers, a->of.items->changed_since, &entry);
+        if (a->over)
+            return;
+        a->at.told++;
+        s->messages++;
+        s->end = a->at.found;
+        expected += RESPONSE_USUAL + (a->reads_all ? entry->size : 0);
+    }
+}
+
+/* The next one, to be written by whom it is given to. NULL: there is no room, or nothing left to tell. */
+static struct stretch *take_stretch(struct ahead *a)
+{
+    struct stretch *s = &a->stretches[(a->first + a->count) % STRETCHES];
+
+    if (a->count == STRETCHES || a->over)
+        return NULL;
+    s->upto = a->at;
+    s->messages = 0;
+    s->written = false;
+    measure(a, s);
+    a->count += s->messages > 0;
+    return s->messages ? s : NULL;
+}
+
+/* False: it cannot be told of here. Nothing has changed then. */
+static bool write_next(const struct ahead *a, struct fetch_hand *h, struct stretch *s)
+{
+    struct fetch_mark next = s->upto;
+    const struct roster_entry *entry;
+    size_t had = s->out.n;
+    uint32_t number = fetch_next(&next, &a->of.numbers, h->items->changed_since, &entry);
+
+    arena_reset(h->cx.arena);
+    if (!number || !fetch_whole_write(h, &s->out, number, entry)) {
+        s->out.n = had;
+        s->out.full = false;
         return false;
     }
-    next.told += number != 0;
-    a->at = next;
+    next.told++;
+    s->upto = next;
     return true;
 }
 
-/* False: that was all it can do. */
-static bool write_piece(struct ahead *a, struct piece *p)
+static bool hand_open(const struct ahead *a, struct hand *h)
 {
-    bool over = false, goes_on = true;
-
-    while (goes_on && !over && p->out.n < SESSION_OUT)
-        goes_on = write_next(a, &p->out, &over);
-    p->upto = a->at;
-    return goes_on && !over;
+    h->view = view_open(a->of.i->s->store->engine);
+    if (!h->view)
+        return false;
+    h->writes = (struct fetch_hand){.i = a->of.i,
+                                    .items = a->of.items,
+                                    .stored = reader_open(h->view, a->of.account, true),
+                                    .cx = {.arena = arena_new(0)}};
+    reader_mends(h->writes.stored, LOOKS_PARSER, looks_of_stored);
+    flag_text_begin(&h->writes.flags, a->of.roster);
+    return true;
 }
 
+static void hand_close(struct hand *h)
+{
+    if (!h->view)
+        return;
+    reader_close(&h->writes.stored);
+    arena_free(h->writes.cx.arena);
+    view_close(&h->view);
+}
+
+static void write_stretch(const struct ahead *a, struct hand *h, struct stretch *s)
+{
+    size_t left = s->messages;
+
+    if (!h->view && !hand_open(a, h))
+        return;
+    buf_reserve(&s->out, SESSION_OUT + SESSION_OUT / 4); /* at once, not bit by bit */
+    while (left && !atomic_load(&a->given_up) && write_next(a, &h->writes, s))
+        left--;
+}
+
+/* ---- the helper ---- */
+
 /* NULL: nobody wants one. */
-static struct piece *free_piece(struct ahead *a)
+static struct stretch *next_stretch(struct ahead *a)
 {
     int64_t until = monotonic_ms() + PATIENCE_MS;
     HOLD(&a->lock);
 
-    while (!a->given_up && a->count == PIECES && cond_wait_until(&a->left, &a->lock, until))
+    while (!atomic_load(&a->given_up) && a->count == STRETCHES &&
+           cond_wait_until(&a->left, &a->lock, until))
         ;
-    if (a->given_up || a->count == PIECES)
-        return NULL;
-    return &a->pieces[(a->first + a->count) % PIECES];
+    return atomic_load(&a->given_up) ? NULL : take_stretch(a);
 }
 
-static void tell(struct ahead *a, bool piece, bool works, bool stuck)
+static void is_written(struct ahead *a, struct stretch *s)
 {
     HOLD(&a->lock);
 
-    a->count += piece;
-    a->works = works;
-    a->stuck |= stuck;
+    s->written = true;
     pthread_cond_signal(&a->came);
 }
 
-static void write_pieces(struct ahead *a)
+/* What the session had opened is not held while its client takes nothing. */
+static void end_helper(struct ahead *a)
 {
-    int64_t ends = monotonic_ms() + VIEW_MS;
-    struct piece *p;
-    bool goes_on = true;
+    HOLD(&a->lock);
 
-    while (goes_on && monotonic_ms() < ends && (p = free_piece(a))) {
-        goes_on = write_piece(a, p);
-        tell(a, true, true, !goes_on);
-    }
+    a->works = false;
+    if (!a->own_works)
+        hand_close(&a->own);
+    pthread_cond_signal(&a->came);
 }
 
-static void *go_ahead(void *arg)
+static void *help(void *arg)
 {
     struct ahead *a = arg;
-    struct view *v = view_open(a->of.i->s->store->engine);
+    int64_t ends = monotonic_ms() + VIEW_MS;
+    struct stretch *s;
 
-    if (v) {
-        a->stored = reader_open(v, a->of.account, true);
-        reader_mends(a->stored, LOOKS_PARSER, looks_of_stored);
-        write_pieces(a);
-        reader_close(&a->stored);
-        view_close(&v);
+    while (monotonic_ms() < ends && (s = next_stretch(a))) {
+        write_stretch(a, &a->helper, s);
+        is_written(a, s);
     }
+    hand_close(&a->helper);
     spare_give_back(&writers, 1);
-    tell(a, false, false, !v);
+    end_helper(a);
     return NULL;
 }
 
@@ -137,12 +208,11 @@ static void *go_ahead(void *arg)
 
 static void forget(struct ahead *a)
 {
-    for (size_t n = 0; n < PIECES; n++)
-        buf_free(&a->pieces[n].out);
+    for (size_t n = 0; n < STRETCHES; n++)
+        buf_free(&a->stretches[n].out);
     pthread_cond_destroy(&a->came);
     pthread_cond_destroy(&a->left);
     pthread_mutex_destroy(&a->lock);
-    arena_free(a->cx.arena);
     free(a);
     atomic_fetch_sub(&rings, 1);
 }
@@ -151,13 +221,12 @@ static struct ahead *make(const struct ahead_of *of, const struct fetch_mark *fr
 {
     struct ahead *a = must_alloc(sizeof(*a));
 
-    *a = (struct ahead){.of = *of, .at = *from, .works = true, .cx = {.arena = arena_new(0)}};
-    flag_text_begin(&a->flags, of->roster);
+    *a = (struct ahead){.of = *of, .reads_all = reads_all(of->items), .at = *from, .works = true};
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->came, NULL);
     cond_init_monotonic(&a->left);
-    for (size_t n = 0; n < PIECES; n++)
-        a->pieces[n].out = buf_make(PIECE_MOST);
+    for (size_t n = 0; n < STRETCHES; n++)
+        a->stretches[n].out = buf_make(STRETCH_LIMIT);
     return a;
 }
 
@@ -176,37 +245,62 @@ struct ahead *ahead_start(const struct ahead_of *of, const struct fetch_mark *fr
     if (!may_start())
         return NULL;
     a = make(of, from);
-    if (pthread_create(&a->thread, NULL, go_ahead, a) == 0)
+    if (pthread_create(&a->thread, NULL, help, a) == 0)
         return a;
     spare_give_back(&writers, 1);
     forget(a);
     return NULL;
 }
 
-bool ahead_take(struct ahead *a, struct buf *out, struct fetch_mark *upto)
+/* The lock is held by the caller, but not meanwhile. */
+static void write_own(struct ahead *a, struct stretch *s)
 {
-    struct piece *p = &a->pieces[a->first];
-    HOLD(&a->lock);
+    a->own_works = true;
+    pthread_mutex_unlock(&a->lock);
+    write_stretch(a, &a->own, s);
+    pthread_mutex_lock(&a->lock);
+    a->own_works = false;
+    s->written = true;
+    if (!a->works)
+        hand_close(&a->own);
+}
 
-    while (!a->count && a->works)
-        pthread_cond_wait(&a->came, &a->lock);
-    if (!a->count)
-        return false;
-    if (out->n)
-        buf_add(out, buf_str(&p->out));
-    else
-        buf_exchange(out, &p->out);
-    buf_clear(&p->out);
-    *upto = p->upto;
-    a->first = (a->first + 1) % PIECES;
-    a->count--;
-    pthread_cond_signal(&a->left);
+/* Until the first stretch is written. False: there is none. */
+static bool have_first(struct ahead *a)
+{
+    struct stretch *s;
+
+    while (!a->count || !a->stretches[a->first].written) {
+        s = a->works ? take_stretch(a) : NULL;
+        if (s)
+            write_own(a, s);
+        else if (!a->count)
+            return false;
+        else
+            pthread_cond_wait(&a->came, &a->lock);
+    }
     return true;
 }
 
-bool ahead_is_stuck(const struct ahead *a)
+bool ahead_take(struct ahead *a, struct buf *out, struct fetch_mark *upto, uint64_t *alone_until)
 {
-    return a->stuck; /* of a thread that is at its end */
+    struct stretch *s;
+    HOLD(&a->lock);
+
+    if (!have_first(a))
+        return false;
+    s = &a->stretches[a->first];
+    if (out->n)
+        buf_add(out, buf_str(&s->out));
+    else
+        buf_exchange(out, &s->out);
+    buf_clear(&s->out);
+    *upto = s->upto;
+    *alone_until = s->end;
+    a->first = (a->first + 1) % STRETCHES;
+    a->count--;
+    pthread_cond_signal(&a->left);
+    return true;
 }
 
 void ahead_free(struct ahead **a)
@@ -214,7 +308,7 @@ void ahead_free(struct ahead **a)
     if (!*a)
         return;
     pthread_mutex_lock(&(*a)->lock);
-    (*a)->given_up = true;
+    atomic_store(&(*a)->given_up, true);
     pthread_cond_signal(&(*a)->left);
     pthread_mutex_unlock(&(*a)->lock);
     pthread_join((*a)->thread, NULL);

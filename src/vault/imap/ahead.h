@@ -1,8 +1,9 @@
-/* vault/imap/ahead.h: what a long FETCH says next, written by a second thread while the session's own sends.
+/* vault/imap/ahead.h: a long FETCH, written by two threads.
  *
- * For items that are kept beside a message (fetch.h). While a processor is left, a thread goes ahead of the
- * session and writes whole responses in pieces, a few of them and no more: it ends when the client does not take them. What
- * it cannot read or has no room for it leaves to the session, which then goes on alone from there. */
+ * While a processor is left, the messages are cut into stretches, which the session's thread and a helper write side by side;
+ * they are taken in their order. There are a few of them and no more: the helper ends when the client does not take what is
+ * written. Of a message that cannot be read, or for which there is no room, nothing is written, nor of what follows in its
+ * stretch: these the session tells of by itself. */
 #pragma once
 #include "vault/imap/fetch.h"
 
@@ -19,7 +20,7 @@ struct ahead;
 
 /* NULL: the session has to do without. */
 struct ahead *ahead_start(const struct ahead_of *of, const struct fetch_mark *from);
-/* Waits for the next piece, which is appended: at least SESSION_OUT bytes if it is not the last. False: no more come. */
-bool ahead_take(struct ahead *a, struct buf *out, struct fetch_mark *upto);
-bool ahead_is_stuck(const struct ahead *a); /* … and another one would get no further */
-void ahead_free(struct ahead **a);          /* NULL is fine */
+/* The next stretch is appended, and *upto is how far it goes: maybe nowhere. Messages up to the one by which *alone_until
+ * are found are the session's then. False: no more come. */
+bool ahead_take(struct ahead *a, struct buf *out, struct fetch_mark *upto, uint64_t *alone_until);
+void ahead_free(struct ahead **a); /* NULL is fine */

@@ -15,8 +15,9 @@
 
 #include <inttypes.h>
 
-#define AHEAD_WORTH 1000 /* messages that are still to come, for a second thread to be of use */
-#define AHEAD_AGAIN 200  /* after so many it is tried again */
+#define AHEAD_WORTH 1000     /* messages that are still to come, for a second thread to be of use */
+#define AHEAD_WORTH_READ 100 /* … that have to be read */
+#define AHEAD_AGAIN 200      /* after so many it is tried again */
 #define READ_AT_ONCE (1024 * 1024) /* so much of messages that are through may stay in memory */
 
 struct fetch {
@@ -142,35 +143,18 @@ static enum err get_reading(struct imap *i, struct fetch *f)
     return e;
 }
 
-static void write_value_begin(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
-{
-    struct buf *out = &i->s->out;
-
-    begin_item(f, out);
-    imap_fetch_att_write(out, att, imap_is_utf8(i));
-    buf_add_char(out, ' ');
-}
-
-/* RFC 9051 §7.5.2: what is not there is NIL; a size must be a number. */
 static void write_nothing(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
 {
-    write_value_begin(i, f, att);
-    buf_add(&i->s->out, att->att == IMAP_ATT_BINARY_SIZE ? S("0") : S("NIL"));
+    begin_item(f, &i->s->out);
+    fetch_passage_nil(i, &i->s->out, att);
 }
 
 static void write_head(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
 {
-    struct buf *out = &i->s->out;
-
-    write_value_begin(i, f, att);
-    if (att->att == IMAP_ATT_BINARY_SIZE) {
-        buf_add_u64(out, f->passage.size);
+    begin_item(f, &i->s->out);
+    fetch_passage_head(i, &i->s->out, att, &f->passage);
+    if (att->att == IMAP_ATT_BINARY_SIZE)
         f->passage.left = 0;
-    } else if (f->passage.has_nul) {
-        imap_literal8_head(out, f->passage.n);
-    } else {
-        imap_literal_head(out, f->passage.n);
-    }
 }
 
 static enum err open_passage(struct imap *i, struct fetch *f, const struct imap_fetch_att *att)
@@ -368,9 +352,11 @@ static bool run_quick(struct imap *i, struct fetch *f)
 /* Is it long enough, and of such items alone as somebody else may write? */
 static bool may_go_ahead(const struct fetch *f)
 {
-    return f->commanded && f->a.items & FETCH_COLD && !(f->a.items & ~(FETCH_HOT | FETCH_COLD)) &&
-           !f->entry && !f->seen_modseq && f->at.found >= f->alone_until &&
-           f->most >= f->at.found + AHEAD_WORTH;
+    uint32_t items = f->a.items;
+    uint64_t worth = items & FETCH_PASSAGES ? AHEAD_WORTH_READ : AHEAD_WORTH;
+
+    return f->commanded && !(items & ~(FETCH_HOT | FETCH_COLD | FETCH_PASSAGES)) && !f->entry &&
+           !f->seen_modseq && f->at.found >= f->alone_until && f->most >= f->at.found + worth;
 }
 
 static void start_ahead(struct imap *i, struct fetch *f)
@@ -386,18 +372,17 @@ static void start_ahead(struct imap *i, struct fetch *f)
         f->alone_until = f->at.found + AHEAD_AGAIN;
 }
 
-/* True: a piece was written by somebody else. */
+/* True: some were written otherwise than one by one. */
 static bool take_ahead(struct imap *i, struct fetch *f)
 {
     if (!f->ahead && may_go_ahead(f))
         start_ahead(i, f);
-    if (!f->ahead)
+    if (!f->ahead || f->at.found < f->alone_until)
         return false;
-    if (ahead_take(f->ahead, &i->s->out, &f->at)) {
+    if (ahead_take(f->ahead, &i->s->out, &f->at, &f->alone_until)) {
         imap_progress(i, f->at.told, f->asked);
         return true;
     }
-    f->alone_until = f->at.found + (ahead_is_stuck(f->ahead) ? AHEAD_AGAIN : 0);
     ahead_free(&f->ahead);
     return false;
 }

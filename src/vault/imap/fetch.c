@@ -3,6 +3,7 @@
 #include "vault/imap/fetch.h"
 
 #include "mail/imap_structure.h"
+#include "proto/imap_write.h"
 
 /* More than all hot items together: names 90, numbers 20 each, dates 28, flags FLAG_TEXT_MAX. */
 #define HOT_ROOM (512 + FLAG_TEXT_MAX)
@@ -154,22 +155,124 @@ void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att 
     }
 }
 
+/* ---- items that are read from the message ---- */
+
+static void write_name(const struct imap *i, struct buf *out, const struct imap_fetch_att *att)
+{
+    imap_fetch_att_write(out, att, imap_is_utf8(i));
+    buf_add_char(out, ' ');
+}
+
+void fetch_passage_nil(const struct imap *i, struct buf *out, const struct imap_fetch_att *att)
+{
+    write_name(i, out, att);
+    buf_add(out, att->att == IMAP_ATT_BINARY_SIZE ? S("0") : S("NIL"));
+}
+
+void fetch_passage_head(const struct imap *i, struct buf *out, const struct imap_fetch_att *att,
+                        const struct passage *p)
+{
+    write_name(i, out, att);
+    if (att->att == IMAP_ATT_BINARY_SIZE)
+        buf_add_u64(out, p->size);
+    else if (p->has_nul)
+        imap_literal8_head(out, p->n);
+    else
+        imap_literal_head(out, p->n);
+}
+
 /* ---- whole responses ---- */
 
-bool fetch_kept_write(const struct imap *i, struct flag_text *flags, struct buf *out,
-                      const struct imap_fetch *a, uint32_t number, const struct roster_entry *entry,
-                      const struct cold_row *cold)
-{
-    fetch_begin(i, out, number, entry->uid, false);
-    for (size_t n = 0; n < a->att_count; n++) {
-        enum imap_att att = a->atts[n].att;
+/* What a response needs to know of its message, each once. */
+struct at_hand {
+    bool has_cold, has_reading;
+    struct cold_row cold;
+    struct reading reading;
+};
 
-        if (fetch_leaves_out(i, a, att))
+static bool get_cold(struct fetch_hand *h, const struct roster_entry *entry, struct at_hand *m)
+{
+    bool found = true;
+
+    if (!m->has_cold && reader_looks(h->stored, &h->cx, entry->body, &m->cold, &found))
+        return false;
+    return m->has_cold = found;
+}
+
+static bool get_reading(struct fetch_hand *h, const struct roster_entry *entry, struct at_hand *m)
+{
+    if (!m->has_reading && reading_open(&m->reading, h->stored, &h->cx, entry->body))
+        return false;
+    return m->has_reading = true;
+}
+
+static enum err copy_passage(const struct imap *i, struct buf *out, const struct imap_fetch_att *att,
+                             struct passage *p, struct reading *r)
+{
+    enum err e = OK;
+
+    while (!e && !p->measured)
+        e = passage_measure(p, r);
+    if (e)
+        return e;
+    fetch_passage_head(i, out, att, p);
+    if (att->att == IMAP_ATT_BINARY_SIZE)
+        return OK;
+    if (p->n > out->limit - out->n) /* it need not be read to see that */
+        out->full = true;
+    while (!e && !out->full && p->left)
+        e = passage_send(p, r, out);
+    return e;
+}
+
+static bool write_passage(const struct imap *i, struct buf *out, const struct imap_fetch_att *att,
+                          struct reading *r)
+{
+    struct passage p;
+    bool found;
+    enum err e = passage_open(&p, r, att, &found);
+    bool known = !p.unknown_encoding;
+
+    if (!e && !found)
+        fetch_passage_nil(i, out, att);
+    else if (!e && known)
+        e = copy_passage(i, out, att, &p, r);
+    passage_close(&p);
+    return !e && known;
+}
+
+static bool write_item(struct fetch_hand *h, struct buf *out, const struct imap_fetch_att *att,
+                       const struct roster_entry *entry, struct at_hand *m)
+{
+    uint32_t bit = IMAP_ATT_BIT(att->att);
+
+    if (bit & FETCH_HOT) {
+        fetch_hot_item_write(h->i, &h->flags, out, att->att, entry);
+        return true;
+    }
+    if (bit & FETCH_COLD) {
+        if (!get_cold(h, entry, m))
+            return false;
+        fetch_cold_item_write(h->i, out, att->att, &m->cold);
+        return true;
+    }
+    return get_reading(h, entry, m) && write_passage(h->i, out, att, &m->reading);
+}
+
+bool fetch_whole_write(struct fetch_hand *h, struct buf *out, uint32_t number,
+                       const struct roster_entry *entry)
+{
+    struct at_hand m;
+
+    m.has_cold = m.has_reading = false;
+    fetch_begin(h->i, out, number, entry->uid, false);
+    for (size_t n = 0; n < h->items->att_count && !out->full; n++) {
+        const struct imap_fetch_att *att = &h->items->atts[n];
+
+        if (fetch_leaves_out(h->i, h->items, att->att))
             continue;
-        if (IMAP_ATT_BIT(att) & FETCH_HOT)
-            fetch_hot_item_write(i, flags, out, att, entry);
-        else
-            fetch_cold_item_write(i, out, att, cold);
+        if (!write_item(h, out, att, entry, &m))
+            return false;
         buf_add_char(out, ' ');
     }
     fetch_end(out);

@@ -1,7 +1,8 @@
-/* vault/imap/fetch.h: the items of a FETCH response that are kept beside a message, so that no body is read for them: for
- * FETCH, and for whoever tells of messages as FETCH does (RFC 5465 §5.1). */
+/* vault/imap/fetch.h: the items of a FETCH response, for FETCH and for whoever tells of messages as FETCH does (RFC 5465
+ * §5.1). */
 #pragma once
 #include "proto/imap_fetch.h"
+#include "vault/imap/passage.h"
 #include "vault/imap/response.h"
 
 /* Those that a roster's entry answers. */
@@ -10,6 +11,11 @@
 #define FETCH_COLD                                                                                     \
     (IMAP_ATT_BIT(IMAP_ATT_ENVELOPE) | IMAP_ATT_BIT(IMAP_ATT_BODY) |                                   \
      IMAP_ATT_BIT(IMAP_ATT_BODYSTRUCTURE) | IMAP_ATT_BIT(IMAP_ATT_PREVIEW))
+/* Those that are read from the message. */
+#define FETCH_PASSAGES                                                                                 \
+    (IMAP_ATT_BIT(IMAP_ATT_RFC822) | IMAP_ATT_BIT(IMAP_ATT_RFC822_HEADER) |                            \
+     IMAP_ATT_BIT(IMAP_ATT_RFC822_TEXT) | IMAP_ATT_BIT(IMAP_ATT_BODY_SECTION) |                        \
+     IMAP_ATT_BIT(IMAP_ATT_BINARY) | IMAP_ATT_BIT(IMAP_ATT_BINARY_SIZE))
 
 /* A whole response of hot items, "* 5 FETCH (FLAGS (\Seen))" CRLF. False: nothing is written, for its flags are too long
  * for this quick way. */
@@ -25,10 +31,22 @@ static inline bool fetch_leaves_out(const struct imap *i, const struct imap_fetc
 {
     return att == IMAP_ATT_UID && a->att_count > 1 && imap_is_uidonly(i);
 }
-/* A whole response of items of both kinds. False: the buf is full. */
-bool fetch_kept_write(const struct imap *i, struct flag_text *flags, struct buf *out,
-                      const struct imap_fetch *a, uint32_t number, const struct roster_entry *entry,
-                      const struct cold_row *cold);
+/* The item's name and what stands before its bytes; what is not there is NIL, and its size a number (RFC 9051 §7.5.2). */
+void fetch_passage_head(const struct imap *i, struct buf *out, const struct imap_fetch_att *att,
+                        const struct passage *p);
+void fetch_passage_nil(const struct imap *i, struct buf *out, const struct imap_fetch_att *att);
+
+/* Who writes whole responses at once, each in its own thread. */
+struct fetch_hand {
+    const struct imap *i;
+    const struct imap_fetch *items; /* of the three kinds */
+    struct message_reader *stored;
+    struct flag_text flags;
+    struct cx cx; /* its arena: of one message, yours to empty */
+};
+/* False: something cannot be read, or not so, or the buf is full; it may hold a part then. */
+bool fetch_whole_write(struct fetch_hand *h, struct buf *out, uint32_t number,
+                       const struct roster_entry *entry);
 
 /* How far a FETCH has come among the messages it tells of. */
 struct fetch_mark {

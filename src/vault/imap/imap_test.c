@@ -55,28 +55,6 @@ static void other_session(struct account_id who, struct str said)
     buf_free(&replies);
 }
 
-static void damage(uint64_t number, bool looks)
-{
-    struct buf key = buf_make(100);
-    struct view *v = view_open(world.engine);
-    struct listed *list;
-    size_t n, damaged;
-
-    assert_int_equal(mailbox_list(v, &world.cx, world.fred, INBOX, 0, &list, &n, &damaged), OK);
-    assert_true(number >= 1 && number <= n);
-    if (looks)
-        cold_key_pack(&key, &(struct cold_key){.body = list[number - 1].body.v});
-    else
-        piece_key_pack(&key, &(struct piece_key){.body = list[number - 1].body.v});
-    memory_engine_damage(world.engine, looks ? cold_part(world.fred) : piece_part(NO_ACCOUNT),
-                         buf_str(&key));
-    free(list);
-    view_close(&v);
-    buf_free(&key);
-    buf_clear(&world.prefix);
-    world_mail(S("Subject: flushes\r\n\r\n")); /* later views see the damage */
-}
-
 static void damage_counts(uint64_t mailbox)
 {
     struct buf key = buf_make(32);
@@ -120,7 +98,7 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         driven.wish = SESSION_CLOSE;
         driven_pass_on(&driven, replies);
     } else if (str_same(word, S("damage")) || str_same(word, S("damage-looks"))) {
-        damage(n, str_same(word, S("damage-looks")));
+        world_damage(n, str_same(word, S("damage-looks")));
     } else if (str_same(word, S("damage-counts"))) {
         damage_counts(n);
     } else if (str_same(word, S("limit"))) {

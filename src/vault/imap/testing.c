@@ -9,8 +9,10 @@
 #include "vault/store/body.h"
 #include "vault/store/directory.h"
 #include "vault/store/email.h"
+#include "vault/store/mailbox.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 struct world world;
 
@@ -164,6 +166,28 @@ void world_swollen_mail(uint64_t parts, uint64_t senders)
     buf_add(&b, S("--b--\r\n"));
     world_mail(buf_str(&b));
     buf_free(&b);
+}
+
+void world_damage(uint64_t number, bool looks)
+{
+    struct buf key = buf_make(100);
+    struct view *v = view_open(world.engine);
+    struct listed *list;
+    size_t n, damaged;
+
+    must(mailbox_list(v, &world.cx, world.fred, INBOX, 0, &list, &n, &damaged));
+    assert(number >= 1 && number <= n);
+    if (looks)
+        cold_key_pack(&key, &(struct cold_key){.body = list[number - 1].body.v});
+    else
+        piece_key_pack(&key, &(struct piece_key){.body = list[number - 1].body.v});
+    memory_engine_damage(world.engine, looks ? cold_part(world.fred) : piece_part(NO_ACCOUNT),
+                         buf_str(&key));
+    free(list);
+    view_close(&v);
+    buf_free(&key);
+    buf_clear(&world.prefix);
+    world_mail(S("Subject: flushes\r\n\r\n")); /* later views see the damage */
 }
 
 /* ---- a session, driven as attached.c drives it ---- */

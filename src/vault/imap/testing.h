@@ -20,6 +20,9 @@ void world_unauthenticate(bool on);
 void world_quota(uint64_t bytes);                          /* fred's */
 void world_swollen_mail(uint64_t parts, uint64_t senders); /* whose looks are longer than itself */
 void world_big_mail(uint64_t size);
+/* Of fred's INBOX the message of this number cannot be read any more: its body, or else what is kept of its looks. A
+ * further message comes, so that all see it. */
+void world_damage(uint64_t number, bool looks);
 
 /* A session, driven as attached.c drives it. */
 struct driven {

@@ -1,5 +1,5 @@
 /* Where a scan is of no use, because the rows of others lie between, it is given up for a while; and the longer, the more
- * often that was so. One that was of use, until a whole stretch was left out, is opened anew behind that. */
+ * often that was so. One that was of use, until a whole stretch was left out, goes on behind that. */
 #include "vault/store/trail.h"
 
 #include "base/arena.h"
@@ -53,8 +53,11 @@ static bool open_scan(struct trail *t, struct cx *cx, struct str key)
     char end = (char)(key.p[0] + 1);
     struct str to = {&end, 1};
 
-    scan_close(&t->scan);
     t->found = 0;
+    if (t->scan) {
+        scan_skip(t->scan, key);
+        return step(t);
+    }
     if (t->much ? view_scan_much(t->v, cx, t->part, key, to, &t->scan)
                 : view_scan(t->v, cx, t->part, key, to, false, &t->scan))
         return false;
