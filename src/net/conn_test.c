@@ -371,7 +371,7 @@ static void test_stop(void **state)
 {
     (void)state;
     dial();
-    loop_stop(t.loop, 10000);
+    loop_stop(t.loop, TEST_GRACE_MS);
     client_hears(fd, "stop\r\n");
     client_hears_end(fd);
     hang_up(CONN_CLOSED);

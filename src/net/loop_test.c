@@ -56,7 +56,8 @@ static bool echo_run(struct watch *w, unsigned what)
     if (atomic_fetch_add(&e->inside, 1) != 0)
         atomic_fetch_add(&collisions, 1);
     if (what & WATCH_READ)
-        n = read(e->fd, loop_scratch(), LOOP_SCRATCH_SIZE);
+        n = recv(e->fd, loop_scratch(), LOOP_SCRATCH_SIZE,
+                 MSG_DONTWAIT); /* it may be told of one byte twice */
     if (n > 0 && e->blocks)
         pretend_call();
     if (n > 0)
@@ -300,8 +301,10 @@ static bool stubborn_run(struct watch *w, unsigned what)
 {
     struct stubborn *s = (struct stubborn *)w;
 
-    if (what & WATCH_STOP && s->told++ == 0 && s->ends_grace)
+    if (what & WATCH_STOP && s->told++ == 0 && s->ends_grace) {
         loop_stop(loop, 0);
+        return true; /* even if the loop is ending by now: it has to be told once more */
+    }
     if (!loop_is_ending(loop))
         return true;
     watch_close(w);

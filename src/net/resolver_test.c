@@ -217,7 +217,7 @@ static void begin(struct resolver_settings settings)
 
 static void end(void)
 {
-    loop_stop(t.loop, 10000);
+    loop_stop(t.loop, TEST_GRACE_MS);
     pthread_join(t.thread, NULL);
     resolver_close(&resolver);
     loop_close(&t.loop);

@@ -33,7 +33,7 @@ void test_loop_start(struct test_loop *t)
 
 void test_loop_end(struct test_loop *t)
 {
-    loop_stop(t->loop, 10000);
+    loop_stop(t->loop, TEST_GRACE_MS);
     pthread_join(t->thread, NULL);
     loop_close(&t->loop);
 }

@@ -14,6 +14,8 @@ struct test_loop {
 };
 void test_loop_start(struct test_loop *t);
 void test_loop_end(struct test_loop *t); /* after a grace in which everything must have closed */
+#define TEST_GRACE_MS                                                                                  \
+    ((int64_t)5 * 60 * 1000) /* longer than the slowest machine needs; nobody waits for its end */
 
 /* The core understands lines:
  *   ECHO text        text

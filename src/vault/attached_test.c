@@ -549,7 +549,7 @@ static void test_stopping(void **state)
     tcp_pair(fds);
     assert_int_equal(attach(&q, fds[1]), OK);
     client_hears(fds[0], "a1 OK\r\n");
-    loop_stop(t.loop, 5000);
+    loop_stop(t.loop, TEST_GRACE_MS);
     client_hears(fds[0], "STOPPING\r\n");
     client_hears_end(fds[0]);
     close(fds[0]);

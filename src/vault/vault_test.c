@@ -64,7 +64,7 @@ static struct account_id add_account(struct world *w, const char *address, uint6
 static const char config_text[] =
     "hostname = \"mail.acompany.test\"\n"
     "postmaster = \"postmaster@acompany.test\"\n"
-    "queue { retry = {\"1h\"} warn-after = \"1s\" give-up-after = \"1d\" }\n"
+    "queue { retry = {\"1h\"} warn-after = \"6h\" give-up-after = \"1d\" }\n"
     "limits { message-size = \"1M\" }\n"
     "network \"office\" { from = {\"192.0.2.0/24\"} relay = true }\n";
 

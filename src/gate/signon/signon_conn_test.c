@@ -249,7 +249,7 @@ static void start(const char *service)
 static void end(void)
 {
     if (!loop_is_stopping(t.loop))
-        loop_stop(t.loop, 5000);
+        loop_stop(t.loop, TEST_GRACE_MS);
     pthread_join(t.thread, NULL);
     answers_stop();
     loop_close(&t.loop);
@@ -579,7 +579,7 @@ static void test_imap_stops(void **state)
     start("imap");
     fd = dial();
     hears_imap_greeting(NULL, fd);
-    loop_stop(t.loop, 5000);
+    loop_stop(t.loop, TEST_GRACE_MS);
     client_hears(fd, "* BYE [UNAVAILABLE] service is closing, try again in a moment\r\n");
     client_hears_end(fd);
     close(fd);

@@ -253,7 +253,7 @@ static void test_stopping(void **state)
     client_hears(busy,
                  "250 mail.acompany.test\r\n250 2.1.0 <> ok\r\n250 2.1.5 <tom@acompany.test> ok\r\n"
                  "250 2.0.0 12 octets so far\r\n");
-    loop_stop(t.loop, 10000);
+    loop_stop(t.loop, TEST_GRACE_MS);
     client_hears(idle, "421 4.3.2 service is closing, try again in a moment\r\n");
     client_hears_end(idle);
     client_says(busy, S("BDAT 0 LAST\r\n"));
@@ -296,7 +296,7 @@ static void test_stopping_while_the_vault_writes(void **state)
     client_says(fd, S("Subject: x\r\n\r\n.\r\nMAIL FROM:<a@b.test>\r\n"));
     while (sem_wait(&asked))
         ;
-    loop_stop(t.loop, 60000);
+    loop_stop(t.loop, TEST_GRACE_MS);
     standin_lets_go();
     client_hears(fd, "250 2.0.0 ok, queued as ");
     skip_line(fd);
