@@ -376,6 +376,7 @@ bool parse_imap_fetch(struct imap_parse *p, struct str args, bool uid, struct im
             return false;
         memmove(a.list + 1, a.list, (a.count - 1) * sizeof(*a.list));
         a.list[0] = uid_att;
+        out->uid_unasked = true;
     }
     atts_keep(p, &a, out);
     return true;

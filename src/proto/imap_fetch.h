@@ -74,7 +74,8 @@ struct imap_fetch {
      * and did not name it (RFC 9051 §6.4.9), MODSEQ last if CHANGEDSINCE asks for it (RFC 7162 §3.1.4.1). */
     const struct imap_fetch_att *atts;
     size_t att_count;
-    bool sets_seen; /* some att is BODY[…], BINARY[…], RFC822 or RFC822.TEXT without PEEK */
+    bool uid_unasked; /* it stands there only because of that */
+    bool sets_seen;   /* some att is BODY[…], BINARY[…], RFC822 or RFC822.TEXT without PEEK */
     bool has_changed_since;
     uint64_t changed_since;
     bool

@@ -4,6 +4,8 @@
 #include "base/utf8.h"
 #include "proto/imap_name.h"
 
+#include <inttypes.h>
+
 void imap_astring_write(struct buf *out, struct str s, bool utf8)
 {
     bool atom = s.n > 0 && !str_same_nocase(s, S("NIL"));
@@ -152,4 +154,19 @@ void imap_code_copyuid(struct buf *out, uint32_t uid_validity, const struct imap
     imap_set_write(out, from);
     buf_add_char(out, ' ');
     imap_set_write(out, to);
+}
+
+/* A tag holds nothing that would have to be quoted, but "]", at which a client may take the code to be over. */
+void imap_code_inprogress(struct buf *out, struct str tag, uint64_t done, uint64_t goal)
+{
+    size_t at;
+
+    if (tag.n && !str_find_char(tag, ']', &at))
+        buf_printf(out, "INPROGRESS (\"%.*s\" ", STR_ARG(tag));
+    else
+        buf_add(out, S("INPROGRESS (NIL "));
+    if (done < goal && goal <= UINT32_MAX)
+        buf_printf(out, "%" PRIu64 " %" PRIu64 ")", done, goal);
+    else
+        buf_add(out, S("NIL NIL)"));
 }

@@ -46,5 +46,7 @@ void imap_text_write(struct buf *out, struct str text, bool utf8);
 void imap_code_appenduid(struct buf *out, uint32_t uid_validity, const struct imap_set *uids);
 void imap_code_copyuid(struct buf *out, uint32_t uid_validity, const struct imap_set *from,
                        const struct imap_set *to);
+/* RFC 9585 §4: so much is done, of so much; neither where `done` has reached the goal, which may be 0: not known. */
+void imap_code_inprogress(struct buf *out, struct str tag, uint64_t done, uint64_t goal);
 
 /* The names of FETCH items are written by imap_fetch.h, rights by imap_access.h. */

@@ -117,6 +117,16 @@ static void test_status(void **state)
     expect("COPYUID 38505 304,319:320 3956:3958", "RFC 4315 §3");
     imap_code_appenduid(&out, 38505, &t);
     expect("APPENDUID 38505 3956:3958", "RFC 3502");
+    imap_code_inprogress(&out, S("A001"), 454, 1000);
+    expect("INPROGRESS (\"A001\" 454 1000)", "RFC 9585 §4");
+    imap_code_inprogress(&out, S("A]1"), 0, 1);
+    expect("INPROGRESS (NIL 0 1)", "a tag that ends the code");
+    imap_code_inprogress(&out, S("A"), 1000, 1000);
+    expect("INPROGRESS (\"A\" NIL NIL)", "the goal is greater than what is done");
+    imap_code_inprogress(&out, S("A"), 7, 0);
+    expect("INPROGRESS (\"A\" NIL NIL)", "no goal");
+    imap_code_inprogress(&out, S("A"), 7, UINT64_C(1) << 32);
+    expect("INPROGRESS (\"A\" NIL NIL)", "a number has 32 bits");
     imap_literal8_head(&out, 4294967296);
     expect("~{4294967296}\r\n", "literal8");
 }

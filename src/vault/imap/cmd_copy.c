@@ -66,7 +66,7 @@ static bool prepare(struct imap *i, const struct imap_command *c, struct imap_se
     if (asked)
         *e = find_missing(i, uids, asked, &missing);
     if (missing)
-        reply_no(i, "EXPUNGEISSUED", "some of these messages are gone");
+        reply_gone(i);
     return !*e && !missing;
 }
 

@@ -327,7 +327,7 @@ static void end_fetch(struct imap *i, struct fetch *f)
     else if (f->trouble)
         reply_no(i, err_row(f->trouble)->imap, err_row(f->trouble)->text);
     else if (f->at.found < f->asked) /* RFC 5530 §3: the client has not been told yet */
-        reply_no(i, "EXPUNGEISSUED", "some of these messages are gone");
+        reply_gone(i);
 }
 
 /* Hot items alone. */

@@ -152,8 +152,12 @@ static void answer(struct imap *i, const struct store_told *t, const struct flag
 {
     uint64_t there = result->count + imap_set_size(&result->failed) + t->left_out;
 
-    if (there < selected_numbers(i, &t->a.set, t->uid))
-        reply_no(i, result->failed.count ? NULL : "EXPUNGEISSUED", "some of these messages are gone");
+    bool gone = there < selected_numbers(i, &t->a.set, t->uid);
+
+    if (gone && !result->failed.count)
+        reply_gone(i);
+    else if (gone)
+        reply_no(i, NULL, GONE_TEXT);
     if (result->failed.count)
         write_modified(i, &result->failed, t->uid);
 }

@@ -26,10 +26,11 @@ void fetch_hot_item_write(const struct imap *i, struct flag_text *flags, struct 
                           enum imap_att att, const struct roster_entry *entry);
 void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att att,
                            const struct cold_row *cold);
-/* Is it left out? With UIDONLY the response begins with the UID (RFC 9586 §3.1). */
+/* Is it left out? With UIDONLY the response begins with the UID; in it that stands only if it was asked for (RFC 9586
+ * §3.3). */
 static inline bool fetch_leaves_out(const struct imap *i, const struct imap_fetch *a, enum imap_att att)
 {
-    return att == IMAP_ATT_UID && a->att_count > 1 && imap_is_uidonly(i);
+    return att == IMAP_ATT_UID && a->uid_unasked && a->att_count > 1 && imap_is_uidonly(i);
 }
 /* The item's name and what stands before its bytes; what is not there is NIL, and its size a number (RFC 9051 §7.5.2). */
 void fetch_passage_head(const struct imap *i, struct buf *out, const struct imap_fetch_att *att,

@@ -184,6 +184,10 @@ enum err reply_misread(struct imap *i); /* what that parser found wrong: BAD why
 /* The tagged reply, if it is to be another than "OK NAME completed". They return OK. text is copied. */
 enum err reply_ok(struct imap *i, const char *text);
 enum err reply_no(struct imap *i, const char *code, const char *text); /* code NULL: none */
+/* Of the messages that were meant some are gone, which the client has not been told yet (RFC 5530 §3): NO, but OK of a
+ * command that was also cut short (RFC 9738 §3.1). */
+enum err reply_gone(struct imap *i);
+#define GONE_TEXT "some of these messages are gone"
 enum err reply_bad(struct imap *i, const char *text);
 enum err reply_bad_code(struct imap *i, const char *code, const char *text);
 /* What stands in the brackets of the tagged reply: append to it. */

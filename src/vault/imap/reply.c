@@ -32,6 +32,11 @@ enum err reply_no(struct imap *i, const char *code, const char *text)
     return reply(i, "NO", code, text);
 }
 
+enum err reply_gone(struct imap *i)
+{
+    return reply(i, i->run.lowest ? "OK" : "NO", "EXPUNGEISSUED", GONE_TEXT);
+}
+
 enum err reply_bad(struct imap *i, const char *text)
 {
     return reply(i, "BAD", NULL, text);

@@ -276,11 +276,11 @@ void imap_progress(struct imap *i, uint64_t done, uint64_t goal)
     i->run.goal = goal;
 }
 
-/* RFC 9585 §3. Only from the long lane: what runs in the short one is told of by what it sends. */
+/* RFC 9585 §4. Only from the long lane: what runs in the short one is told of by what it sends. */
 static void tell_progress(struct imap *i)
 {
     struct imap_running *r = &i->run;
-    struct buf *out = &i->s->out;
+    struct buf *out = &i->s->out, code = buf_make(BUF_UNLIMITED);
     int64_t now = monotonic_ms();
 
     if (out->n)
@@ -288,14 +288,9 @@ static void tell_progress(struct imap *i)
     if (now < r->told + (r->told == r->since ? TELL_MS : TELL_AGAIN_MS))
         return;
     r->told = now;
-    buf_add(out, S("* OK [INPROGRESS (\""));
-    buf_add(out, r->command.tag); /* no tag holds what would have to be quoted */
-    if (r->goal && r->progress <= r->goal)
-        buf_printf(out, "\" %llu %llu)] ", (unsigned long long)r->progress,
-                   (unsigned long long)r->goal);
-    else
-        buf_add(out, S("\" NIL NIL)] "));
-    buf_add(out, S("still at it\r\n"));
+    imap_code_inprogress(&code, r->command.tag, r->progress, r->goal);
+    imap_untagged(out, "OK", buf_str(&code), S("still at it"), false);
+    buf_free(&code);
 }
 
 /* The handler or its last step is through. */
