@@ -5,7 +5,8 @@ every process is killed at a random step. After each round a writer's messages a
 command that was under way has happened whole or not at all. So MOVE neither loses nor doubles, and what APPENDUID and
 COPYUID told stays true. Watchers keep what a client of QRESYNC keeps (RFC 7162 §3.2.5): after the restart, SELECT with
 the modseq they knew must bring each kept picture exactly to the true state. Nobody was ever shown a UID, an EMAILID or a
-modseq that now stands for something else, and every message reads as it was appended.
+modseq that now stands for something else, and every message reads as it was appended. Askers are told THREADIDs, which are
+found out at that moment: what was told stays, and all letters of one conversation have the same.
 
 In every other round each commit is written at once (see test_crash.py on what that finds).
 """
@@ -25,6 +26,8 @@ COMMANDS = {"APPEND", "COPY", "MOVE", "STORE", "EXPUNGE"}
 FLAGS = (rb"\Seen", rb"\Flagged", rb"\Answered", b"$Important", b"later")
 MANY = 40  # messages of a writer; then it expunges rather than appends
 SLEEP_ROUNDS = 5  # a sleeper's picture is as old as this
+ASKERS = 2  # sessions that ask for threads
+CONVERSATION = 7  # letters that a writer makes, one after another, and that belong together
 
 
 def uid_list(text):
@@ -56,6 +59,7 @@ class Shown:
         self.uid_next = collections.defaultdict(int)
         self.gone = set()
         self.contents, self.read = {}, set()  # a hash for each name; where it was read again
+        self.thread_ids, self.asked = {}, 0
 
     def name(self, mailbox, uid, name):
         self.uid_next[mailbox] = max(self.uid_next[mailbox], uid + 1)
@@ -65,6 +69,19 @@ class Shown:
         """All copies have it, and no other message (RFC 8474 §5.1)."""
         assert self.email_ids.setdefault(name, email_id) == email_id, "an EMAILID has changed"
         assert self.email_ids.setdefault(email_id, name) == name, "an EMAILID was given twice"
+
+    def thread_id(self, email_id, thread_id):
+        """RFC 8474 §5.2."""
+        assert self.thread_ids.setdefault(email_id, thread_id) == thread_id, "a THREADID has changed"
+
+    def conversations(self, names):
+        """Of what is there each has one THREADID, and no two have the same."""
+        found = {}
+        for name in names:
+            writer, _, number = name.partition(".")
+            this, thread_id = (writer, int(number) // CONVERSATION), self.thread_ids[self.email_ids[name]]
+            assert found.setdefault(this, thread_id) == thread_id, "a conversation has two THREADIDs"
+            assert found.setdefault(thread_id, this) == this, "a THREADID was given twice"
 
     def content(self, mailbox, uid, name, octets):
         assert self.contents[name] == digest(octets), f"{name} was damaged"
@@ -146,6 +163,12 @@ class Writer:
         self.made += 1
         return f"w{self.number}.{self.made}"
 
+    def header(self, name):
+        number = int(name.partition(".")[2])
+        where = "References" if number % 2 else "In-Reply-To"
+        return (f"X-Name: {name}\r\nMessage-ID: <{name}@x.test>\r\nSubject: talk\r\n"
+                f"{where}: <first{number // CONVERSATION}@{self.number}.test>\r\n\r\n").encode()
+
     def some_flags(self):
         return frozenset(self.random.sample(FLAGS, self.random.randrange(3)))
 
@@ -175,7 +198,7 @@ class Writer:
         flags = self.some_flags()
         names = [self.new_name() for _ in range(self.random.choice([1, 1, 3, 12]))]
         size = self.random.choice([10, 1_000, 20_000, 100_000])  # of twelve large ones the bytes may go ahead of the commit
-        letters = [f"Subject: {name}\r\n\r\n".encode() + (b"x" * 70 + b"\r\n") * (size // 72) for name in names]
+        letters = [self.header(name) + (b"x" * 70 + b"\r\n") * (size // 72) for name in names]
         self.shown.contents.update((name, digest(letter)) for name, letter in zip(names, letters))
         listed = b" ".join(sorted(flags)).decode()
         self.do(client, f"APPEND {mailbox}" + f" ({listed}) {{}}" * len(names), *letters,
@@ -228,11 +251,12 @@ class Load(Doomed):
     def clients(self):
         yield from ((self.write, writer) for writer in self.writers)
         yield from ((self.watch, picture) for picture in self.pictures)
+        yield from ((self.ask, random.Random(number)) for number in range(ASKERS))
 
     def due(self):
         """A crash that finds nothing under way shows little, and on a slow machine the watchers take most of the steps."""
         if self.last and not (COMMANDS <= {name for writer in self.writers for name in tuple(writer.counts)}
-                              and self.pictures[0].shown.gone):
+                              and self.pictures[0].shown.gone and self.pictures[0].shown.asked):
             return False
         return any(writer.under_way for writer in self.writers)
 
@@ -270,15 +294,33 @@ class Load(Doomed):
                 self.step()
                 picture.follow(client)
 
+    def ask(self, choices):
+        """Also for what has come a moment ago, in whatever order."""
+        shown = self.pictures[0].shown
+        with signed_on(self.server, TOM) as client:
+            client.ok(f"SELECT {choices.choice(MAILBOXES)}")
+            for _ in range(30):
+                self.step()
+                for email_id, thread_id in read_threads(client, choices.choice(["*", "1:*", f"{choices.randrange(1, 300)}:*"])):
+                    shown.thread_id(email_id, thread_id)
+                    shown.asked += 1
+
+
+def read_threads(client, uids):
+    """(EMAILID, THREADID) of each that is told."""
+    items = b"\n".join(client.ok(f"UID FETCH {uids} (EMAILID THREADID)"))
+    assert b"NIL" not in items, "a THREADID is not known"
+    return re.findall(rb"EMAILID \((\S+)\) THREADID \((\S+)\)", items)
+
 
 def read_truth(client, shown, mailbox):
     """{UID: (name, flags, modseq)} of the selected mailbox."""
     truth = {}
-    for line in client.ok("UID FETCH 1:* (FLAGS MODSEQ EMAILID BODY.PEEK[HEADER.FIELDS (SUBJECT)])"):
+    for line in client.ok("UID FETCH 1:* (FLAGS MODSEQ EMAILID BODY.PEEK[HEADER.FIELDS (X-NAME)])"):
         if b" FETCH (" not in line:
             continue
         uid, modseq = int(item(line, rb"UID (\d+)")), int(item(line, rb"MODSEQ \((\d+)\)"))
-        name = item(line, rb"Subject: (\S+)").decode()
+        name = item(line, rb"X-Name: (\S+)").decode()
         flags = frozenset(item(line, rb"FLAGS \(([^)]*)\)").split()) - {rb"\Recent"}
         shown.name(mailbox, uid, name)
         shown.state(mailbox, uid, flags, modseq)
@@ -286,6 +328,8 @@ def read_truth(client, shown, mailbox):
         assert (mailbox, uid) not in shown.gone, "what was shown as vanished came back"
         truth[uid] = name, flags, modseq
     read_contents(client, shown, mailbox, truth)
+    for email_id, thread_id in read_threads(client, "1:*"):
+        shown.thread_id(email_id, thread_id)
     return truth
 
 
@@ -312,6 +356,7 @@ def examine(server, shown, writers, pictures):
                      if picture.messages.get(uid) != true.get(uid)}
             assert not wrong, f"the kept picture does not lead to the truth: {wrong}, {told}"
             present.update({(picture.mailbox, uid): (name, flags) for uid, (name, flags, _) in truth.items()})
+    shown.conversations({name for name, _ in present.values()})
     for writer in writers:
         writer.settle(present)
 
@@ -367,7 +412,7 @@ def test_this_test_would_notice(make_posthorn):
             examine(server, shown, writers, pictures)
         except AssertionError as noticed:
             assert any(what in str(noticed) for what in ("acknowledged, and lost", "was shown", "given twice", "came back",
-                                                         "undone", "lead to the truth")), noticed
+                                                         "undone", "lead to the truth", "THREADID")), noticed
             return
         server.stop()
     raise AssertionError("20 rounds without a flush, and nothing was noticed")
