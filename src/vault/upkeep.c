@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/wait.h"
+#include "vault/accept/left.h"
 #include "vault/accept/transactions.h"
 #include "vault/admin/admin.h"
 #include "vault/store/changes.h"
@@ -69,6 +70,14 @@ static void collect_round(struct upkeep *u)
     arena_free(cx.arena);
 }
 
+static void take_back_left(struct upkeep *u)
+{
+    struct cx cx = {.arena = arena_new(0)};
+
+    u->deleted += left_bodies_take_back(u->vault, &cx);
+    arena_free(cx.arena);
+}
+
 static void drop_old_trace(struct upkeep *u)
 {
     struct cx cx = {.arena = arena_new(0)};
@@ -105,6 +114,7 @@ static void tend(struct upkeep *u)
     if (!engine_is_open(u->vault->engine))
         return;
     backup_clear(u->vault, true);
+    take_back_left(u);
     if (now >= u->next_collect) {
         u->next_collect = now + (u->vault->grace_ms < COLLECT_MS ? u->vault->grace_ms : COLLECT_MS);
         collect_round(u);

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "config/config.h"
+#include "vault/accept/left.h"
 #include "vault/accept/transactions.h"
 #include "vault/caller.h"
 #include "vault/engine/memory.h"
@@ -484,6 +485,85 @@ static void test_a_body_in_pieces(void **state)
     buf_free(&piece);
 }
 
+static bool has_pieces(struct world *w, struct body_id body)
+{
+    struct view *v = view_open(w->vault.engine);
+    struct piece_row row;
+    bool found;
+
+    must(w, piece_row_view(v, &w->c.cx, NO_ACCOUNT, &(struct piece_key){.body = body.v}, &row, &found));
+    view_close(&v);
+    return found;
+}
+
+static size_t rows_ahead(struct world *w)
+{
+    struct view *v = view_open(w->vault.engine);
+    struct str key, value;
+    struct scan *s;
+    size_t n = 0;
+
+    must(w, view_scan(v, &w->c.cx, ahead_part(NO_ACCOUNT), S("p"), S("q"), false, &s));
+    while (scan_next(s, &key, &value))
+        n++;
+    scan_close(&s);
+    view_close(&v);
+    return n;
+}
+
+static struct mail begin_with_piece(struct world *w, struct str piece)
+{
+    struct mail m = {.from = "a@x.test", .to = "tom@acompany.test", .text = S("end")};
+    struct body_piece_request q = {.piece = piece};
+
+    must(w, begin(w, &m));
+    q.transaction = m.id;
+    must(w, serve_body_piece(&w->c, &q, &(struct body_piece_reply){0}));
+    must(w, engine_wait(w->vault.engine, &w->c.cx, engine_newest(w->vault.engine)));
+    return m;
+}
+
+/* Whoever sends half a message and goes leaves nothing on the disk; nor does who is refused at its end. */
+static void test_half_a_body(void **state)
+{
+    struct world *w = *state;
+    struct buf piece = buf_make(BODY_PIECE);
+    struct mail gone, refused, busy, waits;
+    struct transaction *taken;
+
+    buf_add_c(&piece, "A: b\r\n\r\nx");
+    while (!piece.full)
+        buf_add_char(&piece, 'y');
+    gone = begin_with_piece(w, buf_str(&piece));
+    refused = begin_with_piece(w, buf_str(&piece));
+    busy = begin_with_piece(w, buf_str(&piece));
+    must(w, serve_envelope_end(&w->c, &(struct envelope_end_request){.transaction = gone.id},
+                               &(struct envelope_end_reply){0}));
+    assert_int_equal(end(w, &refused), ERR_BAD_CALL); /* of fewer pieces than there are */
+    w->c.gate = OTHER_GATE;
+    waits = begin_with_piece(w, buf_str(&piece));
+    taken = transaction_take(w->vault.transactions, busy.id, GATE);
+    transactions_end_gate(w->vault.transactions, GATE);
+    assert_int_equal(left_bodies_take_back(&w->vault, &w->c.cx), 2 * BODY_PIECE);
+    must(w, engine_wait(w->vault.engine, &w->c.cx, engine_newest(w->vault.engine)));
+    assert_false(has_pieces(w, gone.id));
+    assert_false(has_pieces(w, refused.id));
+    assert_true(has_pieces(w, busy.id)); /* until who has it gives it back */
+    assert_true(has_pieces(w, waits.id));
+    assert_int_equal(rows_ahead(w), 2);
+
+    transaction_give_back(w->vault.transactions, taken);
+    assert_int_equal(left_bodies_take_back(&w->vault, &w->c.cx), BODY_PIECE);
+
+    transactions_end_gate(w->vault.transactions, OTHER_GATE);
+    memory_engine_fail_next_flush(w->vault.engine);
+    assert_int_equal(engine_wait(w->vault.engine, &w->c.cx, engine_newest(w->vault.engine)), ERR_STORE);
+    engine_tend(w->vault.engine);
+    assert_int_equal(left_bodies_take_back(&w->vault, &w->c.cx), 0); /* who knows what became of it? */
+    assert_int_equal(rows_ahead(w), 2);                              /* the next start sweeps these */
+    buf_free(&piece);
+}
+
 /* The second piece is lost when the store fails, and by the end of the message it is open again. */
 static void test_a_body_that_is_lost_in_part(void **state)
 {
@@ -801,6 +881,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_loops_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quota_counts_what_is_under_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_body_in_pieces, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_half_a_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_body_that_is_lost_in_part, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),

@@ -519,6 +519,7 @@ enum err serve_deliver(struct caller *c, const struct deliver_request *q, struct
     r->queued = (uint32_t)d->plan.queued;
     if (!e)
         atomic_fetch_add(&c->vault->delivered, d->plan.delivered);
+    x->delivered = e == OK;
     transaction_end(all, x);
     return e;
 }

@@ -31,6 +31,7 @@ struct transactions {
     size_t count, most;
     struct open_transaction *by_id[BUCKETS];
     struct reservation *by_account[BUCKETS];
+    struct open_transaction *left; /* freed, but for what is left of them */
 };
 
 static size_t bucket_of(uint64_t v)
@@ -65,7 +66,12 @@ static void free_open(struct transactions *t, struct open_transaction *x)
         unreserve(t, x->reserved[i]);
     free(x->reserved);
     digest_free(&x->pub.digest);
-    free(x);
+    if (x->pub.delivered || !x->pub.pieces) {
+        free(x);
+        return;
+    }
+    x->next = t->left;
+    t->left = x;
 }
 
 /* Out of the table; freed now, or by who has taken it. */
@@ -186,8 +192,27 @@ void transactions_free(struct transactions *t)
     if (!t)
         return;
     end_where(t, is_any, 0);
+    for (struct open_transaction *x = t->left, *next; x; x = next) { /* the next start sweeps them */
+        next = x->next;
+        free(x);
+    }
     pthread_mutex_destroy(&t->lock);
     free(t);
+}
+
+size_t transactions_take_left(struct transactions *t, struct left_body *out, size_t most)
+{
+    size_t n = 0;
+    HOLD(&t->lock);
+
+    for (; n < most && t->left; n++) {
+        struct open_transaction *x = t->left;
+
+        out[n] = (struct left_body){x->pub.id, x->pub.pieces, x->pub.opening};
+        t->left = x->next;
+        free(x);
+    }
+    return n;
 }
 
 /* ---- quota under way ---- */

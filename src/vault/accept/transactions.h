@@ -16,6 +16,7 @@ struct transaction {
     uint32_t pieces;       /* of the body, that came ahead */
     uint64_t opening;      /* of the store in which they did (engine.h) */
     struct digest *digest; /* of those; NULL before the first */
+    bool delivered;        /* the store has the body; else, with pieces, it is left */
     bool busy;             /* somebody works on it: see transaction_take */
 };
 
@@ -33,6 +34,15 @@ void transaction_end(struct transactions *t, struct transaction *x);
 void transactions_end_gate(struct transactions *t, uint64_t gate);
 /* Those that nobody touched since `before_ms` (monotonic): a gate forgot them. */
 void transactions_expire(struct transactions *t, int64_t before_ms);
+
+/* A body of which pieces came ahead, and whose transaction has ended without it. */
+struct left_body {
+    struct body_id id;
+    uint32_t pieces;
+    uint64_t opening;
+};
+/* At most `most` of them, which are the caller's now, to take back. */
+size_t transactions_take_left(struct transactions *t, struct left_body *out, size_t most);
 
 /* Quota under way: `bytes` more may come into this account by this transaction. At most 1,000 a transaction. */
 void transaction_reserve(struct transactions *t, struct transaction *x, struct account_id account,

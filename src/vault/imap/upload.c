@@ -189,6 +189,7 @@ void uploads_take_back(struct upload **v, size_t n, struct cx *cx)
             continue;
         if (!t)
             t = txn_begin(v[i]->store->engine, NULL, 0);
+        txn_rests_on(t, v[i]->opening);
         bodies_forget(t, &v[i]->id, 1);
     }
     if (t)
@@ -242,7 +243,8 @@ void upload_forget(struct upload *u, struct cx *cx)
         scoped(txn_rollback) struct txn *t = txn_begin(u->store->engine, NULL, 0);
         struct ticket ticket;
 
-        body_forget(t, u->id);
+        txn_rests_on(t, u->opening);
+        body_forget(t, u->id, u->ahead);
         txn_commit(&t, cx, &ticket); /* if that fails, the next start sweeps them */
     }
     unreserve(u);

@@ -108,9 +108,10 @@ static void delete_pieces(struct txn *t, uint64_t body)
     buf_free(&to);
 }
 
-void body_forget(struct txn *t, struct body_id body)
+void body_forget(struct txn *t, struct body_id body, uint32_t pieces)
 {
-    delete_pieces(t, body.v);
+    for (uint32_t n = 0; n < pieces; n++)
+        piece_row_delete(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n});
     ahead_row_delete(t, NO_ACCOUNT, &(struct ahead_key){.body = body.v});
 }
 
@@ -233,7 +234,8 @@ static enum err sweep_single(struct txn *t, struct cx *cx, size_t *swept)
         return e;
     while (scan_next(scan, &k, &v))
         if (ahead_key_unpack(k, &key)) {
-            body_forget(t, (struct body_id){key.body});
+            delete_pieces(t, key.body);
+            ahead_row_delete(t, NO_ACCOUNT, &key);
             ++*swept;
         }
     return scan_error(scan, cx);

@@ -24,13 +24,15 @@ void digest_of(struct str bytes, char out[SHA256_SIZE]);
  * start sweep it. */
 void body_put_ahead(struct txn *t, struct body_id body, uint32_t n, struct str piece);
 
-/* Takes back what went ahead of a body that never came. */
-void body_forget(struct txn *t, struct body_id body);
+/* Takes back so many pieces, which went ahead of a body that never came. To be tried in the opening of the store in which
+ * they did (txn_rests_on): after a failure nobody knows whether the body has come, and the next start sweeps what is left. */
+void body_forget(struct txn *t, struct body_id body, uint32_t pieces);
 
 /* The same for bodies of one piece each that will come, or be forgotten, in one transaction: they have one mark, which is
  * the first one's. At most BODIES_TOGETHER. */
 #define BODIES_TOGETHER 250
 void bodies_put_ahead(struct txn *t, const struct body_id *bodies, const struct str *pieces, size_t n);
+/* As body_forget(). */
 void bodies_forget(struct txn *t, const struct body_id *bodies, size_t n);
 
 /* The last piece (or only, or none if empty) and the body's own row. ahead: pieces that came before. */

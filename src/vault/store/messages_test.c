@@ -321,7 +321,7 @@ static void test_pieces_ahead(void **state)
     body_put_ahead(txn, (struct body_id){77}, 0, S("never"));
     durable(txn_commit(&txn, &cx, &t), t);
     txn = txn_begin(engine, NULL, 0);
-    body_forget(txn, (struct body_id){77});
+    body_forget(txn, (struct body_id){77}, 1);
     durable(txn_commit(&txn, &cx, &t), t);
     must(body_sweep(store, &cx, &swept));
     assert_int_equal(swept, 0);
