@@ -121,16 +121,18 @@ def test_damage(posthorn, tom):
 def test_killed_amid_indexing(make_posthorn):
     server = make_posthorn().with_people().start()
     fill(server, TOM, 3 * WORTH)
+    mark = server.mark()
     with signed_on(server, TOM) as tom:
         tom.ok("SELECT INBOX")
         before = find(tom, 'BODY "letter 77 "', 'TEXT "ann7@"')
     for _ in range(3):
-        mark = server.mark()
         indexing = subprocess.Popen([BUILD / "posthorn", "index", TOM], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                     env=server._environment())
-        server.wait_for("index-begun", mark)
+        server.wait_until(lambda: indexing.poll() is not None or server.events("index-begun", mark),
+                          "an index that is begun, or that goes on from what a kill has left and is made")
         server.kill()
         indexing.wait()
+        mark = server.mark()
         server.start()
         with signed_on(server, TOM) as tom:
             tom.ok("SELECT INBOX")
