@@ -823,6 +823,28 @@ static void test_mail_does_not_wait_for_the_long_lane(void **state)
         assert_true(++late < 10);
 }
 
+/* The gate goes while passwords are computed for it, and then the vault is told to stop. What comes of it, a session or two,
+ * is nobody's. */
+static void test_stopping_with_the_long_lane_at_work(void **state)
+{
+    struct world *w = *state;
+    struct signon_begin_request q = {.protocol = PROTOCOL_IMAP,
+                                     .mechanism = S("PLAIN"),
+                                     .client = S("198.51.100.1"),
+                                     .tls = true,
+                                     .has_said = true,
+                                     .said = S("\0tom@acompany.test\0geheim")};
+    struct buf frame = buf_make(1000);
+    size_t begun = frame_begin(&frame, CALL_signon_begin, 0, 1);
+
+    pack_signon_begin_request(&frame, &q);
+    frame_end(&frame, begun);
+    for (int i = 0; i < LONG_CALLS; i++)
+        assert_int_equal(send(w->users, frame.p, frame.n, MSG_NOSIGNAL), frame.n);
+    buf_free(&frame);
+    close_fd(&w->users); /* tear_down() stops the vault, and sees how it ends */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -841,6 +863,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_gate_that_goes_on_after_its_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_descriptors_that_nobody_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mail_does_not_wait_for_the_long_lane, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_stopping_with_the_long_lane_at_work, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -624,11 +624,18 @@ struct channels *channels_new(struct vault *v, struct loop *loop,
     return c;
 }
 
-void channels_free(struct channels *c)
+void channels_end(struct channels *c)
 {
     if (!c)
         return;
     lane_free(c->long_lane);
+    c->long_lane = NULL;
+}
+
+void channels_free(struct channels *c)
+{
+    if (!c)
+        return;
     engine_flush(
         c->vault->engine); /* the last answers leave, and with them what holds their channels */
     free(c);

@@ -14,7 +14,9 @@ struct channels;
  * then. */
 struct channels *channels_new(struct vault *v, struct loop *loop,
                               void (*gate_ended)(struct vault *v, uint64_t gate));
-/* After the loop has ended: no thread of it is left. Waits for the long lane. */
+/* After the loop has ended: no thread of it is left. Waits for the long lane, after which no call runs any more: what calls
+ * use can go now, and may still answer. */
+void channels_end(struct channels *c);
 void channels_free(struct channels *c);
 
 /* A first channel; owns fd. *gate: the life it begins. */

@@ -336,6 +336,7 @@ static enum err start(struct start *s)
 /* Whatever was never made is NULL. */
 static void stop(void)
 {
+    channels_end(channels); /* some of its work is on the queue */
     if (vault.queue)
         queue_close(vault.queue);
     channels_free(channels);
