@@ -258,9 +258,9 @@ static void test_power_cuts(void **state)
 static void test_one_after_another(void **state)
 {
     static enum err (*const all[])(struct world * w, struct ticket * t) = {
-        append,       set_flags, copy,    copy_to_fred, create,       move,        expunge,
-        give_rights,  annotate,  append,  rename_one,   rename_inbox, subscribe,   append,
-        move_to_fred, thread,    replace, delete,       set_roles,    collect_all, be_recent,
+        append,      thread,   set_flags, copy,       copy_to_fred, create,    move,   expunge,
+        give_rights, annotate, append,    rename_one, rename_inbox, subscribe, append, move_to_fred,
+        thread,      replace,  delete,    set_roles,  collect_all,  be_recent,
     };
     struct world *w = *state;
 

@@ -3,6 +3,7 @@
 #include "vault/store/messages_impl.h"
 
 #include "base/scoped.h"
+#include "vault/store/threads.h"
 
 #include <inttypes.h>
 
@@ -74,8 +75,12 @@ static enum err add_one(struct two_boxes *b, struct roster_entry *entry, bool ne
 {
     enum err e = OK;
 
-    if (b->from_edit != b->to_edit)
+    if (b->from_edit != b->to_edit) {
         e = bring_looks(b, entry);
+        if (!e)
+            e = thread_bring(b->t, b->to_edit->cx, b->from_edit->account, b->to_edit->account,
+                             entry->body);
+    }
     if (e)
         return e;
     entry->save_date = b->to_edit->now;

@@ -73,33 +73,69 @@ static enum err find_key(struct txn *t, struct cx *cx, struct account_id account
     return e == ERR_DAMAGED ? OK : e;
 }
 
-/* The oldest is the lowest: content ids grow with the time. */
-static enum err put_letter(struct txn *t, struct cx *cx, struct account_id account,
-                           const struct letter *l)
+/* Of a letter's keys; and the oldest thread that they lead to, 0: to none. The oldest is the lowest, for content ids grow
+ * with the time. */
+static enum err find_keys(struct txn *t, struct cx *cx, struct account_id account,
+                          const struct letter *l, struct link_row rows[LETTER_KEYS_MAX],
+                          uint64_t *thread)
 {
-    scoped(buf_free) struct buf packed = buf_make(sizeof(l->keys));
-    struct link_row rows[LETTER_KEYS_MAX];
-    struct thread_row thread = {0};
     enum err e = OK;
 
+    *thread = 0;
     for (size_t i = 0; i < l->count && !e; i++) {
         e = find_key(t, cx, account, l->keys[i], &rows[i]);
-        if (rows[i].letters && (!thread.thread || rows[i].thread < thread.thread))
-            thread.thread = rows[i].thread;
+        if (rows[i].letters && (!*thread || rows[i].thread < *thread))
+            *thread = rows[i].thread;
     }
-    if (e)
-        return e;
-    if (!thread.thread)
-        thread.thread = l->body.v;
+    return e;
+}
+
+static void put_rows(struct txn *t, struct account_id account, const struct letter *l,
+                     struct link_row rows[LETTER_KEYS_MAX], uint64_t thread)
+{
+    scoped(buf_free) struct buf packed = buf_make(sizeof(l->keys));
+
     for (size_t i = 0; i < l->count; i++) {
         if (!rows[i].letters++)
-            rows[i].thread = thread.thread;
+            rows[i].thread = thread;
         link_row_put(t, account, &(struct link_key){.key = l->keys[i]}, &rows[i]);
     }
     keys_pack(&packed, l);
-    thread.keys = buf_str(&packed);
-    thread_row_put(t, account, &(struct thread_key){.body = l->body.v}, &thread);
-    return OK;
+    thread_row_put(t, account, &(struct thread_key){.body = l->body.v},
+                   &(struct thread_row){.thread = thread, .keys = buf_str(&packed)});
+}
+
+static enum err put_letter(struct txn *t, struct cx *cx, struct account_id account,
+                           const struct letter *l)
+{
+    struct link_row rows[LETTER_KEYS_MAX];
+    uint64_t thread;
+    enum err e = find_keys(t, cx, account, l, rows, &thread);
+
+    if (!e)
+        put_rows(t, account, l, rows, thread ? thread : l->body.v);
+    return e;
+}
+
+enum err thread_bring(struct txn *t, struct cx *cx, struct account_id from, struct account_id to,
+                      struct body_id body)
+{
+    struct thread_key key = {.body = body.v};
+    struct link_row rows[LETTER_KEYS_MAX];
+    struct thread_row row;
+    struct letter l = {.body = body};
+    uint64_t another;
+    bool there, found = false;
+    enum err e = thread_row_txn(t, cx, to, &key, &row, &there);
+
+    if (!e && !there)
+        e = thread_row_txn(t, cx, from, &key, &row, &found);
+    if (e || !found || !thread_keys(row.keys, &l))
+        return e == ERR_DAMAGED ? OK : e;
+    e = find_keys(t, cx, to, &l, rows, &another);
+    if (!e)
+        put_rows(t, to, &l, rows, row.thread);
+    return e;
 }
 
 /* Another session may have been quicker, and the collector: rows of a letter that it has dealt with would stay for ever. */

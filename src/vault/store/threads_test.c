@@ -180,6 +180,53 @@ static void test_hostile(void **state)
         assert_true(l.keys[i - 1] < l.keys[i]);
 }
 
+/* What was told of a letter is told of it in another account as well. */
+static void test_into_another_account(void **state)
+{
+    struct body_id bodies[4], own[2];
+    struct letter l[4], answer;
+    struct collected c;
+    struct copied copied;
+    struct removed r;
+    struct ticket t;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        deliver(TOM, INBOX, 0, 10);
+    bodies_of(TOM, bodies);
+    l[0] = made_of(bodies[0], "Message-ID: <a@x>\r\n\r\n");
+    l[1] = made_of(bodies[1], "Message-ID: <b@x>\r\nReferences: <a@x>\r\n\r\n");
+    l[2] = made_of(bodies[2], "Message-ID: <c@x>\r\nReferences: <a@x>\r\n\r\n");
+    l[3] = made_of(bodies[3], "Message-ID: <d@x>\r\nReferences: <a@x>\r\n\r\n");
+    durable(messages_copy(store, &cx, IN(TOM, INBOX), &SET({4, 4}), IN(FRED, INBOX), UINT64_MAX,
+                          &copied, &t),
+            t);
+    must(threads_assign(store, &cx, FRED, &l[3], 1, &t));
+    must(engine_wait(engine, &cx, t));
+    must(engine_wait(engine, &cx, assign(l, 4)));
+    durable(messages_copy(store, &cx, IN(TOM, INBOX), &SET({2, 2}), IN(FRED, SENT), UINT64_MAX, &copied,
+                          &t),
+            t);
+    durable(messages_move(store, &cx, IN(TOM, INBOX), &SET({3, 4}), IN(FRED, SENT), UINT64_MAX, &copied,
+                          &t),
+            t);
+    assert_int_equal(thread_of(FRED, bodies[1]), bodies[0].v);
+    assert_int_equal(thread_of(FRED, bodies[2]), bodies[0].v);
+    assert_int_equal(thread_of(FRED, bodies[3]), bodies[3].v); /* as it was told there */
+
+    deliver(FRED, INBOX, 0, 10);
+    bodies_of(FRED, own);
+    answer = made_of(own[1], "References: <b@x>\r\n\r\n");
+    must(threads_assign(store, &cx, FRED, &answer, 1, &t));
+    must(engine_wait(engine, &cx, t));
+    assert_int_equal(thread_of(FRED, own[1]), bodies[0].v);
+
+    durable(messages_remove(store, &cx, IN(TOM, INBOX), NULL, false, &r, &t), t);
+    must(collect(store, &cx, INT64_MAX, &c));
+    assert_int_equal(rows("t", "u") + rows("k", "l"), 0);
+    assert_int_equal(thread_of(FRED, bodies[1]), bodies[0].v);
+}
+
 /* All of a crowd refer to one letter that nobody has: the work for each does not grow with those before it, and the last one
  * takes everything along. */
 static void test_a_crowd(void **state)
@@ -260,6 +307,7 @@ static void test_two_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_into_another_account, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_a_crowd, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_two_at_once, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_letters, store_set_up, store_tear_down),
