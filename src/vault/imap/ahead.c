@@ -102,6 +102,12 @@ static struct stretch *take_stretch(struct ahead *a)
     return s->messages ? s : NULL;
 }
 
+/* Nothing of it need be read to see that. */
+static bool is_too_long(const struct ahead *a, const struct roster_entry *entry)
+{
+    return a->reads_all && entry->size > STRETCH_LIMIT;
+}
+
 /* False: it cannot be told of here. Nothing has changed then. */
 static bool write_next(const struct ahead *a, struct fetch_hand *h, struct stretch *s)
 {
@@ -111,7 +117,7 @@ static bool write_next(const struct ahead *a, struct fetch_hand *h, struct stret
     uint32_t number = fetch_next(&next, &a->of.numbers, h->items->changed_since, &entry);
 
     arena_reset(h->cx.arena);
-    if (!number || !fetch_whole_write(h, &s->out, number, entry)) {
+    if (!number || is_too_long(a, entry) || !fetch_whole_write(h, &s->out, number, entry)) {
         s->out.n = had;
         s->out.full = false;
         return false;
