@@ -228,9 +228,10 @@ static void feed(struct conn *c, struct str bytes)
     buf_clear(&c->in);
 }
 
+/* With TLS about to begin, what comes is for the handshake. */
 static bool may_read(const struct conn *c)
 {
-    return !c->paused && !c->eof && !c->stalled && !conn_is_full(c);
+    return !c->starting && !c->paused && !c->eof && !c->stalled && !conn_is_full(c);
 }
 
 static bool read_and_feed(struct conn *c)
@@ -623,6 +624,9 @@ void conn_begin_tls(struct conn *c, struct tls *t)
 {
     assert(!c->tls && !c->starting && is_open(c));
     c->starting = t;
+    c->lingered |= c->in.n > 0;
+    buf_clear(&c->in); /* it came in the open (RFC 3207 §4.2) */
+    c->stalled = false;
 }
 
 const struct tls *conn_tls(const struct conn *c)

@@ -200,7 +200,16 @@ static void on_timed_out(struct conn *c)
 
 static void on_woken(struct conn *c)
 {
-    conn_resume(c, S("ECHO early\r\n"));
+    struct test_core *core = conn_state(c);
+
+    conn_resume(c, core->tls_when_woken ? STR_NONE : S("ECHO early\r\n"));
+    if (!core->tls_when_woken)
+        return;
+    while (conn_out(c)->n == 0) {
+        append_fill(c, CONN_OUTPUT_HIGH / 2);
+        conn_flush(c);
+    }
+    do_tls(c, STR_NONE);
 }
 
 static void on_stopping(struct conn *c)

@@ -22,7 +22,8 @@ void test_loop_end(struct test_loop *t); /* after a grace in which everything mu
  *   FILL n           n times 'x', at once
  *   PULL n           n times 'x', in pieces when drained
  *   TLS              "go", then conn_start_tls(); "secured" afterwards
- *   PAUSE            conn_pause(); when woken, resumes with "ECHO early\r\n" in front
+ *   PAUSE            conn_pause(); when woken, resumes with "ECHO early\r\n" in front, or, with tls_when_woken, says so
+ *                    many times 'x' that some is left unsent, and then does as TLS
  *   RELAY            conn_relay() with relay_fd; "back" and conn_unrelay() at its end
  *   DETACH           conn_detach(), the descriptor goes to `detached`
  *   QUIT             "bye", conn_close()
@@ -31,6 +32,7 @@ struct test_core {
     struct test_loop *t;
     struct tls_server *tls;
     bool tls_first; /* from the first byte */
+    bool tls_when_woken;
     struct conn *conn;
     size_t pull;     /* bytes still to be pulled */
     size_t most_out; /* the most that ever stood in conn_out() before a feed */

@@ -191,6 +191,40 @@ static void test_starttls_and_injection(void **state)
     }
 }
 
+/* The words before TLS are not all sent yet. What came before them, while the core waited for somebody, is lost; what comes
+ * now is for the handshake, and spoils it. */
+static void test_starttls_with_words_unsent(void **state)
+{
+    (void)state;
+    core.tls_when_woken = true;
+    for (int more = 0; more < 2; more++) {
+        SSL_CTX *ctx = client_context(0);
+        int fd = test_dial(&core);
+        SSL *ssl = ssl_on(fd, ctx, NULL);
+        char byte = 'x';
+
+        client_hears(fd, "hello\r\n");
+        client_says(fd, S("PAUSE\r\nECHO injected\r\nTLS\r\n"));
+        assert_int_equal(read(core.paused_pipe[0], &byte, 1), 1);
+        loop_wake(t.loop, (struct watch_id){atomic_load(&core.id)});
+        assert_int_equal(read(fd, &byte, 1), 1);
+        if (more)
+            client_says(fd, S("ECHO injected\r\nTLS\r\n"));
+        while (byte == 'x')
+            assert_int_equal(read(fd, &byte, 1), 1);
+        assert_int_equal(byte, 'g');
+        client_hears(fd, "o\r\n");
+        assert_int_equal(SSL_connect(ssl) == 1, !more);
+        if (!more) {
+            ssl_hears(ssl, "secured\r\n");
+            ssl_says(ssl, "ECHO private\r\n");
+            ssl_hears(ssl, "private\r\n");
+        }
+        ssl_end(ssl, ctx);
+        assert_int_equal(test_core_closed(&core), more ? CONN_TLS_FAILED : CONN_EOF);
+    }
+}
+
 /* The injected command comes in a packet of its own, before the handshake: then there is none. */
 static void test_plain_instead_of_handshake(void **state)
 {
@@ -558,6 +592,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TLS_TEST(test_from_the_first_byte),
         TLS_TEST(test_starttls_and_injection),
+        TLS_TEST(test_starttls_with_words_unsent),
         TLS_TEST(test_plain_instead_of_handshake),
         TLS_TEST(test_versions),
         TLS_TEST(test_sni),
