@@ -54,8 +54,7 @@ static void place_give_back(void)
 
 /* ---- SASLprep ---- */
 
-/* Printable ASCII comes out of SASLprep as it goes in (RFC 4013 §2), and most names and passwords are that. */
-static bool is_plain(struct str s)
+bool is_prepared_already(struct str s)
 {
     size_t n = 0;
 
@@ -81,7 +80,7 @@ static bool prepare(struct cx *cx, struct str typed, bool stored, struct str *ou
 
     if (!typed.n || typed.n > PASSWORD_MAX || !is_utf8(typed))
         return false;
-    if (is_plain(typed)) {
+    if (is_prepared_already(typed)) {
         *out = str_copy(cx->arena, typed);
         return true;
     }

@@ -17,6 +17,8 @@
  * `version` is filled in; bytes in cx->arena. */
 enum err password_make(struct cx *cx, struct str password, bool scram, struct credential_row *out);
 
+/* Printable ASCII comes out of SASLprep as it goes in (RFC 4013 §2), and most names and passwords are that. */
+bool is_prepared_already(struct str s);
 /* What somebody typed, as it was when the hash was made; in cx->arena. False: it can be nobody's. */
 bool password_prepare(struct cx *cx, struct str typed, struct str *out);
 /* A user name likewise (RFC 4616 §2, RFC 5802 §5.1). */

@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/scoped.h"
 #include "rpc/calls.h"
+#include "vault/signon/password.h"
 
 #include <gsasl.h>
 #include <openssl/crypto.h>
@@ -12,14 +13,14 @@
 struct mechanism {
     struct str name;
     const char *gsasl;
-    bool is_scram, is_bound, server_speaks_first;
+    bool is_scram, is_bound, server_speaks_first, is_plain;
 };
 
 static const struct mechanism mechanisms[] = {
-    {{"PLAIN", 5}, "PLAIN", false, false, false}, /* RFC 4616 */
-    {{"LOGIN", 5}, "LOGIN", false, false, true},  /* never standardized, and everywhere */
-    {{"SCRAM-SHA-256", 13}, "SCRAM-SHA-256", true, false, false}, /* RFC 5802, RFC 7677 */
-    {{"SCRAM-SHA-256-PLUS", 18}, "SCRAM-SHA-256-PLUS", true, true, false},
+    {{"PLAIN", 5}, "PLAIN", false, false, false, true}, /* RFC 4616 */
+    {{"LOGIN", 5}, "LOGIN", false, false, true, false}, /* never standardized, and everywhere */
+    {{"SCRAM-SHA-256", 13}, "SCRAM-SHA-256", true, false, false, false}, /* RFC 5802, RFC 7677 */
+    {{"SCRAM-SHA-256-PLUS", 18}, "SCRAM-SHA-256-PLUS", true, true, false, false},
 };
 
 /* RFC 9266 for TLS 1.3, RFC 5929 §3 before it. RFC-GAP: no tls-server-end-point (RFC 5929 §4), which libgsasl does not
@@ -39,10 +40,12 @@ struct sasl {
 
 struct exchange {
     const struct mechanism *mechanism;
-    Gsasl_session *session;
+    Gsasl *gsasl;
+    Gsasl_session *session;           /* NULL: nothing had to be asked of the library yet */
     const struct exchange_asks *asks; /* during a step */
     bool begun, keys_given;
-    struct str password; /* from malloc */
+    struct buf said; /* of a PLAIN that did without the library, and the parts of it: */
+    struct str authzid, name, password;
 };
 
 static const struct mechanism *mechanism_find(struct str name)
@@ -158,6 +161,17 @@ static void set_binding(Gsasl_session *session, const struct binding *b)
             set_base64(session, binding_types[i].property, b->value);
 }
 
+static int start_session(struct exchange *x)
+{
+    int result = gsasl_server_start(x->gsasl, x->mechanism->gsasl, &x->session);
+
+    if (result == GSASL_OK)
+        gsasl_session_hook_set(x->session, x);
+    else
+        x->session = NULL;
+    return result;
+}
+
 enum err exchange_begin(struct cx *cx, struct sasl *s, struct str mechanism,
                         const struct binding *bindings, size_t count, struct exchange **out)
 {
@@ -169,39 +183,74 @@ enum err exchange_begin(struct cx *cx, struct sasl *s, struct str mechanism,
         return fail(cx, ERR_NO_MECHANISM, "a mechanism of %zu bytes", mechanism.n);
     x = must_alloc(sizeof(*x));
     x->mechanism = m;
-    result = gsasl_server_start(s->gsasl, m->gsasl, &x->session);
+    x->gsasl = s->gsasl;
+    x->said = buf_make(SASL_INPUT_MAX);
+    result = m->is_plain ? GSASL_OK : start_session(x);
     if (result != GSASL_OK) {
         free(x);
         return fail(cx, ERR_SYSTEM, "libgsasl, %s: %s", m->gsasl, gsasl_strerror(result));
     }
-    gsasl_session_hook_set(x->session, x);
     for (size_t i = 0; i < count && m->is_scram; i++)
         set_binding(x->session, &bindings[i]);
     *out = x;
     return OK;
 }
 
-void exchange_end(struct exchange **at)
+static void end_session(struct exchange *x)
 {
-    struct exchange *x = *at;
-    const char *password;
+    const char *password = gsasl_property_fast(x->session, GSASL_PASSWORD);
 
-    if (!x)
-        return;
-    password = gsasl_property_fast(x->session, GSASL_PASSWORD);
     if (password) /* libgsasl frees its copy as it is */
         OPENSSL_cleanse((void *)(uintptr_t)password, strlen(password));
     gsasl_finish(x->session);
+}
+
+void exchange_end(struct exchange **at)
+{
+    struct exchange *x = *at;
+
+    if (!x)
+        return;
+    if (x->session)
+        end_session(x);
+    if (x->said.n)
+        OPENSSL_cleanse(x->said.p, x->said.n);
+    buf_free(&x->said);
     free(x);
     *at = NULL;
+}
+
+/* message = [authzid] UTF8NUL authcid UTF8NUL passwd (RFC 4616 §2). Nearly all that is ever said is printable ASCII, of
+ * which the library makes copies after it has looked for what there is of Unicode in it.
+ * False: it is for the library to take, or to refuse. */
+static bool take_plain(struct exchange *x, struct str in)
+{
+    struct str authzid, name;
+
+    if (!x->mechanism->is_plain || x->said.n)
+        return false;
+    buf_add(&x->said, in);
+    in = buf_str(&x->said);
+    if (!take_until(&in, '\0', &authzid) || !take_until(&in, '\0', &name) || !name.n || !in.n ||
+        !is_prepared_already(authzid) || !is_prepared_already(name) || !is_prepared_already(in)) {
+        OPENSSL_cleanse(x->said.p, x->said.n);
+        buf_clear(&x->said);
+        return false;
+    }
+    x->authzid = authzid;
+    x->name = name;
+    x->password = in;
+    return true;
 }
 
 static int take_step(struct exchange *x, struct str in, struct buf *out)
 {
     char *said = NULL;
     size_t n = 0;
-    int result = gsasl_step(x->session, in.n ? in.p : "", in.n, &said, &n);
+    int result = x->session ? GSASL_OK : start_session(x);
 
+    if (result == GSASL_OK)
+        result = gsasl_step(x->session, in.n ? in.p : "", in.n, &said, &n);
     if (n)
         buf_add(out, (struct str){said, n});
     free(said);
@@ -215,6 +264,8 @@ enum exchange_state exchange_step(struct exchange *x, const struct exchange_asks
 
     if (in.n > SASL_INPUT_MAX)
         return EXCHANGE_REFUSED;
+    if (in.n && take_plain(x, in))
+        return EXCHANGE_CLAIMED;
     x->asks = asks;
     if (!x->begun && x->mechanism->server_speaks_first && in.n) {
         /* LOGIN with an initial response, which many clients send: it answers the challenge we had not sent yet */
@@ -233,22 +284,22 @@ enum exchange_state exchange_step(struct exchange *x, const struct exchange_asks
 
 static struct str property(const struct exchange *x, Gsasl_property p)
 {
-    return str_from_c(gsasl_property_fast(x->session, p));
+    return x->session ? str_from_c(gsasl_property_fast(x->session, p)) : STR_NONE;
 }
 
 struct str exchange_name(const struct exchange *x)
 {
-    return property(x, GSASL_AUTHID);
+    return x->said.n ? x->name : property(x, GSASL_AUTHID);
 }
 
 struct str exchange_authzid(const struct exchange *x)
 {
-    return property(x, GSASL_AUTHZID);
+    return x->said.n ? x->authzid : property(x, GSASL_AUTHZID);
 }
 
 struct str exchange_password(const struct exchange *x)
 {
-    return property(x, GSASL_PASSWORD);
+    return x->said.n ? x->password : property(x, GSASL_PASSWORD);
 }
 
 bool exchange_awaits_proof(const struct exchange *x)

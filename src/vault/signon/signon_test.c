@@ -232,6 +232,11 @@ static const struct {
     {SAY("\0fred@acompany.test\0secret\0more"), ERR_AUTH_FAILED, "a NUL too many"},
     {SAY("fred@acompany.test"), ERR_AUTH_FAILED, "no NUL at all"},
     {SAY("\0\xff\0secret"), ERR_AUTH_FAILED, "no UTF-8"},
+    {SAY("\0fred@acompany.test\0sec\xc2\xadret"), OK, "a soft hyphen, which SASLprep takes out"},
+    {SAY("\0fr\xc2\xad"
+         "ed@acompany.test\0secret"),
+     OK, "and out of a name"},
+    {SAY("\0fred@acompany.test\0secret\x7f"), ERR_AUTH_FAILED, "a control character"},
 };
 
 static void test_plain(void **state)
