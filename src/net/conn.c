@@ -150,11 +150,16 @@ void conn_broke(struct conn *c)
 }
 
 /* What the peer had sent and we did not read turns our close() into a reset, which may overtake our last words. */
-static bool must_linger(const struct conn *c)
+static bool must_linger(struct conn *c)
 {
+    ssize_t n;
     char byte;
 
-    return !c->eof && (c->lingered || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
+    if (c->eof || c->lingered)
+        return !c->eof;
+    n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    c->eof = n == 0;
+    return n > 0;
 }
 
 static bool step_closing(struct conn *c)

@@ -28,7 +28,8 @@ struct rpc_client {
     size_t most, made, free_count;
     struct rpc_channel *free[MOST_CHANNELS]; /* a stack: the channel used last is warm */
     struct rpc_channel
-        *open; /* what open calls are answered on; made before any other, then its reader's */
+        *open;  /* what open calls are answered on; made before any other, then its reader's */
+    bool heard; /* it was read since its reader was last told that there is nothing; the reader's */
 };
 
 static struct rpc_client *the_client;
@@ -331,8 +332,10 @@ int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err 
     size_t fd_count = 0;
 
     while (!frame_parse(buf_str(&ch->in), &f, &bytes, &bad)) {
-        int got = bad ? -1 : frame_receive(ch->fd, &ch->in, fds, &fd_count);
+        int got = bad ? -1 : c->heard ? 0 : frame_receive(ch->fd, &ch->in, fds, &fd_count);
 
+        c->heard =
+            got > 0; /* asking once more would mostly be in vain, and what does come wakes the reader */
         if (got <= 0)
             return got;
     }

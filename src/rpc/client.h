@@ -38,6 +38,6 @@ enum err rpc_call(struct rpc_client *c, struct cx *cx, enum call call, struct st
 int rpc_open_fd(struct rpc_client *c); /* -1: the vault has gone */
 enum err rpc_end_open(struct rpc_client *c, struct cx *cx, struct rpc_channel *ch, uint64_t id,
                       const int *fds, size_t fd_count);
-/* 1: an answer (payload in cx->arena); 0: none at the moment; -1: the vault has gone. */
+/* 1: an answer (payload in cx->arena); 0: wait until the descriptor can be read; -1: the vault has gone. */
 int rpc_open_answer(struct rpc_client *c, struct cx *cx, uint64_t *id, enum err *e,
                     struct str *payload);
