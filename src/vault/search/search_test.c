@@ -196,7 +196,6 @@ static void is_made_though_sessions_are_served_all_the_time(void **state)
     (void)state;
     make_index();
     mail_three();
-    expect(INDEX_BODY, "unicorn", "1 2 3");
     do
         search_note_work(s, monotonic_ms());
     while (strcmp(candidates(INDEX_BODY, "unicorn"), "") != 0);
@@ -252,8 +251,10 @@ static void of_another_store_it_is_nothing(void **state)
         sched_yield();
 }
 
+/* It may have been found, and mended, before anybody asks. */
 static void damage_is_mended(void **state)
 {
+    const char *found;
     struct stat st;
     int fd;
 
@@ -267,9 +268,10 @@ static void damage_is_mended(void **state)
         assert_int_equal(pwrite(fd, "\xa5\x5a", 2, at), 2);
     close(fd);
     s = search_open(store, directory);
-    expect(INDEX_BODY, "elephant", "all");
-    while (strcmp(candidates(INDEX_BODY, "elephant"), "1") != 0)
+    while (strcmp(found = candidates(INDEX_BODY, "elephant"), "1") != 0) {
+        assert_true(strcmp(found, "all") == 0 || str_starts(str_from_c(found), S("1 ")));
         sched_yield();
+    }
 }
 
 static void too_long_a_text_is_always_a_candidate(void **state)
