@@ -117,10 +117,9 @@ static void release(struct attached *a)
 {
     if (atomic_fetch_sub(&a->holders, 1) != 1)
         return;
-    buf_free(&a->s.out);
+    session_rest(&a->s);
     buf_free(&a->left);
     compression_free(&a->compression);
-    arena_free(a->s.cx.arena);
     free(a);
 }
 
@@ -152,19 +151,13 @@ static void say(struct attached *a)
     buf_clear(out);
 }
 
-static void rest(struct attached *a)
-{
-    buf_free(&a->s.out);
-    arena_release(a->s.cx.arena);
-}
-
 /* What the core wishes, once what it said may leave. */
 static void pass_on(struct attached *a)
 {
     say(a);
     switch (a->wish) {
     case SESSION_MORE:
-        rest(a);
+        session_rest(&a->s);
         break;
     case SESSION_COMPRESS:
         a->compression = compression_new();
@@ -246,7 +239,7 @@ static void after_step(struct attached *a, enum session_wish wish)
     a->s.ticket = (struct ticket){0};
     a->heard = monotonic_ms();
     search_note_work(a->s.vault->search, a->heard);
-    arena_reset(a->s.cx.arena);
+    arena_reset(a->s.cx->arena);
     if (a->s.watch_changed) {
         watches_begin(a);
         set_deadline(a);
@@ -263,6 +256,7 @@ static void after_step(struct attached *a, enum session_wish wish)
 
 static void feed(struct attached *a, struct str *bytes)
 {
+    session_begin(&a->s);
     after_step(a, a->ops->feed(&a->s, bytes));
 }
 
@@ -310,6 +304,7 @@ static void go_on(struct attached *a)
         (!a->watch_count || monotonic_ms() < a->looked + SESSION_LOOK_MS))
         return;
     a->looked = monotonic_ms();
+    session_begin(&a->s);
     after_step(a, a->ops->woken(&a->s));
     a->heard = heard; /* nothing was heard from the client */
 }
@@ -412,6 +407,7 @@ static void on_drained(struct conn *c)
         go_long(a);
     } else {
         conn_resume(c, STR_NONE);
+        session_begin(&a->s);
         after_step(a, a->ops->more(&a->s));
         go_on(a);
     }
@@ -452,6 +448,7 @@ static void on_woken(struct conn *c)
 static void end_with(struct attached *a, enum err why)
 {
     if (waits_for_input(a) && a->ops->last_words) {
+        session_begin(&a->s);
         a->ops->last_words(&a->s, why);
         after_step(a, SESSION_CLOSE);
     } else {
@@ -499,8 +496,10 @@ static void answer_attach(struct attached *a)
 static void close_session(struct attached *a)
 {
     watches_end(a);
-    if (a->opened)
+    if (a->opened) {
+        session_begin(&a->s);
         a->ops->close(&a->s);
+    }
     handle_end(a->s.vault->handles, a->s.handle);
     answer_attach(a);
 }
@@ -547,15 +546,15 @@ static struct attached *make(struct caller *c, const struct attach_request *q,
     a->ops = find_protocol(q->protocol);
     a->loop = c->vault->loop;
     a->holders = 1;
-    a->s = (struct session){.cx = {.arena = arena_new(0)},
-                            .vault = c->vault,
+    a->s = (struct session){.vault = c->vault,
                             .store = c->vault->store,
                             .who = *who,
                             .handle = q->session,
                             .modes = q->modes,
                             .out = buf_make(OUT_LIMIT)};
+    session_begin(&a->s);
     if (q->tag.n)
-        a->s.tag = str_copy(a->s.cx.arena, q->tag);
+        a->s.tag = str_copy(a->s.cx->arena, q->tag);
     a->left = buf_make(CONN_INPUT_LIMIT);
     a->relayed = q->tls;
     return a;

@@ -4,10 +4,12 @@
  * reads, feeds, writes, keeps the deadlines; one thread at a time. A session that waits for its peer is a small
  * struct and no thread: whatever a core holds only while it works stands in `out`, in cx.arena, or is freed by it. */
 #pragma once
+#include "base/arena.h"
 #include "vault/signon/handles.h"
 #include "vault/store/store.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 
 enum session_wish {
     SESSION_MORE,  /* feed me when bytes come */
@@ -22,7 +24,7 @@ enum session_wish {
 };
 
 struct session {
-    struct cx cx; /* arena: emptied by the driver after each step */
+    struct cx *cx; /* the driver's: there while a step is made, its arena emptied before the next */
     struct vault *vault;
     struct store *store;
     struct signed_on who;
@@ -66,6 +68,23 @@ struct session_ops {
                        enum err why); /* it ends: TIMEOUT, STOPPING. NULL: without a word */
     void (*close)(struct session *s); /* frees core; nothing that was not committed happens */
 };
+
+/* For a driver: before each step, open and close too; and when the session waits for its peer, perhaps for hours. */
+static inline void session_begin(struct session *s)
+{
+    if (s->cx)
+        return;
+    s->cx = must_alloc(sizeof(*s->cx));
+    s->cx->arena = arena_new(0);
+}
+static inline void session_rest(struct session *s)
+{
+    buf_free(&s->out);
+    if (s->cx)
+        arena_free(s->cx->arena);
+    free(s->cx);
+    s->cx = NULL;
+}
 
 extern const struct session_ops pop3_session, imap_session;
 /* Those that this program serves, up to a NULL: main.c's. */

@@ -170,6 +170,7 @@ static void test_changed_letters(void **state)
 /* One turn of the session: what it says leaves. False: it was the last one. */
 static bool turn(struct driven *d, struct str *in, struct buf *replies)
 {
+    session_begin(&d->s);
     d->wish = in->n ? imap_session.feed(&d->s, in) : imap_session.more(&d->s);
     driven_pass_on(d, replies);
     return d->wish == SESSION_WRITE || d->wish == SESSION_LONG;

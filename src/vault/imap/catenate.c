@@ -30,7 +30,7 @@ static enum err add_literal(struct joining *j, struct upload *u)
     enum err e = OK;
 
     for (uint32_t n = 0; n < upload_pieces(u) && !e; n++) {
-        e = upload_piece(u, &j->i->s->cx, n, &piece);
+        e = upload_piece(u, j->i->s->cx, n, &piece);
         if (!e)
             e = add(j, piece);
     }
@@ -91,7 +91,7 @@ static bool find_message(struct joining *j, const struct imap_url *url, struct r
 
     *e = imap_view(j->i, &v);
     if (!*e && url->user.p)
-        *e = directory_find_account(j->i->s->store, v, &j->i->s->cx, url->user, &user, &row, &found);
+        *e = directory_find_account(j->i->s->store, v, j->i->s->cx, url->user, &user, &row, &found);
     if (*e || !found || (url->user.p && user.v != j->i->s->who.account.v) ||
         (url->host.p && !str_same_nocase(url->host, j->i->s->store->config()->hostname)))
         return false;
@@ -102,7 +102,7 @@ static bool find_message(struct joining *j, const struct imap_url *url, struct r
     else
         return false;
     if (!*e)
-        *e = roster_get(j->i->s->store, &j->i->s->cx, p.at.account, p.at.mailbox, roster);
+        *e = roster_get(j->i->s->store, j->i->s->cx, p.at.account, p.at.mailbox, roster);
     if (*e)
         return false;
     if (url->uid_validity && url->uid_validity != roster_counts(*roster)->uid_validity)
@@ -133,7 +133,7 @@ static bool add_url(struct joining *j, struct str text, enum err *e)
         return false;
     *e = imap_stored(j->i, account, 1, &stored);
     if (!*e)
-        *e = reading_open(&reading, stored, &j->i->s->cx, body);
+        *e = reading_open(&reading, stored, j->i->s->cx, body);
     if (*e || !find_section(j, &url, &reading, &section, &range))
         return false;
     if (url.has_partial) {
@@ -177,7 +177,7 @@ struct upload *catenate(struct imap *i, const struct imap_append_message *m, str
     bool fine = true;
 
     j.room = i->s->store->config()->limits.message_size;
-    *e = upload_begin(j.out, i->s->store, &i->s->cx, BODY_PIECE, true);
+    *e = upload_begin(j.out, i->s->store, i->s->cx, BODY_PIECE, true);
     if (*e)
         return NULL;
     for (size_t k = 0; k < m->part_count && fine && !*e; k++) {
@@ -196,7 +196,7 @@ struct upload *catenate(struct imap *i, const struct imap_append_message *m, str
         *e = upload_end(j.out, &j.cx);
     if (fine && !*e)
         return j.out;
-    upload_forget(j.out, &i->s->cx);
+    upload_forget(j.out, i->s->cx);
     if (*e == ERR_TOO_BIG)
         *e = reply_no(i, "TOOBIG", "the message is larger than this server takes");
     return NULL;

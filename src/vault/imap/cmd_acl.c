@@ -32,7 +32,7 @@ static bool find_identifier(struct imap *i, struct str identifier, struct accoun
         return true;
     *e = imap_view(i, &v);
     if (!*e)
-        *e = directory_find_account(i->s->store, v, &i->s->cx, identifier, who, &row, &found);
+        *e = directory_find_account(i->s->store, v, i->s->cx, identifier, who, &row, &found);
     if (*e)
         return false;
     if (!found)
@@ -46,7 +46,7 @@ static enum err write_entry(struct imap *i, struct view *v, struct account_id wh
     struct buf name = buf_make(1024);
     struct account_row row = {.address = S("anyone")};
     bool found = true;
-    enum err e = who.v ? directory_account(v, &i->s->cx, who, &row, &found) : OK;
+    enum err e = who.v ? directory_account(v, i->s->cx, who, &row, &found) : OK;
 
     if (!e && found && rights) {
         if (negative)
@@ -76,7 +76,7 @@ enum err cmd_getacl(struct imap *i, const struct imap_command *c)
         return e;
     e = imap_view(i, &v);
     if (!e)
-        e = acl_list(v, &i->s->cx, p.at.account, p.at.mailbox, &list, &n);
+        e = acl_list(v, i->s->cx, p.at.account, p.at.mailbox, &list, &n);
     if (e)
         return e;
     begin(i, "ACL", &p);
@@ -101,7 +101,7 @@ static enum err set(struct imap *i, struct str mailbox, struct str identifier, e
     if (!place_for(i, mailbox, IMAP_RIGHT_ADMIN, &p, &e) ||
         !find_identifier(i, identifier, &who, &negative, &e))
         return e;
-    e = acl_set(i->s->store, &i->s->cx, p.at.account, p.at.mailbox, who, negative, how, rights,
+    e = acl_set(i->s->store, i->s->cx, p.at.account, p.at.mailbox, who, negative, how, rights,
                 &i->s->ticket);
     return e == ERR_DENIED ? reply_no(i, "CANNOT", "the owner has every right, always") : e;
 }

@@ -65,9 +65,9 @@ static enum err may_come(struct imap *i, const struct imap_append_seen *seen, ui
     if (!e)
         e = imap_view(i, &v);
     if (!e)
-        e = account_figures(v, &i->s->cx, p.at.account, &used);
+        e = account_figures(v, i->s->cx, p.at.account, &used);
     if (!e)
-        e = account_limits(v, &i->s->cx, p.at.account, &limits);
+        e = account_limits(v, i->s->cx, p.at.account, &limits);
     /* RFC 8508 §3.4: of a REPLACE only the difference counts, which is known in the end */
     if (!e && !seen->replace && limits.bytes && used.bytes + size > limits.bytes)
         return ERR_OVER_QUOTA;
@@ -114,7 +114,7 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
         return answer_to(e);
     }
     u = add_upload(i);
-    e = upload_begin(u, i->s->store, &i->s->cx, l->size, !seen->catenate);
+    e = upload_begin(u, i->s->store, i->s->cx, l->size, !seen->catenate);
     if (!e) {
         all->n++;
         return NULL;
@@ -135,7 +135,7 @@ static const char *data(struct imap *i, struct str piece)
     if (str_find_char(piece, '\0', &at)) /* RFC 3516 §4.3: what is kept must be fit for every client */
         return i->reader.literal.is_literal8 ? "NO [UNKNOWN-CTE] the message holds a NUL byte"
                                              : "NO [CANNOT] the message holds a NUL byte";
-    e = upload_feed(i->uploads->v[i->uploads->n - 1], &i->s->cx, piece);
+    e = upload_feed(i->uploads->v[i->uploads->n - 1], i->s->cx, piece);
     if (!e)
         return NULL;
     imap_log_failure(i, e);
@@ -180,9 +180,9 @@ static void forget(struct imap *i)
 
     if (!all)
         return;
-    looking_free(&all->looking, &i->s->cx);
+    looking_free(&all->looking, i->s->cx);
     for (size_t k = 0; k < all->n; k++) {
-        upload_forget(all->v[k], &i->s->cx);
+        upload_forget(all->v[k], i->s->cx);
         free(all->v[k]);
     }
     free(all->v);
@@ -219,7 +219,7 @@ static struct upload *whole_message(struct imap *i, const struct imap_append_mes
     if (m->catenate)
         return catenate(i, m, all ? all->v : NULL, all ? all->n : 0, e);
     if (!all || m->parts[0].data.index >= all->n || !all->v[m->parts[0].data.index]->is_message) {
-        *e = fail(&i->s->cx, ERR_BUG, "a literal went astray");
+        *e = fail(i->s->cx, ERR_BUG, "a literal went astray");
         return NULL;
     }
     return all->v[m->parts[0].data.index];
@@ -294,7 +294,7 @@ static enum err take_all(struct imap *i, struct appending *x)
     if (e == ERR_TOO_BIG)
         return reply_no(i, "LIMIT", "too many messages in one command");
     if (!e)
-        e = messages_append(i->s->store, &i->s->cx, x->p.at, x->v, x->a.count, &added, &i->s->ticket);
+        e = messages_append(i->s->store, i->s->cx, x->p.at, x->v, x->a.count, &added, &i->s->ticket);
     if (e == ERR_NOT_FOUND)
         return reply_no(i, "TRYCREATE", "there is no such mailbox");
     if (e)
@@ -393,7 +393,7 @@ static enum err replace_on(struct imap *i, void *state, bool *done)
         return e;
     e = point_to(i, &m, &upload, 1);
     if (!e)
-        e = messages_replace(i->s->store, &i->s->cx, i->selected->at, x->uid, x->p.at, &m, &added,
+        e = messages_replace(i->s->store, i->s->cx, i->selected->at, x->uid, x->p.at, &m, &added,
                              &i->s->ticket);
     if (e == ERR_GONE)
         return reply_no(i, "EXPUNGEISSUED", "the message that was to be replaced has gone");

@@ -80,8 +80,8 @@ enum err cmd_copy(struct imap *i, const struct imap_command *c)
 
     if (!prepare(i, c, &uids, &to, &e) || selected_too_many(i, &uids, &e))
         return e;
-    e = messages_copy(s->store, &s->cx, i->selected->at, &uids, to.at, flags_allowed(to.rights),
-                      &copied, &s->ticket);
+    e = messages_copy(s->store, s->cx, i->selected->at, &uids, to.at, flags_allowed(to.rights), &copied,
+                      &s->ticket);
     if (!e && copied.count)
         selected_note_own(i, to.at, copied.to_first, copied.to_last);
     if (!e && is_told(&to, &copied))
@@ -120,8 +120,8 @@ enum err cmd_move(struct imap *i, const struct imap_command *c)
     e = selected_cut(i, &uids, 1, 0, &uids, &left_out);
     if (e)
         return e;
-    e = messages_move(s->store, &s->cx, i->selected->at, &uids, to.at, flags_allowed(to.rights),
-                      &copied, &s->ticket);
+    e = messages_move(s->store, s->cx, i->selected->at, &uids, to.at, flags_allowed(to.rights), &copied,
+                      &s->ticket);
     if (!e && copied.count)
         selected_note_own(i, to.at, copied.to_first, copied.to_last);
     if (!e)

@@ -36,7 +36,7 @@ enum err cmd_expunge(struct imap *i, const struct imap_command *c)
         if (e)
             return e;
     }
-    e = messages_remove(i->s->store, &i->s->cx, i->selected->at, c->uid ? &uids : NULL, true, &removed,
+    e = messages_remove(i->s->store, i->s->cx, i->selected->at, c->uid ? &uids : NULL, true, &removed,
                         &i->s->ticket);
     if (!e && removed.modseq && imap_has_condstore(i))
         buf_printf(reply_code(i), "HIGHESTMODSEQ %" PRIu64, removed.modseq);

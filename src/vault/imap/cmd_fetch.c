@@ -77,7 +77,7 @@ static void begin_item(struct fetch *f, struct buf *out)
 
 static bool get_cold(struct imap *i, struct fetch *f)
 {
-    struct cx *cx = &i->s->cx;
+    struct cx *cx = i->s->cx;
     struct message_reader *stored;
     bool found;
     enum err e;
@@ -114,7 +114,7 @@ static void write_thread(struct imap *i, struct fetch *f)
     enum err e = imap_stored(i, i->selected->at.account, f->most, &stored);
 
     if (!e)
-        e = reader_thread(stored, &i->s->cx, f->entry->body, &thread, &found);
+        e = reader_thread(stored, i->s->cx, f->entry->body, &thread, &found);
     if (e) {
         is_lost(i, f, e);
         return;
@@ -138,7 +138,7 @@ static enum err get_reading(struct imap *i, struct fetch *f)
         return OK;
     e = imap_stored(i, i->selected->at.account, f->most, &stored);
     if (!e)
-        e = reading_open(&f->reading, stored, &i->s->cx, f->entry->body);
+        e = reading_open(&f->reading, stored, i->s->cx, f->entry->body);
     f->has_reading = !e;
     return e;
 }
@@ -288,8 +288,8 @@ static void end_message(struct imap *i, struct fetch *f)
         buf_add(out, S(")\r\n"));
     f->entry = NULL;
     f->has_cold = f->has_reading = false;
-    if (arena_size(i->s->cx.arena) > READ_AT_ONCE)
-        arena_reset(i->s->cx.arena);
+    if (arena_size(i->s->cx->arena) > READ_AT_ONCE)
+        arena_reset(i->s->cx->arena);
     imap_progress(i, ++f->at.told, f->asked);
 }
 
@@ -525,7 +525,7 @@ static void set_seen(struct imap *i, struct fetch *f)
 
     set = imap_set_built(&unseen);
     if (!e && set.count) {
-        e = messages_set_flags(i->s->store, &i->s->cx, i->selected->at, &set, &change, &result,
+        e = messages_set_flags(i->s->store, i->s->cx, i->selected->at, &set, &change, &result,
                                &i->s->ticket);
         if (!e)
             f->seen_modseq = i->selected->told_modseq = result.modseq;

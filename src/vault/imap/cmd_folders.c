@@ -45,7 +45,7 @@ enum err cmd_create(struct imap *i, const struct imap_command *c)
         return reply_no(i, "USEATTR", "no mailbox can be made for that use");
     if (!may_make(i, a.mailbox, &at.account, &inside, &e))
         return e;
-    e = folder_create(i->s->store, &i->s->cx, at.account, inside, a.special_uses, &at.mailbox,
+    e = folder_create(i->s->store, i->s->cx, at.account, inside, a.special_uses, &at.mailbox,
                       &i->s->ticket);
     if (e == ERR_EXISTS)
         return reply_no(i, "ALREADYEXISTS", "there is a mailbox of that name");
@@ -70,7 +70,7 @@ enum err cmd_delete(struct imap *i, const struct imap_command *c)
         return reply_no(i, "CANNOT", "INBOX stays");
     if (!place_for(i, name, IMAP_RIGHT_DELETE, &p, &e))
         return e;
-    e = folder_delete(i->s->store, &i->s->cx, p.at.account, p.at.mailbox, &i->s->ticket);
+    e = folder_delete(i->s->store, i->s->cx, p.at.account, p.at.mailbox, &i->s->ticket);
     if (e == ERR_EXISTS)
         return reply_no(i, "HASCHILDREN", "there are mailboxes below this name");
     if (e == ERR_DENIED)
@@ -100,7 +100,7 @@ enum err cmd_rename(struct imap *i, const struct imap_command *c)
         return e;
     if (account.v != from.at.account.v)
         return reply_no(i, "CANNOT", "a mailbox stays with the account it belongs to");
-    e = folder_rename(i->s->store, &i->s->cx, account, from.at.mailbox, inside, &i->s->ticket);
+    e = folder_rename(i->s->store, i->s->cx, account, from.at.mailbox, inside, &i->s->ticket);
     if (e == ERR_EXISTS)
         return reply_no(i, "ALREADYEXISTS", "there is a mailbox of that name");
     if (e == ERR_BAD_VALUE)
@@ -120,7 +120,7 @@ static enum err subscribe(struct imap *i, const struct imap_command *c, bool yes
         return reply_misread(i);
     if (imap_name_check(name)) /* what cannot be is not subscribed to either */
         return yes ? reply_no(i, "CANNOT", imap_name_check(name)) : OK;
-    return folder_subscribe(i->s->store, &i->s->cx, i->s->who.account, name, yes, &i->s->ticket);
+    return folder_subscribe(i->s->store, i->s->cx, i->s->who.account, name, yes, &i->s->ticket);
 }
 
 enum err cmd_subscribe(struct imap *i, const struct imap_command *c)

@@ -70,7 +70,7 @@ enum err cmd_status(struct imap *i, const struct imap_command *c)
     if (a.items & IMAP_STATUS_HIGHESTMODSEQ) /* RFC 7162 §3.1: a command that enables it */
         imap_enable(i, IMAP_ENABLE_CONDSTORE);
     if (p.folder.damaged)
-        return fail(&i->s->cx, ERR_DAMAGED, "the counts of mailbox %" PRIu64 " cannot be read",
+        return fail(i->s->cx, ERR_DAMAGED, "the counts of mailbox %" PRIu64 " cannot be read",
                     p.at.mailbox.v);
     status_write(i, &p, a.items);
     return OK;
@@ -276,7 +276,7 @@ static enum err gather(struct imap *i, struct listing *l)
     if (!e)
         e = folder_subscriptions(v, &cx, i->s->who.account, &names, &l->subscription_count);
     if (e)
-        return fail(&i->s->cx, e, "%s", cx.cause);
+        return fail(i->s->cx, e, "%s", cx.cause);
     l->subscriptions = names;
     e = add_places(i, l);
     if (e)

@@ -58,7 +58,7 @@ static struct str uses_text(struct arena *a, uint32_t roles)
 
 static void add_special_use(struct imap *i, const struct place *p, struct metadata **list, size_t *n)
 {
-    struct arena *a = i->s->cx.arena;
+    struct arena *a = i->s->cx->arena;
     struct metadata *all = arena_array(a, struct metadata, *n + 1);
 
     all[0] = (struct metadata){SPECIAL_USE, uses_text(a, p->folder.roles)};
@@ -74,7 +74,7 @@ static enum err list_all(struct imap *i, const struct place *p, struct metadata 
     enum err e = imap_view(i, &v);
 
     if (!e)
-        e = metadata_list(v, &i->s->cx, p->at.account, p->at.mailbox, i->s->who.account, list, n);
+        e = metadata_list(v, i->s->cx, p->at.account, p->at.mailbox, i->s->who.account, list, n);
     if (!e && is_own(i, p) && p->folder.roles)
         add_special_use(i, p, list, n);
     return e;
@@ -265,9 +265,9 @@ enum err cmd_setmetadata(struct imap *i, const struct imap_command *c)
             return OK;
     }
     if (n)
-        e = metadata_set(i->s->store, &i->s->cx, p.at.account, p.at.mailbox, i->s->who.account, values,
+        e = metadata_set(i->s->store, i->s->cx, p.at.account, p.at.mailbox, i->s->who.account, values,
                          n, &i->s->ticket);
     if (!e && uses)
-        e = folder_set_roles(i->s->store, &i->s->cx, p.at.account, p.at.mailbox, roles, &i->s->ticket);
+        e = folder_set_roles(i->s->store, i->s->cx, p.at.account, p.at.mailbox, roles, &i->s->ticket);
     return answer(i, e);
 }

@@ -369,13 +369,13 @@ static enum err look_at_account(struct imap *i, struct listened *l, struct found
     enum err e = imap_view(i, &v);
 
     if (!e)
-        e = account_figures(v, &i->s->cx, l->account, &figures);
+        e = account_figures(v, i->s->cx, l->account, &figures);
     if (e)
         return e == ERR_NOT_FOUND ? OK : e;
     if (figures.modseq == l->modseq)
         return OK;
     f->account = l->account;
-    e = changes_since(v, &i->s->cx, l->account, l->modseq, look, f, &l->modseq, &complete);
+    e = changes_since(v, i->s->cx, l->account, l->modseq, look, f, &l->modseq, &complete);
     *lost |= !complete || l->modseq < figures.modseq;
     return e;
 }
@@ -473,7 +473,7 @@ static enum err listen_to(struct imap *i, struct account_id account, bool *too_m
         return OK;
     e = imap_view(i, &v);
     if (!e)
-        e = account_figures(v, &i->s->cx, account, &figures);
+        e = account_figures(v, i->s->cx, account, &figures);
     if (!e)
         n->accounts[n->account_count++] = (struct listened){account, figures.modseq};
     return e == ERR_NOT_FOUND ? OK : e;
@@ -495,7 +495,7 @@ static enum err listen(struct imap *i, bool *too_many)
     if (!e && n->others)
         e = imap_view(i, &v);
     if (!e && n->others)
-        e = acl_owners(v, &i->s->cx, i->s->who.account, &owners, &count);
+        e = acl_owners(v, i->s->cx, i->s->who.account, &owners, &count);
     for (size_t k = 0; k < count && !e && !*too_many; k++)
         e = listen_to(i, owners[k], too_many);
     return e;
@@ -583,7 +583,7 @@ static bool has_changed(struct imap *i)
     struct view *v;
 
     for (size_t k = 0; k < n->account_count; k++)
-        if (!imap_view(i, &v) && !account_figures(v, &i->s->cx, n->accounts[k].account, &figures) &&
+        if (!imap_view(i, &v) && !account_figures(v, i->s->cx, n->accounts[k].account, &figures) &&
             figures.modseq != n->accounts[k].modseq)
             return true;
     return n->others;
@@ -682,7 +682,7 @@ enum err cmd_notify(struct imap *i, const struct imap_command *c)
     n = replace_notify(i);
     again = imap_parse_make(n->arena, imap_is_utf8(i));
     if (!parse_imap_notify(&again, str_copy(n->arena, c->args), &n->set))
-        return fail(&i->s->cx, ERR_BUG, "NOTIFY is read once and not twice");
+        return fail(i->s->cx, ERR_BUG, "NOTIFY is read once and not twice");
     for (size_t k = 0; k < n->set.group_count; k++) {
         const struct imap_event_group *g = &n->set.groups[k];
 

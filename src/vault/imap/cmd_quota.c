@@ -25,10 +25,10 @@ static enum err write_quota(struct imap *i, struct view *v, struct account_id ac
     struct account_limits limits;
     struct buf *out = &i->s->out;
     bool first = true;
-    enum err e = account_figures(v, &i->s->cx, account, &used);
+    enum err e = account_figures(v, i->s->cx, account, &used);
 
     if (!e)
-        e = account_limits(v, &i->s->cx, account, &limits);
+        e = account_limits(v, i->s->cx, account, &limits);
     if (e)
         return e;
     buf_add(out, S("* QUOTA "));
@@ -57,7 +57,7 @@ enum err cmd_getquota(struct imap *i, const struct imap_command *c)
         return reply_misread(i);
     e = imap_view(i, &v);
     if (!e)
-        e = directory_find_account(i->s->store, v, &i->s->cx, root, &account, &row, &found);
+        e = directory_find_account(i->s->store, v, i->s->cx, root, &account, &row, &found);
     if (e)
         return e;
     if (!found || account.v != i->s->who.account.v) /* whose else there are is not told */
@@ -94,9 +94,9 @@ enum err cmd_getquotaroot(struct imap *i, const struct imap_command *c)
         return e;
     e = imap_view(i, &v);
     if (!e)
-        e = directory_account(v, &i->s->cx, p.at.account, &row, &found);
+        e = directory_account(v, i->s->cx, p.at.account, &row, &found);
     if (e || !found)
-        return e ? e : fail(&i->s->cx, ERR_NOT_FOUND, "the account was removed");
+        return e ? e : fail(i->s->cx, ERR_NOT_FOUND, "the account was removed");
     buf_add(&i->s->out, S("* QUOTAROOT "));
     imap_mailbox_write(&i->s->out, p.name, imap_is_utf8(i));
     buf_add_char(&i->s->out, ' ');

@@ -568,7 +568,7 @@ static enum err next_place(struct imap *i, void *state, bool *done)
     arena_reset(x->room);
     x->hunted = NULL;
     x->result.mailbox = p->name;
-    e = roster_get(i->s->store, &i->s->cx, p->at.account, p->at.mailbox, &x->roster);
+    e = roster_get(i->s->store, i->s->cx, p->at.account, p->at.mailbox, &x->roster);
     if (e == ERR_NOT_FOUND) { /* it has gone meanwhile */
         if (x->place == x->places.n)
             *done = true;

@@ -125,12 +125,11 @@ static void write_counts(struct imap *i, const struct roster *r, const struct pl
 
 static void become_selected(struct imap *i, const struct place *p, struct roster *r, bool examine)
 {
-    struct selected *s = must_alloc(sizeof(*s));
-    char *name = must_alloc(p->name.n);
+    struct selected *s = must_alloc(sizeof(*s) + p->name.n);
 
-    memcpy(name, p->name.p, p->name.n);
+    memcpy(s->name_bytes, p->name.p, p->name.n);
     s->at = p->at;
-    s->name = (struct str){name, p->name.n};
+    s->name = (struct str){s->name_bytes, p->name.n};
     s->known = known_of(r);
     s->told_whole = known_modseq(s->known);
     s->rights = examine ? p->rights & ~(uint32_t)RIGHTS_THAT_WRITE : p->rights;
@@ -142,7 +141,7 @@ static enum err select_place(struct imap *i, const struct place *p, const struct
                              bool examine)
 {
     scoped(roster_drop) struct roster *r = NULL;
-    enum err e = roster_get(i->s->store, &i->s->cx, p->at.account, p->at.mailbox, &r);
+    enum err e = roster_get(i->s->store, i->s->cx, p->at.account, p->at.mailbox, &r);
 
     if (e)
         return e;
@@ -224,7 +223,7 @@ enum err cmd_close(struct imap *i, const struct imap_command *c)
     if (!parse_imap_no_args(imap_parsing(i), c->args))
         return reply_misread(i);
     if (s->rights & IMAP_RIGHT_EXPUNGE)
-        e = messages_remove(i->s->store, &i->s->cx, s->at, NULL, true, &removed, &i->s->ticket);
+        e = messages_remove(i->s->store, i->s->cx, s->at, NULL, true, &removed, &i->s->ticket);
     if (e && e != ERR_NOT_FOUND)
         return e;
     selected_end(i);

@@ -113,7 +113,7 @@ static void keep_tag(struct imap *i, const struct imap_command *c)
 {
     size_t n = c->tag.n;
 
-    i->idle_tag = must_alloc(n);
+    i->idle_tag = must_alloc(n + 1);
     memcpy(i->idle_tag, c->tag.p, n);
     i->run.command = (struct imap_command){.tag = {i->idle_tag, n}};
     arena_release(i->arena);

@@ -186,7 +186,7 @@ static enum err store_flags(struct imap *i, struct store_told *t, const struct i
                             const struct flags_change *change)
 {
     struct flags_result result;
-    enum err e = messages_set_flags(i->s->store, &i->s->cx, i->selected->at, asked, change, &result,
+    enum err e = messages_set_flags(i->s->store, i->s->cx, i->selected->at, asked, change, &result,
                                     &i->s->ticket);
 
     if (e)

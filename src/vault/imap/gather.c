@@ -102,7 +102,7 @@ enum err gather_places(struct imap *i, bool others, struct gathered *out)
     e = gather_own(i, &cx, v, out);
     if (!e && others)
         e = gather_others(i, &cx, v, out);
-    return e ? fail(&i->s->cx, e, "%s", cx.cause) : OK;
+    return e ? fail(i->s->cx, e, "%s", cx.cause) : OK;
 }
 
 /* "Shared/info@acompany.test/Sent" */
@@ -142,7 +142,7 @@ enum err gather_place(struct imap *i, struct mailbox_ref at, struct place *out)
     if (!e && at.account.v != i->s->who.account.v)
         e = name_of_others(i, &cx, v, &p);
     if (e)
-        return fail(&i->s->cx, e, "%s", cx.cause);
+        return fail(i->s->cx, e, "%s", cx.cause);
     *out = p;
     return OK;
 }

@@ -24,7 +24,7 @@
  *             return reply_misread(i);                          // BAD, or NO [code]
  *         …
  *         return reply_no(i, "CANNOT", "not below INBOX");      // a NO of our own
- *         return fail(&i->s->cx, ERR_OVER_QUOTA, "…");         // the row of errors.def: NO [OVERQUOTA] …
+ *         return fail(i->s->cx, ERR_OVER_QUOTA, "…");         // the row of errors.def: NO [OVERQUOTA] …
  *         return OK;                                           // "tag OK CREATE completed"
  *     }
  *
@@ -91,6 +91,8 @@ struct imap_running {
     uint64_t progress, goal; /* for INPROGRESS (RFC 9585); goal 0: not known */
 };
 
+/* What there is of a session while it has something to do. One that waits for its client keeps less: struct waiting in
+ * session.c, where a field that is to last longer than that has to be named as well. */
 struct imap {
     struct session *s;
     struct imap_reader reader;
@@ -106,7 +108,7 @@ struct imap {
     bool compressed;
     bool in_long_lane; /* this step, or, between steps, the next */
     bool tells_on;     /* IDLING, COMMANDS: there is more to tell unasked than one step could */
-    char *idle_tag;    /* IDLING: what the arena would be kept for; malloc */
+    char *idle_tag;    /* IDLING: what the arena would be kept for; malloc, NUL at its end */
     unsigned mistakes;
     struct imap_running run;
     struct selected *selected; /* NULL: none */

@@ -94,6 +94,7 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
     } else if (str_same(word, S("gone"))) {
         driven_close(&driven);
     } else if (str_same(word, S("timeout"))) {
+        session_begin(&driven.s);
         imap_session.last_words(&driven.s, ERR_TIMEOUT);
         driven.wish = SESSION_CLOSE;
         driven_pass_on(&driven, replies);

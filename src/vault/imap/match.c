@@ -228,7 +228,7 @@ static bool find_filter(struct making *k, struct str name, struct str *value)
         buf_clear(&entry);
         buf_add(&entry, where[at]);
         buf_add(&entry, str_lower(k->m->scope.arena, name));
-        k->e = metadata_find(v, &k->i->s->cx, who, (struct mailbox_id){0}, who, buf_str(&entry), value,
+        k->e = metadata_find(v, k->i->s->cx, who, (struct mailbox_id){0}, who, buf_str(&entry), value,
                              &found);
     }
     buf_free(&entry);

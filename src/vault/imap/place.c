@@ -27,10 +27,10 @@ static enum err find_owner(struct imap *i, struct str space, struct str address,
     enum err e = imap_view(i, &v);
 
     if (!e)
-        e = directory_find_account(i->s->store, v, &i->s->cx, address, account, &row, found);
+        e = directory_find_account(i->s->store, v, i->s->cx, address, account, &row, found);
     if (e || !*found)
         return e;
-    e = place_space(v, &i->s->cx, *account, &right);
+    e = place_space(v, i->s->cx, *account, &right);
     *found = str_same(space, right);
     return e;
 }
@@ -61,13 +61,13 @@ enum err place_subscribed(struct imap *i, struct str name, bool *yes)
     enum err e = imap_view(i, &v);
 
     return e ? e
-             : subscription_row_view(v, &i->s->cx, i->s->who.account,
+             : subscription_row_view(v, i->s->cx, i->s->who.account,
                                      &(struct subscription_key){.name = name}, &row, yes);
 }
 
 enum err place_find(struct imap *i, struct str name, uint32_t needed, struct place *out)
 {
-    struct cx *cx = &i->s->cx;
+    struct cx *cx = i->s->cx;
     struct place p = {.name = name};
     struct str inside;
     struct view *v;

@@ -87,5 +87,5 @@ void imap_log_failure(struct imap *i, enum err e)
     log_line(is_trouble(e) ? LOG_WARNING : LOG_DEBUG, "imap-failed",
              "account=%" PRIu64 " address=%s command=%s error=%s cause=%s", i->s->who.account.v,
              i->s->who.client, log_value(i->run.command.name), err_row(e)->name,
-             log_value(str_from_c(i->s->cx.cause)));
+             log_value(str_from_c(i->s->cx->cause)));
 }

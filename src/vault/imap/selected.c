@@ -25,7 +25,6 @@ void selected_end(struct imap *i)
     imap_set_builder_free(&s->recent);
     imap_set_builder_free(&s->saved);
     imap_set_builder_free(&s->own);
-    free((void *)(uintptr_t)s->name.p);
     free(s);
 }
 
@@ -33,7 +32,7 @@ enum err selected_roster(struct imap *i, struct roster **out)
 {
     struct selected *s = i->selected;
 
-    return roster_get(i->s->store, &i->s->cx, s->at.account, s->at.mailbox, out);
+    return roster_get(i->s->store, i->s->cx, s->at.account, s->at.mailbox, out);
 }
 
 struct imap_set selected_meant(struct imap *i, const struct imap_set *set, bool uid)
@@ -208,7 +207,7 @@ enum err selected_take_recent(struct imap *i, const struct roster *r)
 
     if (imap_is_rev2(i)) /* RFC 9051 §2.3.2 knows it no more */
         return OK;
-    e = mailbox_recent(i->s->store, &i->s->cx, s->at, takes, &first);
+    e = mailbox_recent(i->s->store, i->s->cx, s->at, takes, &first);
     if (!e && first < next)
         imap_set_add_range(&s->recent, first, next - 1);
     return e;

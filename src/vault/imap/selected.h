@@ -38,7 +38,8 @@ struct selected {
     bool gone;                 /* others deleted it: BYE, as soon as no reply is owed any more */
     struct sync *sync;         /* under way; sync.c's own */
     struct contexts *contexts; /* searches that are kept up to date; context.c's own */
-    struct str name;           /* as the client calls it; malloc */
+    struct str name;           /* as the client calls it; its bytes stand behind this struct */
+    char name_bytes[];
 };
 
 /* Nothing is selected any more; nothing is said. Nothing selected is fine. */

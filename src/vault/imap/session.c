@@ -31,7 +31,7 @@ enum err imap_view(struct imap *i, struct view **out)
     if (!i->view)
         i->view = view_open(i->s->store->engine);
     if (!i->view)
-        return fail(&i->s->cx, ERR_STORE, "the store is down");
+        return fail(i->s->cx, ERR_STORE, "the store is down");
     *out = i->view;
     return OK;
 }
@@ -74,6 +74,92 @@ void imap_offers(const struct imap *i, struct imap_offer *out)
                                .message_limit = config->limits.imap_messages};
 }
 
+/* ---- waiting ---- */
+
+/* There are many sessions, and most of them wait for their clients at any time, in IDLE or between two commands. All that
+ * they keep is here, and a struct imap is made of it when there is something to do. */
+struct waiting {
+    struct imap *at_work; /* NULL: it waits, and what follows counts */
+    char *idle_tag;
+    struct selected *selected;
+    struct notify *notify;
+    enum imap_phase phase;
+    uint32_t enabled;
+    unsigned mistakes;
+    bool compressed;
+};
+
+static void begin_command(struct imap *i)
+{
+    i->phase = RUNNING;
+    i->run.cond = "OK";
+    i->run.then = COMMANDS;
+    i->run.since = i->run.told = monotonic_ms();
+}
+
+static void take_up_idle(struct imap *i)
+{
+    begin_command(i);
+    i->phase = IDLING;
+    i->run.row = imap_row_find(S("IDLE"));
+    i->run.command.tag = str_from_c(i->idle_tag);
+}
+
+static struct imap *take_up(struct session *s)
+{
+    struct waiting *w = s->core;
+    struct imap *i;
+
+    if (w->at_work)
+        return w->at_work;
+    i = w->at_work = must_alloc(sizeof(*i));
+    *i = (struct imap){.s = s,
+                       .reader = imap_reader_make(&imap_limits_signed_on),
+                       .arena = arena_new(0),
+                       .run.code = buf_make(IMAP_CODE_MAX),
+                       .phase = w->phase,
+                       .idle_tag = w->idle_tag,
+                       .enabled = w->enabled,
+                       .mistakes = w->mistakes,
+                       .compressed = w->compressed,
+                       .selected = w->selected,
+                       .notify = w->notify};
+    if (i->phase == IDLING)
+        take_up_idle(i);
+    return i;
+}
+
+static void work_free(struct imap *i)
+{
+    imap_reader_free(&i->reader);
+    buf_free(&i->run.code);
+    arena_free(i->arena);
+    free(i);
+}
+
+/* Nothing is under way, of which more would have to be kept. */
+static bool may_rest(const struct imap *i)
+{
+    return (i->phase == COMMANDS || i->phase == IDLING) && imap_reader_is_between(&i->reader) &&
+           !i->tells_on && !i->uploads && !i->news && !(i->selected && i->selected->sync);
+}
+
+static void rest(struct imap *i)
+{
+    struct waiting *w = i->s->core;
+
+    if (!may_rest(i))
+        return;
+    *w = (struct waiting){.selected = i->selected,
+                          .notify = i->notify,
+                          .phase = i->phase,
+                          .idle_tag = i->idle_tag,
+                          .enabled = i->enabled,
+                          .mistakes = i->mistakes,
+                          .compressed = i->compressed};
+    work_free(i);
+}
+
 /* ---- opening ---- */
 
 static void say_signed_on(struct imap *i)
@@ -88,15 +174,12 @@ static void say_signed_on(struct imap *i)
 
 static enum err imap_open(struct session *s)
 {
-    struct imap *i = must_alloc(sizeof(*i));
+    struct waiting *w = must_alloc(sizeof(*w));
 
-    i->s = s;
-    i->reader = imap_reader_make(&imap_limits_signed_on);
-    i->arena = arena_new(0);
-    i->run.code = buf_make(IMAP_CODE_MAX);
-    say_signed_on(i);
-    buf_free(&i->run.code); /* the capabilities: it may be long until the first command */
-    s->core = i;
+    w->phase = COMMANDS;
+    s->core = w;
+    say_signed_on(take_up(s));
+    rest(w->at_work);
     return OK;
 }
 
@@ -248,7 +331,7 @@ bool imap_run_aside(struct imap *i, struct imap_step *step)
     i->run = (struct imap_running){.step = *step, .code = buf_make(IMAP_CODE_MAX)};
     i->run.since = i->run.told = monotonic_ms();
     while (!e && !done && i->run.step.run && i->phase != LEAVING && !imap_is_enough(i)) {
-        arena_reset(i->s->cx.arena);
+        arena_reset(i->s->cx->arena);
         e = i->run.step.run(i, i->run.step.state, &done);
         done |= i->run.cond != NULL; /* it was refused */
     }
@@ -312,7 +395,7 @@ static void run_step(struct imap *i)
         finish(i);
         return;
     }
-    arena_reset(i->s->cx.arena);
+    arena_reset(i->s->cx->arena);
     e = r->step.run(i, r->step.state, &done);
     if (e || done)
         is_through(i, e);
@@ -354,14 +437,6 @@ static const char *refusal(const struct imap *i, const struct imap_row *row,
 static bool needs_uid(const struct imap_running *r)
 {
     return r->row->flags & HAS_UID && !(r->row->flags & NO_NUMBERS) && !r->command.uid;
-}
-
-static void begin_command(struct imap *i)
-{
-    i->phase = RUNNING;
-    i->run.cond = "OK";
-    i->run.then = COMMANDS;
-    i->run.since = i->run.told = monotonic_ms();
 }
 
 static void run_command(struct imap *i, struct str text)
@@ -502,12 +577,15 @@ static void tell_unasked(struct imap *i)
 
 /* ---- the driver's side ---- */
 
-static void begin_turn(struct imap *i)
+static struct imap *begin_turn(struct session *s)
 {
+    struct imap *i = take_up(s);
+
     i->turn_ends = monotonic_ms() + SESSION_TURN_MS;
+    return i;
 }
 
-static enum session_wish end_turn(struct imap *i)
+static enum session_wish wish_of(struct imap *i)
 {
     close_view(i);
     notify_watch(i);
@@ -534,6 +612,15 @@ static enum session_wish end_turn(struct imap *i)
     return imap_is_enough(i) ? SESSION_WRITE : SESSION_MORE;
 }
 
+static enum session_wish end_turn(struct imap *i)
+{
+    enum session_wish wish = wish_of(i);
+
+    if (wish == SESSION_MORE)
+        rest(i);
+    return wish;
+}
+
 static bool reads(const struct imap *i)
 {
     return (i->phase == COMMANDS || i->phase == IDLING) && !i->tells_on && !imap_is_enough(i);
@@ -541,9 +628,8 @@ static bool reads(const struct imap *i)
 
 static enum session_wish imap_feed(struct session *s, struct str *in)
 {
-    struct imap *i = s->core;
+    struct imap *i = begin_turn(s);
 
-    begin_turn(i);
     while (reads(i) && (i->phase == IDLING ? read_done(i, in) : read_command(i, in)))
         run_steps(i);
     return end_turn(i);
@@ -551,9 +637,8 @@ static enum session_wish imap_feed(struct session *s, struct str *in)
 
 static enum session_wish imap_more(struct session *s)
 {
-    struct imap *i = s->core;
+    struct imap *i = begin_turn(s);
 
-    begin_turn(i);
     if (i->phase == RUNNING)
         run_steps(i);
     else if (i->phase == IDLING || i->tells_on)
@@ -563,9 +648,8 @@ static enum session_wish imap_more(struct session *s)
 
 static enum session_wish imap_woken(struct session *s)
 {
-    struct imap *i = s->core;
+    struct imap *i = begin_turn(s);
 
-    begin_turn(i);
     if (i->phase == IDLING || i->phase == COMMANDS)
         tell_unasked(i);
     return end_turn(i);
@@ -573,21 +657,20 @@ static enum session_wish imap_woken(struct session *s)
 
 static void imap_last_words(struct session *s, enum err why)
 {
-    leave(s->core, why);
+    leave(take_up(s), why);
 }
 
 static void imap_close(struct session *s)
 {
-    struct imap *i = s->core;
+    struct imap *i = take_up(s);
 
     forget_command(i);
     close_view(i);
     news_end(i);
     selected_end(i);
     notify_end(i);
-    imap_reader_free(&i->reader);
-    arena_free(i->arena);
-    free(i);
+    work_free(i);
+    free(s->core);
     s->core = NULL;
 }
 

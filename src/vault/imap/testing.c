@@ -200,8 +200,10 @@ void driven_pass_on(struct driven *d, struct buf *replies)
         d->wish = SESSION_CLOSE; /* lost: not a word */
     d->s.ticket = (struct ticket){0};
     assert(!d->s.out.full);
-    buf_free(&d->s.out);
-    arena_release(d->s.cx.arena);
+    arena_reset(d->s.cx->arena);
+    if (d->wish == SESSION_MORE)
+        session_rest(&d->s);
+    buf_clear(&d->s.out);
 }
 
 static void session_open(struct driven *d)
@@ -210,12 +212,12 @@ static void session_open(struct driven *d)
 
     if (d->is_open)
         return;
-    d->s = (struct session){.cx = {.arena = arena_new(0)},
-                            .store = world.store,
+    d->s = (struct session){.store = world.store,
                             .tag = S("a0"),
                             .who = {.account = d->who, .client = "192.0.2.1"},
                             .out = buf_make(SESSION_OUT + SESSION_LEAP)};
     d->is_open = true;
+    session_begin(&d->s);
     d->wish = imap_session.open(&d->s) ? SESSION_CLOSE : SESSION_MORE;
     driven_pass_on(d, &greeting);
     assert(str_starts(buf_str(&greeting), S("a0 OK [CAPABILITY IMAP4rev")));
@@ -227,10 +229,10 @@ void driven_close(struct driven *d)
 {
     if (!d->is_open)
         return;
+    session_begin(&d->s);
     if (d->s.core)
         imap_session.close(&d->s);
-    buf_free(&d->s.out);
-    arena_free(d->s.cx.arena);
+    session_rest(&d->s);
     d->is_open = false;
 }
 
@@ -242,6 +244,7 @@ static void go_on(struct driven *d, struct buf *replies)
             d->wish = SESSION_MORE;
         if (d->wish != SESSION_WRITE && d->wish != SESSION_LONG)
             break;
+        session_begin(&d->s);
         d->wish = imap_session.more(&d->s);
     }
 }
@@ -251,6 +254,7 @@ void driven_wake(struct driven *d, struct buf *replies)
     if (!d->is_open || d->wish != SESSION_MORE || !d->s.watched_count)
         return;
     d->s.watch_changed = false;
+    session_begin(&d->s);
     d->wish = imap_session.woken(&d->s);
     go_on(d, replies);
 }
@@ -262,6 +266,7 @@ void driven_feed(struct driven *d, struct str *in, struct buf *replies)
 
     session_open(d);
     do {
+        session_begin(&d->s);
         if (d->wish == SESSION_MORE && in->n)
             d->wish = imap_session.feed(&d->s, in);
         goes_on = d->wish == SESSION_WRITE;

@@ -31,7 +31,7 @@ static enum err gather_one(struct gathered *g, struct asker *asker, const struct
 enum err thread_pass_some(struct imap *i, struct thread_pass *p, struct mailbox_ref at,
                           const struct roster *r, const struct imap_set *uids, bool *through)
 {
-    struct gathered g = {.v = arena_array(i->s->cx.arena, struct letter, THREADS_AT_ONCE)};
+    struct gathered g = {.v = arena_array(i->s->cx->arena, struct letter, THREADS_AT_ONCE)};
     scoped(asker_free) struct asker asker = asker_make(NULL, NULL);
     const struct roster_entry *entry = NULL;
     unsigned looks = 0;
@@ -50,7 +50,7 @@ enum err thread_pass_some(struct imap *i, struct thread_pass *p, struct mailbox_
             break;
     }
     if (!e && g.n)
-        e = threads_assign(i->s->store, &i->s->cx, at.account, g.v, g.n, &i->s->ticket);
+        e = threads_assign(i->s->store, i->s->cx, at.account, g.v, g.n, &i->s->ticket);
     *through = !e && p->over && !g.n;
     return e;
 }

@@ -80,8 +80,8 @@ static enum err removed_since(struct imap *i, uint64_t since, struct imap_set *g
     scoped(view_close) struct view *v = view_open(i->s->store->engine);
 
     if (!v)
-        return fail(&i->s->cx, ERR_STORE, "the store is down");
-    return changes_removed(v, &i->s->cx, at.account, at.mailbox, since, gone, complete);
+        return fail(i->s->cx, ERR_STORE, "the store is down");
+    return changes_removed(v, i->s->cx, at.account, at.mailbox, since, gone, complete);
 }
 
 enum err vanished_since(struct imap *i, const struct roster *r, const struct imap_set *within,

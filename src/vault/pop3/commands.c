@@ -108,7 +108,7 @@ void send_on(struct pop3 *p)
     enum err e = pop3_view(p, &v);
 
     while (!e && !done && p->s->out.n < SESSION_OUT)
-        e = sending_next(&p->sending, v, &p->s->cx, &p->s->out, &done);
+        e = sending_next(&p->sending, v, p->s->cx, &p->s->out, &done);
     if (e) {
         log_failure(p, e);
         p->state = LEAVING;
@@ -124,11 +124,11 @@ static enum err find_whole(struct pop3 *p, struct body_id body, struct message *
     enum err e = pop3_view(p, &v);
 
     if (!e)
-        e = message_find(v, &p->s->cx, p->s->who.account, body, m);
+        e = message_find(v, p->s->cx, p->s->who.account, body, m);
     if (!e && m->pieces > 1)
-        e = message_check(v, &p->s->cx, m);
+        e = message_check(v, p->s->cx, m);
     if (!e && m->pieces)
-        e = message_piece(v, &p->s->cx, m, 0, first);
+        e = message_piece(v, p->s->cx, m, 0, first);
     return e;
 }
 
@@ -209,7 +209,7 @@ static enum err cmd_rset(struct pop3 *p, const struct args *a)
 static enum err cmd_quit(struct pop3 *p, const struct args *a)
 {
     struct imap_range *marked =
-        arena_array(p->s->cx.arena, struct imap_range, p->counts->exists - p->left);
+        arena_array(p->s->cx->arena, struct imap_range, p->counts->exists - p->left);
     struct imap_set uids = {.ranges = marked};
     struct mailbox_ref inbox = {p->s->who.account, INBOX};
     struct roster_walk walk = roster_walk(p->roster, NULL);
@@ -223,7 +223,7 @@ static enum err cmd_quit(struct pop3 *p, const struct args *a)
         if (p->deleted[walk.number])
             marked[uids.count++] = (struct imap_range){m->uid, m->uid};
     if (uids.count)
-        e = messages_remove(p->s->store, &p->s->cx, inbox, &uids, false, &removed, &p->s->ticket);
+        e = messages_remove(p->s->store, p->s->cx, inbox, &uids, false, &removed, &p->s->ticket);
     if (e)
         return e;
     say(p, "+OK bye");

@@ -59,7 +59,7 @@ void log_failure(struct pop3 *p, enum err e)
 {
     log_line(LOG_WARNING, "pop3-failed", "account=%" PRIu64 " address=%s error=%s cause=%s",
              p->s->who.account.v, p->s->who.client, err_row(e)->name,
-             log_value(str_from_c(p->s->cx.cause)));
+             log_value(str_from_c(p->s->cx->cause)));
 }
 
 /* The cause is for us, the row for the client (RFC 3206). */
@@ -76,7 +76,7 @@ enum err pop3_view(struct pop3 *p, struct view **out)
     if (!p->view)
         p->view = view_open(p->s->store->engine);
     if (!p->view)
-        return fail(&p->s->cx, ERR_STORE, "the store is down");
+        return fail(p->s->cx, ERR_STORE, "the store is down");
     *out = p->view;
     return OK;
 }
@@ -85,7 +85,7 @@ enum err pop3_view(struct pop3 *p, struct view **out)
 
 static enum err take_maildrop(struct pop3 *p)
 {
-    enum err e = roster_get(p->s->store, &p->s->cx, p->s->who.account, INBOX, &p->roster);
+    enum err e = roster_get(p->s->store, p->s->cx, p->s->who.account, INBOX, &p->roster);
 
     if (e)
         return e;

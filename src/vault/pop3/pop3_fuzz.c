@@ -98,8 +98,7 @@ static void take_out(struct session *s)
 
     if (s->out.full || (out.n && !str_ends_nocase(out, S("\r\n"))))
         __builtin_trap();
-    buf_clear(&s->out);
-    arena_reset(s->cx.arena);
+    session_rest(s);
 }
 
 static enum session_wish feed(struct session *s, struct str bytes)
@@ -107,9 +106,11 @@ static enum session_wish feed(struct session *s, struct str bytes)
     enum session_wish wish = SESSION_MORE;
 
     while (wish == SESSION_MORE && bytes.n) {
+        session_begin(s);
         wish = pop3_session.feed(s, &bytes);
         take_out(s);
         while (wish == SESSION_WRITE) {
+            session_begin(s);
             wish = pop3_session.more(s);
             take_out(s);
         }
@@ -121,8 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str in = {(const char *)data, size};
     struct store store = {.config = settings};
-    struct session s = {
-        .cx = {.arena = arena_new(0)}, .store = &store, .out = buf_make(SESSION_OUT + (1 << 20))};
+    struct session s = {.store = &store, .out = buf_make(SESSION_OUT + (1 << 20))};
     enum session_wish wish = SESSION_MORE;
     size_t step;
 
@@ -132,14 +132,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         s.modes = data[1] & 1;
         message = str_upto(str_from(in, 3), data[2]);
         in = str_from(in, 3 + message.n);
+        session_begin(&s);
         if (pop3_session.open(&s))
             __builtin_trap();
         take_out(&s);
         for (; in.n && wish == SESSION_MORE; in = str_from(in, step))
             wish = feed(&s, str_upto(in, step));
+        session_begin(&s);
         pop3_session.close(&s);
     }
-    buf_free(&s.out);
-    arena_free(s.cx.arena);
+    session_rest(&s);
     return 0;
 }

@@ -131,20 +131,19 @@ static void pass_on(struct buf *replies)
         wish = SESSION_CLOSE; /* lost: not a word */
     session.ticket = (struct ticket){0};
     assert_false(session.out.full);
-    buf_clear(&session.out);
-    arena_reset(session.cx.arena);
+    session_rest(&session);
 }
 
 static void session_open(struct buf *replies)
 {
     if (is_open)
         return;
-    session = (struct session){.cx = {.arena = arena_new(0)},
-                               .store = store,
+    session = (struct session){.store = store,
                                .who = {.account = fred, .client = "192.0.2.1"},
                                .modes = modes,
                                .out = buf_make(SESSION_OUT + (1 << 20))};
     is_open = true;
+    session_begin(&session);
     wish = pop3_session.open(&session) ? SESSION_CLOSE : SESSION_MORE;
     pass_on(replies);
 }
@@ -153,20 +152,22 @@ static void session_close(void)
 {
     if (!is_open)
         return;
+    session_begin(&session);
     if (session.core)
         pop3_session.close(&session);
-    buf_free(&session.out);
-    arena_free(session.cx.arena);
+    session_rest(&session);
     is_open = false;
 }
 
 static void feed(struct str *in, struct buf *replies)
 {
     session_open(replies);
+    session_begin(&session);
     if (wish == SESSION_MORE && in->n)
         wish = pop3_session.feed(&session, in);
     pass_on(replies);
     while (wish == SESSION_WRITE) {
+        session_begin(&session);
         wish = pop3_session.more(&session);
         pass_on(replies);
     }
