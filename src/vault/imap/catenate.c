@@ -96,7 +96,7 @@ static bool find_message(struct joining *j, const struct imap_url *url, struct r
         (url->host.p && !str_same_nocase(url->host, j->i->s->store->config()->hostname)))
         return false;
     if (url->mailbox.n)
-        *e = place_find(j->i, url->mailbox, IMAP_RIGHT_READ, &p);
+        *e = place_find(j->i, url->mailbox, IMAP_RIGHT_READ | PLACE_ALONE, &p);
     else if (j->i->selected)
         p.at = j->i->selected->at;
     else

@@ -58,7 +58,7 @@ static enum err may_come(struct imap *i, const struct imap_append_seen *seen, ui
     struct account_limits limits;
     struct place p;
     struct view *v;
-    enum err e = place_find(i, seen->mailbox, IMAP_RIGHT_INSERT, &p);
+    enum err e = place_find(i, seen->mailbox, IMAP_RIGHT_INSERT | PLACE_ALONE, &p);
 
     if (!e && !engine_has_room(i->s->store->engine))
         return ERR_NO_SPACE;

@@ -185,7 +185,8 @@ static enum err do_select(struct imap *i, const struct imap_command *c, bool exa
     if (a.has_match && imap_is_uidonly(i))           /* RFC 9586 §3 */
         return reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more");
     leave_former(i);
-    if (!place_for(i, a.mailbox, IMAP_RIGHT_READ, &p, &e))
+    /* whether there is something below it, say, only LIST tells, which rev1 does without here */
+    if (!place_for(i, a.mailbox, IMAP_RIGHT_READ | (imap_is_rev2(i) ? 0 : PLACE_ALONE), &p, &e))
         return e;
     e = select_place(i, &p, &a, examine);
     if (e)

@@ -65,8 +65,10 @@ enum err place_subscribed(struct imap *i, struct str name, bool *yes)
                                      &(struct subscription_key){.name = name}, &row, yes);
 }
 
-enum err place_find(struct imap *i, struct str name, uint32_t needed, struct place *out)
+enum err place_find(struct imap *i, struct str name, uint32_t rights, struct place *out)
 {
+    uint32_t needed = rights & ~PLACE_ALONE;
+    bool alone = rights & PLACE_ALONE;
     struct cx *cx = i->s->cx;
     struct place p = {.name = name};
     struct str inside;
@@ -79,14 +81,14 @@ enum err place_find(struct imap *i, struct str name, uint32_t needed, struct pla
     if (!e)
         e = imap_view(i, &v);
     if (!e)
-        e = needed == IMAP_RIGHT_INSERT ? folder_find_target(v, cx, p.at.account, inside, &p.folder)
-                                        : folder_find(v, cx, p.at.account, inside, &p.folder);
+        e = alone ? folder_find_alone(v, cx, p.at.account, inside, &p.folder)
+                  : folder_find(v, cx, p.at.account, inside, &p.folder);
     p.at.mailbox = p.folder.id;
     if (!e)
         e = acl_rights(v, cx, p.at.account, p.at.mailbox, i->s->who.account, &p.rights);
     if (!e && p.at.account.v != i->s->who.account.v) {
         p.folder.roles = 0; /* place.h */
-        if (needed != IMAP_RIGHT_INSERT)
+        if (!alone)
             e = place_subscribed(i, name, &p.folder.subscribed);
     }
     if (e)
@@ -122,5 +124,6 @@ bool place_for(struct imap *i, struct str name, uint32_t needed, struct place *o
 
 bool place_for_target(struct imap *i, struct str name, struct place *out, enum err *e)
 {
-    return find(i, name, IMAP_RIGHT_INSERT, imap_name_check(name) ? "CANNOT" : "TRYCREATE", out, e);
+    return find(i, name, IMAP_RIGHT_INSERT | PLACE_ALONE,
+                imap_name_check(name) ? "CANNOT" : "TRYCREATE", out, e);
 }

@@ -22,8 +22,9 @@ struct place {
 
 /* The mailbox of this name, with the rights that are needed. A name that leads nowhere, or to something that the user may
  * not even see, is ERR_NOT_FOUND (RFC 4314 §6); missing rights are ERR_DENIED. A \Noselect one is found, if
- * `needed` has nothing to do with messages. With IMAP_RIGHT_INSERT alone, of `folder` only what it is, and not what is in it,
- * below it or subscribed to: most who append to it, or copy, do so again and again. */
+ * `needed` has nothing to do with messages. With PLACE_ALONE beside the rights, of `folder` only what it is, and not what is
+ * in it, below it or subscribed to: most who append to it, copy or select it do so again and again. */
+#define PLACE_ALONE ((uint32_t)1 << 31)
 enum err place_find(struct imap *i, struct str name, uint32_t needed, struct place *out);
 /* The same for a handler that ends with it: it has set the reply, NO with NONEXISTENT (or TRYCREATE, where messages are
  * to go), NOPERM, CANNOT, and returns false; an error of the store is in *e, to be returned. */

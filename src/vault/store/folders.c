@@ -141,8 +141,8 @@ enum err folder_find(struct view *v, struct cx *cx, struct account_id account, s
     return e;
 }
 
-enum err folder_find_target(struct view *v, struct cx *cx, struct account_id account, struct str name,
-                            struct folder *out)
+enum err folder_find_alone(struct view *v, struct cx *cx, struct account_id account, struct str name,
+                           struct folder *out)
 {
     struct mailbox_row row;
     struct mailbox_id id;

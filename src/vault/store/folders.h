@@ -40,9 +40,9 @@ struct folder {
 /* ERR_NOT_FOUND: there is none of this name. A \Noselect one is found. */
 enum err folder_find(struct view *v, struct cx *cx, struct account_id account, struct str name,
                      struct folder *out);
-/* The same for who only wants to put messages there: what is in it, has_children and subscribed are not read. */
-enum err folder_find_target(struct view *v, struct cx *cx, struct account_id account, struct str name,
-                            struct folder *out);
+/* The same for who only wants to go there: what is in it, has_children and subscribed are not read. */
+enum err folder_find_alone(struct view *v, struct cx *cx, struct account_id account, struct str name,
+                           struct folder *out);
 enum err folder_of(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id id,
                    struct folder *out);
 /* All of them with their counts, in one pass, in the order of a tree: INBOX first, then by name, each before what is
