@@ -54,10 +54,10 @@ static struct spare_user writers = {.most = RINGS_MOST};
 
 /* ---- stretches ---- */
 
+/* BINARY.SIZE is not, short as it is: for it the part is decoded. */
 static bool is_of_header(const struct imap_fetch_att *att)
 {
     return att->att < IMAP_ATT_RFC822 || att->att == IMAP_ATT_RFC822_HEADER ||
-           att->att == IMAP_ATT_BINARY_SIZE ||
            (att->att == IMAP_ATT_BODY_SECTION && att->section.text != IMAP_SECTION_ALL &&
             att->section.text != IMAP_SECTION_TEXT);
 }

@@ -1,5 +1,6 @@
 /* A long FETCH, of which another thread writes a part if the machine has one to spare, says what short ones say that
  * nobody helps with. */
+#include "vault/imap/ahead.h"
 #include "vault/imap/testing.h"
 
 #include "base/arena.h"
@@ -248,12 +249,51 @@ static void test_clients_that_go(void **state)
     buf_free(&replies);
 }
 
+/* Many a large part would be decoded in one turn for a few bytes: that is left to the session, which does it bit by bit. */
+static void test_sizes_of_large_parts(void **state)
+{
+    static const uint32_t part[] = {1};
+    const struct imap_fetch_att att = {.att = IMAP_ATT_BINARY_SIZE,
+                                       .section = {.part = part, .part_depth = 1}};
+    const struct imap_fetch items = {
+        .items = IMAP_ATT_BIT(IMAP_ATT_BINARY_SIZE), .atts = &att, .att_count = 1};
+    struct buf out = buf_make(BUF_UNLIMITED);
+    struct imap session = {.s = &driven.s};
+    struct ahead_of of = {.i = &session, .items = &items};
+    struct fetch_mark from = {0}, upto;
+    uint64_t alone_until;
+    struct roster *roster;
+    struct ahead *a;
+
+    (void)state;
+    world_start();
+    driven = (struct driven){.who = world.fred};
+    world_big_mail(300000);
+    say(&driven, S("a1 SELECT INBOX\r\n"), &out);
+    buf_clear(&out);
+    of.account = world.fred;
+    assert_int_equal(roster_get(world.store, &world.cx, world.fred, INBOX, &roster), OK);
+    of.roster = roster;
+    from.walk = roster_walk(roster, NULL);
+    a = ahead_start(&of, &from); /* NULL: no processor is left */
+    if (a) {
+        assert_true(ahead_take(a, &out, &upto, &alone_until));
+        assert_int_equal(out.n, 0);
+        assert_int_equal(upto.found, 0);
+        assert_int_equal(alone_until, 1);
+    }
+    ahead_free(&a);
+    roster_drop(&roster);
+    end();
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_items),       cmocka_unit_test(test_letters_that_cannot_be_read),
         cmocka_unit_test(test_changed_letters), cmocka_unit_test(test_slow_client),
-        cmocka_unit_test(test_clients_that_go),
+        cmocka_unit_test(test_clients_that_go), cmocka_unit_test(test_sizes_of_large_parts),
     };
 
     world.cx.arena = arena_new(0);
