@@ -25,7 +25,7 @@
 enum part_kind {
     PART_ACCOUNT = 'a',   /* lockable; id: the account's */
     PART_DIRECTORY = 'd', /* lockable; id 0: domains, addresses, accounts, credentials, format number */
-    PART_BODY = 'o',  /* blind; pieces of bodies, stored apart so that compaction does not copy them */
+    PART_BODY = 'o',  /* blind; pieces of bodies; large ones lie apart, where no compaction copies */
     PART_REF = 'r',   /* blind; references to bodies, and candidates for collection */
     PART_QUEUE = 'q', /* blind; queue entries, index by due time; changed only by who holds the lease */
     PART_TRACE = 't', /* blind; keys begin with the time; old ones are dropped by range */

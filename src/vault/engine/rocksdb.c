@@ -1,7 +1,7 @@
 /* The engine on RocksDB.
  *
- * Three column families, one log: rows, bodies (values in blob files) and trace (dropped by range). A commit is
- * one write batch, unsynced; the flusher makes the log durable with rocksdb_flush_wal(sync). Recovery is to a
+ * Three column families, one log: rows, bodies (all but small ones in blob files) and trace (dropped by range). A
+ * commit is one write batch, unsynced; the flusher makes the log durable with rocksdb_flush_wal(sync). Recovery is to a
  * point in time, so what survives a crash is always a run of commits without a gap.
  *
  * At opening, RocksDB writes what it recovered from the log into table files and syncs those: so all that the

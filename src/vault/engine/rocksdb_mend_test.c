@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define BODIES 50
-#define SIZE ((size_t)4096)
+#define SIZE ((size_t)12 * 1024) /* more than stays beside its key */
 
 struct world {
     struct test_dir dir;

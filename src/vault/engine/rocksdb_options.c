@@ -17,7 +17,7 @@ const char *const family_names[FAMILY_COUNT] = {
 #define WAL_MOST (96 * MIB)    /* read again at start: about a second */
 #define OPEN_FILES 512         /* table and body files at once; more are opened when needed */
 #define MEMTABLE_BLOCK (512 * KIB) /* small enough for malloc to use again, without the kernel */
-#define BODY_LEAST KIB             /* smaller pieces stay in the table beside their key */
+#define BODY_LEAST (8 * KIB) /* smaller pieces stay in the table beside their key, see set_bodies */
 #define BODY_FILE_SIZE (64 * MIB)
 #define FILTER_BITS 10 /* a key that does not exist costs no read in 99 of 100 cases */
 #define SYNC_EVERY                                                                                     \
@@ -69,10 +69,10 @@ static rocksdb_options_t *database_options(const struct rocks *r)
     return o;
 }
 
-/* A list of a mailbox goes along rows of half a KiB to one: the larger the block, the less is to be done for each, and the
- * better it is compressed. */
+/* A list of a mailbox goes along rows of half a KiB to one, a search along small bodies: the larger the block, the less is
+ * to be done for each, and the better it is compressed. */
 static const size_t block_size[FAMILY_COUNT] = {
-    [FAMILY_ROWS] = 16 * KIB, [FAMILY_BODY] = 4 * KIB, [FAMILY_TRACE] = 4 * KIB};
+    [FAMILY_ROWS] = 16 * KIB, [FAMILY_BODY] = 16 * KIB, [FAMILY_TRACE] = 4 * KIB};
 
 static void set_tables(const struct rocks *r, rocksdb_options_t *o, enum family family)
 {
@@ -91,9 +91,17 @@ static void set_tables(const struct rocks *r, rocksdb_options_t *o, enum family 
 }
 
 /* Bodies lie in files of their own, which compaction leaves alone: they are moved together only when
- * engine_compact() asks for it. With collection always on, each compaction would copy the mail it passes. */
+ * engine_compact() asks for it. With collection always on, each compaction would copy the mail it passes.
+ *
+ * But each costs a read of its own, and to find it, take it over and free it again takes longer than to unpack a small
+ * one. So those stay in the table, where one read brings a hundred to whoever goes through a mailbox. The price is that
+ * compaction copies them: once at least, from level 0. That is not compressed, or each would be so twice. */
 static void set_bodies(rocksdb_options_t *o)
 {
+    static const int of_levels[] = {rocksdb_no_compression,
+                                    rocksdb_lz4_compression}; /* 0; all others */
+
+    rocksdb_options_set_compression_per_level(o, of_levels, sizeof(of_levels) / sizeof(*of_levels));
     rocksdb_options_set_enable_blob_files(o, 1);
     rocksdb_options_set_min_blob_size(o, BODY_LEAST);
     rocksdb_options_set_blob_file_size(o, BODY_FILE_SIZE);
