@@ -8,8 +8,13 @@
 
 struct gathered {
     struct letter *v; /* THREADS_AT_ONCE */
-    size_t n;
+    size_t n, keys;
 };
+
+static bool is_full(const struct gathered *g)
+{
+    return g->n == THREADS_AT_ONCE || g->keys >= THREAD_KEYS_AT_ONCE;
+}
 
 /* What is gone, or cannot be read, is left out. */
 static enum err gather_one(struct gathered *g, struct asker *asker, const struct roster_entry *entry)
@@ -22,8 +27,10 @@ static enum err gather_one(struct gathered *g, struct asker *asker, const struct
 
     if (!e && !found)
         e = asked_facts(&a, &f);
-    if (!e && !found)
-        g->v[g->n++] = letter_of(entry->body, f);
+    if (!e && !found) {
+        g->v[g->n] = letter_of(entry->body, f);
+        g->keys += g->v[g->n++].count;
+    }
     asked_end(&a);
     return e == ERR_GONE || e == ERR_DAMAGED ? OK : e;
 }
@@ -41,7 +48,7 @@ enum err thread_pass_some(struct imap *i, struct thread_pass *p, struct mailbox_
         *p = (struct thread_pass){.begun = true, .walk = roster_walk(r, uids)};
     if (!p->over)
         e = imap_stored(i, at.account, roster_counts(r)->exists, &asker.stored);
-    while (!e && !p->over && g.n < THREADS_AT_ONCE) {
+    while (!e && !p->over && !is_full(&g)) {
         entry = roster_next(&p->walk);
         p->over = !entry;
         if (entry)

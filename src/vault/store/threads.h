@@ -22,7 +22,9 @@
 #define LETTER_FIRST 5
 #define LETTER_LAST 14
 #define LETTER_KEYS_MAX (1 + FACTS_ANSWERED_MAX + LETTER_FIRST + LETTER_LAST)
-#define THREADS_AT_ONCE 500 /* letters: the account is locked so long */
+/* The account is locked so long: letters, and their keys, each of which is a row to be read and written. */
+#define THREADS_AT_ONCE 500
+#define THREAD_KEYS_AT_ONCE 2000
 
 struct letter {
     struct body_id body;
