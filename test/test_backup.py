@@ -18,7 +18,8 @@ from harness.wire import Pop3Wire, SmtpWire
 FRED, TOM = "fred@acompany.test", "tom@acompany.test"
 
 
-def message(n, size=5000):
+def message(n, size=12000):
+    """So large that it lies in a file of bodies, which no compaction changes."""
     line = f"message {n} " + "x" * 60 + "\r\n"
     return f"Subject: number {n}\r\nFrom: ann@other.test\r\n\r\n{line * (size // len(line))}".encode()
 

@@ -154,7 +154,7 @@ static void test_connect_fails(void **state)
     struct conn_target target = {.timeout_ms = TEST_GRACE_MS};
     scoped(close_fd) int fd = bound_socket(); /* so that nobody else listens there */
 
-    (void)state;
+    (void)state, (void)fd;
     target.to = here;
     assert_int_equal(conn_connect(&t.cx, t.loop, &target, &test_ops, &core), OK);
     assert_int_equal(test_core_closed(&core), CONN_REFUSED);

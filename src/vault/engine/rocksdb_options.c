@@ -25,9 +25,8 @@ const char *const family_names[FAMILY_COUNT] = {
 #define SYNC_EVERY                                                                                     \
     MIB /* table files reach the disk evenly, so that no flush of the log waits for a burst of them */
 /* A full memtable is a processor's work for 10 ms, and several MiB for the disk, during which everybody waits twice as
- * long; written no faster than this it is spread over 20 and more. Half as fast is too little: writing then waits for
- * memtables. Two processors fill 120 MB a second at most with mail that LZ4 makes half as
- * long. */
+ * long; written no faster than this it is spread over 20 and more. A third of it is too little: writing then waits for
+ * memtables, as two processors write tables of 120 MB a second when all they do is to take mail. */
 #define TABLES_A_SECOND (150 * MIB) /* for each processor */
 #define TABLES_REFILL_US 4000
 #define TABLES_FAIRNESS 10 /* RocksDB's: of so many turns a compaction has one before a memtable */
