@@ -128,7 +128,8 @@ enum err serve_room_users(struct caller *c, const struct room_users_request *q,
     return OK;
 }
 
-/* What a gate knew dies with it. May be called again. The supervisor's own channel is life 0: without it nobody would ever stop us. */
+/* What a gate knew dies with it. May be called again. The supervisor's own channel is life 0: without it nobody would ever
+ * stop us. */
 static void gate_ended(struct vault *v, uint64_t gate)
 {
     if (gate == 0) {

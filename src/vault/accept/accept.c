@@ -214,8 +214,7 @@ static enum err put_ahead(struct caller *c, struct transaction *x, const struct 
         return e;
     scoped(txn_rollback) struct txn *t = txn_begin(c->vault->engine, NULL, 0);
 
-    txn_rests_on(t, x->opening);
-    x->opening = txn_opening(t);
+    txn_is_built_on(t, &x->opening);
     body_put_ahead(t, x->id, q->n, q->piece);
     e = txn_commit(&t, &c->cx,
                    &ticket); /* it becomes durable with its `deliver`, which comes later in the log */

@@ -235,15 +235,17 @@ static bool touches_directory(const struct txn *t)
     return false;
 }
 
-uint64_t txn_opening(const struct txn *t)
-{
-    return t->entered ? t->engine->openings : 0;
-}
-
 void txn_rests_on(struct txn *t, uint64_t opening)
 {
     if (opening)
         t->rests_on = opening;
+}
+
+void txn_is_built_on(struct txn *t, uint64_t *opening)
+{
+    if (!*opening && t->entered)
+        *opening = t->engine->openings;
+    txn_rests_on(t, *opening);
 }
 
 static enum err write_rows(struct txn *t, struct cx *cx)

@@ -86,10 +86,11 @@ void txn_delete_range(struct txn *t, struct part part, struct str from,
 /* Writes, gives the locks back and ends the transaction, also when it fails. *ticket: wait for it before anyone is
  * told. One that wrote nothing gives engine_newest(): its answer rests on what others wrote. */
 enum err txn_commit(struct txn **t, struct cx *cx, struct ticket *ticket);
-/* Which opening of the store this is; 0: it is closed. What was committed in an earlier one and not waited for may be gone:
- * who builds on that says so, and the commit fails (ERR_STORE) where it is another opening by now. 0: on nothing. */
-uint64_t txn_opening(const struct txn *t);
-void txn_rests_on(struct txn *t, uint64_t opening);
+/* What was committed and not waited for may be gone once the store has failed and is open again. Who builds on it says so, and
+ * the commit fails (ERR_STORE) if that was another opening of the store. txn_is_built_on() notes this one in *opening, where
+ * none is noted yet (0), and rests on the one that is. */
+void txn_rests_on(struct txn *t, uint64_t opening); /* 0: on nothing */
+void txn_is_built_on(struct txn *t, uint64_t *opening);
 
 /* ---- making it durable ---- */
 

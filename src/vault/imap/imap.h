@@ -91,9 +91,28 @@ struct imap_running {
     uint64_t progress, goal; /* for INPROGRESS (RFC 9585); goal 0: not known */
 };
 
-/* What there is of a session while it has something to do. One that waits for its client keeps less: struct waiting in
- * session.c, where a field that is to last longer than that has to be named as well. */
+/* What a session keeps while it waits for its client. All else of a struct imap is there while there is something to do
+ * (session.c). */
+#define IMAP_KEPT                                                                                      \
+    enum imap_phase phase;                                                                             \
+    uint32_t enabled; /* IMAP_ENABLE_ bits */                                                          \
+    unsigned mistakes;                                                                                 \
+    bool compressed;                                                                                   \
+    char *idle_tag;            /* IDLING: malloc, NUL at its end */                                    \
+    struct selected *selected; /* NULL: none */                                                        \
+    struct notify *notify;     /* NULL: the client never sent NOTIFY */
+
+struct imap_kept {
+    IMAP_KEPT
+};
+
 struct imap {
+    union {
+        struct {
+            IMAP_KEPT
+        };
+        struct imap_kept kept;
+    };
     struct session *s;
     struct imap_reader reader;
     struct imap_parse parse;       /* of the command that is being done */
@@ -102,18 +121,11 @@ struct imap {
     struct message_reader *stored; /* on that view: imap_stored() */
     struct account_id stored_of;
     bool stored_much;
-    enum imap_phase phase;
-    uint32_t enabled;  /* IMAP_ENABLE_ bits */
     int64_t turn_ends; /* monotonic: of this step */
-    bool compressed;
     bool in_long_lane; /* this step, or, between steps, the next */
     bool tells_on;     /* IDLING, COMMANDS: there is more to tell unasked than one step could */
-    char *idle_tag;    /* IDLING: what the arena would be kept for; malloc, NUL at its end */
-    unsigned mistakes;
     struct imap_running run;
-    struct selected *selected; /* NULL: none */
-    struct notify *notify;     /* NULL: the client never sent NOTIFY */
-    struct imap_news *news;    /* NULL: none are being told */
+    struct imap_news *news; /* NULL: none are being told */
     struct imap_uploads
         *uploads; /* messages that come before their command is whole; cmd_append.c's own */
 };

@@ -80,13 +80,7 @@ void imap_offers(const struct imap *i, struct imap_offer *out)
  * they keep is here, and a struct imap is made of it when there is something to do. */
 struct waiting {
     struct imap *at_work; /* NULL: it waits, and what follows counts */
-    char *idle_tag;
-    struct selected *selected;
-    struct notify *notify;
-    enum imap_phase phase;
-    uint32_t enabled;
-    unsigned mistakes;
-    bool compressed;
+    struct imap_kept kept;
 };
 
 static void begin_command(struct imap *i)
@@ -117,13 +111,7 @@ static struct imap *take_up(struct session *s)
                        .reader = imap_reader_make(&imap_limits_signed_on),
                        .arena = arena_new(0),
                        .run.code = buf_make(IMAP_CODE_MAX),
-                       .phase = w->phase,
-                       .idle_tag = w->idle_tag,
-                       .enabled = w->enabled,
-                       .mistakes = w->mistakes,
-                       .compressed = w->compressed,
-                       .selected = w->selected,
-                       .notify = w->notify};
+                       .kept = w->kept};
     if (i->phase == IDLING)
         take_up_idle(i);
     return i;
@@ -150,13 +138,7 @@ static void rest(struct imap *i)
 
     if (!may_rest(i))
         return;
-    *w = (struct waiting){.selected = i->selected,
-                          .notify = i->notify,
-                          .phase = i->phase,
-                          .idle_tag = i->idle_tag,
-                          .enabled = i->enabled,
-                          .mistakes = i->mistakes,
-                          .compressed = i->compressed};
+    *w = (struct waiting){.kept = i->kept};
     work_free(i);
 }
 
@@ -176,7 +158,7 @@ static enum err imap_open(struct session *s)
 {
     struct waiting *w = must_alloc(sizeof(*w));
 
-    w->phase = COMMANDS;
+    w->kept.phase = COMMANDS;
     s->core = w;
     say_signed_on(take_up(s));
     rest(w->at_work);

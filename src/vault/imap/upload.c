@@ -54,8 +54,7 @@ static enum err put_ahead(struct upload *u, struct cx *cx)
         ticket; /* whoever waits for the message waits for this as well: it was written before */
     enum err e;
 
-    txn_rests_on(t, u->opening);
-    u->opening = txn_opening(t);
+    txn_is_built_on(t, &u->opening);
     body_put_ahead(t, u->id, u->ahead, buf_str(&u->last));
     e = txn_commit(&t, cx, &ticket);
     if (e)
@@ -168,7 +167,7 @@ enum err uploads_put_ahead(struct upload **v, size_t n, struct cx *cx)
 
     assert(n <= BODIES_TOGETHER);
     for (size_t i = 0; i < n; i++) {
-        v[i]->opening = txn_opening(t);
+        txn_is_built_on(t, &v[i]->opening);
         bodies[i] = v[i]->id;
         pieces[i] = buf_str(&v[i]->last);
     }
