@@ -1,220 +1,16 @@
-/* The accepting transaction and the queue, by their calls, on the memory engine: who may send where, what is written,
- * what a gate may not do, what becomes of an attempt, and what a power cut leaves. */
-#include "base/arena.h"
-#include "base/clock.h"
-#include "config/config.h"
+/* The accepting transaction, by its calls, on the memory engine: who may send where, what is written, what a gate may not
+ * do, and what a power cut leaves. */
 #include "vault/accept/left.h"
 #include "vault/accept/transactions.h"
-#include "vault/caller.h"
 #include "vault/engine/memory.h"
-#include "vault/queue/queue.h"
 #include "vault/session.h"
 #include "vault/signon/handles.h"
 #include "vault/store/directory.h"
 #include "vault/store/mailbox.h"
-#include "vault/vault.h"
+#include "vault/testing.h"
 
-#include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <cmocka.h>
-
-#define GATE 7
-#define OTHER_GATE 8
-
-static struct config *the_config;
-
-const struct config *settings(void)
-{
-    return the_config;
-}
-
-struct world {
-    struct caller c;
-    struct vault vault;
-    struct account_id fred, tom, full, inside;
-    struct handle fred_on;
-};
-
-static void must(struct world *w, enum err e)
-{
-    if (e)
-        fail_msg("%s: %s", err_row(e)->name, w->c.cx.cause);
-}
-
-static void durable(struct world *w, enum err e, struct ticket t)
-{
-    must(w, e);
-    must(w, engine_wait(w->vault.engine, &w->c.cx, t));
-}
-
-static struct account_id add_account(struct world *w, const char *address, uint64_t quota,
-                                     bool internal_only)
-{
-    struct new_account n = {
-        .address = str_from_c(address), .quota = quota, .internal_only = internal_only};
-    struct account_id id;
-    struct ticket t;
-
-    durable(w, account_create(w->vault.store, &w->c.cx, &n, &id, &t), t);
-    return id;
-}
-
-static const char config_text[] =
-    "hostname = \"mail.acompany.test\"\n"
-    "postmaster = \"postmaster@acompany.test\"\n"
-    "queue { retry = {\"1h\"} warn-after = \"6h\" give-up-after = \"1d\" }\n"
-    "limits { message-size = \"1M\" }\n"
-    "network \"office\" { from = {\"192.0.2.0/24\"} relay = true }\n";
-
-static int set_up(void **state)
-{
-    struct world *w = calloc(1, sizeof(*w));
-    struct engine_options options = {0};
-    struct signed_on who = {.gate = GATE, .protocol = PROTOCOL_SMTP};
-    struct ticket ticket;
-
-    w->c = (struct caller){.cx = {.arena = arena_new(0)}, .vault = &w->vault, .room = MX, .gate = GATE};
-    must(w, config_parse(&w->c.cx, str_from_c(config_text), "test", w->c.cx.arena, &the_config));
-    must(w, engine_open_memory(&w->c.cx, &options, &w->vault.engine));
-    must(w, store_open(&w->c.cx, w->vault.engine, settings, &w->vault.store));
-    durable(w, domain_create(w->vault.store, &w->c.cx, S("acompany.test"), &ticket), ticket);
-    w->vault.handles = handles_new(100);
-    w->vault.transactions = transactions_new(100);
-    w->fred = add_account(w, "fred@acompany.test", 0, false);
-    w->tom = add_account(w, "tom@acompany.test", 0, false);
-    w->full = add_account(w, "full@acompany.test", 100, false);
-    w->inside = add_account(w, "inside@acompany.test", 0, true);
-    who.account = w->fred;
-    must(w, handle_give(w->vault.handles, &w->c.cx, &who, &w->fred_on));
-    w->vault.queue = queue_open(&w->vault);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *w = *state;
-
-    queue_close(w->vault.queue);
-    transactions_free(w->vault.transactions);
-    handles_free(w->vault.handles);
-    store_close(w->vault.store);
-    engine_close(w->vault.engine);
-    arena_free(w->c.cx.arena);
-    free(w);
-    return 0;
-}
-
-static struct path path_of(const char *text)
-{
-    struct str s = str_from_c(text);
-    size_t at;
-
-    return str_rfind_char(s, '@', &at) ? (struct path){str_upto(s, at), str_from(s, at + 1)}
-                                       : (struct path){s, STR_NONE};
-}
-
-/* ---- one message, as a gate sends it ---- */
-
-struct mail {
-    const char *from, *to, *client;
-    struct handle session;
-    struct str text;
-    uint32_t notify, ret;
-    struct body_id id;
-};
-
-static enum err begin(struct world *w, struct mail *m)
-{
-    struct rcpt rcpt = {.to = path_of(m->to), .notify = m->notify};
-    struct envelope_request q = {.session = m->session,
-                                 .client = str_from_c(m->client ? m->client : "198.51.100.1"),
-                                 .reverse_path = path_of(m->from),
-                                 .params = {.size = m->text.n},
-                                 .rcpts = &rcpt,
-                                 .rcpts_count = 1};
-    struct envelope_reply r = {0};
-    enum err e;
-
-    e = serve_envelope(&w->c, &q, &r);
-    if (e || r.mail)
-        return e ? e : r.mail;
-    m->id = r.transaction;
-    return r.rcpts[0].answer;
-}
-
-static enum err end(struct world *w, const struct mail *m)
-{
-    struct rcpt rcpt = {.to = path_of(m->to), .notify = m->notify};
-    struct body_part part = {.end = m->text.n, .body = m->text.n};
-    struct deliver_request q = {.transaction = m->id,
-                                .session = m->session,
-                                .client = str_from_c(m->client ? m->client : "198.51.100.1"),
-                                .helo = S("client.test"),
-                                .reverse_path = path_of(m->from),
-                                .params = {.ret = m->ret},
-                                .rcpts = &rcpt,
-                                .rcpts_count = 1,
-                                .last = m->text,
-                                .parts = &part,
-                                .parts_count = 1};
-    struct deliver_reply r;
-    enum err e = serve_deliver(&w->c, &q, &r);
-
-    return e ? e : engine_wait(w->vault.engine, &w->c.cx, w->c.ticket);
-}
-
-static enum err send_mail(struct world *w, struct mail *m)
-{
-    enum err e = begin(w, m);
-
-    return e ? e : end(w, m);
-}
-
-static size_t count_in(struct world *w, struct account_id account)
-{
-    struct view *v = view_open(w->vault.engine);
-    struct listed *l;
-    size_t n, damaged;
-
-    must(w, mailbox_list(v, &w->c.cx, account, INBOX, 0, &l, &n, &damaged));
-    view_close(&v);
-    free(l);
-    return n;
-}
-
-/* The whole of the nth message, prefix and first piece. */
-static struct str message_in(struct world *w, struct account_id account, size_t at)
-{
-    struct view *v = view_open(w->vault.engine);
-    struct buf b = buf_make(1 << 20);
-    struct message m;
-    struct listed *l;
-    size_t n, damaged;
-    struct str s;
-
-    must(w, mailbox_list(v, &w->c.cx, account, INBOX, 0, &l, &n, &damaged));
-    assert_true(at < n);
-    must(w, message_find(v, &w->c.cx, account, l[at].body, &m));
-    buf_add(&b, m.prefix);
-    must(w, message_piece(v, &w->c.cx, &m, 0, &s));
-    buf_add(&b, s);
-    s = str_copy(w->c.cx.arena, buf_str(&b));
-    buf_free(&b);
-    free(l);
-    view_close(&v);
-    return s;
-}
-
-static bool holds(struct str text, const char *what)
-{
-    size_t at;
-
-    return str_find(text, str_from_c(what), &at);
-}
 
 /* Of the first message in the account's INBOX. */
 static struct cold_row first_looks(struct world *w, struct account_id account)
@@ -274,7 +70,7 @@ static void test_rcpt_answers(void **state)
 
         if (rows[i].signed_on)
             m.session = w->fred_on;
-        e = begin(w, &m);
+        e = begin_mail(w, &m);
         if (e != rows[i].answer)
             fail_msg("%s to %s (%s): %s", rows[i].from, rows[i].to, rows[i].why, err_row(e)->name);
     }
@@ -325,7 +121,7 @@ static void test_users_of_this_machine(void **state)
             fail_msg("%s sends as %s to %s (%s): %s", rows[i].login, rows[i].from, rows[i].to,
                      rows[i].why, err_row(e)->name);
         w->c.gate = OTHER_GATE;
-        assert_int_equal(begin(w, &m), ERR_AUTH_NEEDED);
+        assert_int_equal(begin_mail(w, &m), ERR_AUTH_NEEDED);
         w->c.gate = GATE;
     }
 }
@@ -337,22 +133,22 @@ static void test_a_hostile_gate(void **state)
     struct mail relay = m,
                 stolen = {.from = "fred@acompany.test", .to = "b@other.test", .text = S("\r\n")};
 
-    must(w, begin(w, &m));
+    must(w, begin_mail(w, &m));
     w->c.gate = OTHER_GATE; /* another gate's transaction, another gate's session */
-    assert_int_equal(end(w, &m), ERR_BAD_CALL);
+    assert_int_equal(end_mail(w, &m), ERR_BAD_CALL);
     stolen.session = w->fred_on;
-    assert_int_equal(begin(w, &stolen), ERR_AUTH_NEEDED);
+    assert_int_equal(begin_mail(w, &stolen), ERR_AUTH_NEEDED);
     w->c.gate = GATE;
     stolen.session.lo++;
-    assert_int_equal(begin(w, &stolen), ERR_AUTH_NEEDED);
+    assert_int_equal(begin_mail(w, &stolen), ERR_AUTH_NEEDED);
 
-    must(w, begin(w, &relay)); /* asked for tom, delivers to a stranger */
+    must(w, begin_mail(w, &relay)); /* asked for tom, delivers to a stranger */
     relay.to = "b@other.test";
-    assert_int_equal(end(w, &relay), ERR_NO_RELAY);
-    assert_int_equal(end(w, &relay), ERR_BAD_CALL); /* and it is over */
+    assert_int_equal(end_mail(w, &relay), ERR_NO_RELAY);
+    assert_int_equal(end_mail(w, &relay), ERR_BAD_CALL); /* and it is over */
 
-    must(w, end(w, &m));
-    assert_int_equal(end(w, &m), ERR_BAD_CALL); /* once only */
+    must(w, end_mail(w, &m));
+    assert_int_equal(end_mail(w, &m), ERR_BAD_CALL); /* once only */
     assert_int_equal(count_in(w, w->tom), 1);
 }
 
@@ -381,7 +177,7 @@ static void test_part_trees_are_checked(void **state)
                                     .parts_count = i < 2 ? 1 : 2};
         struct deliver_reply r;
 
-        must(w, begin(w, &m));
+        must(w, begin_mail(w, &m));
         q.transaction = m.id;
         assert_int_equal(serve_deliver(&w->c, &q, &r), ERR_BAD_CALL);
     }
@@ -435,17 +231,17 @@ static void test_quota_counts_what_is_under_way(void **state)
     memset(text, 'x', sizeof(text));
     memcpy(text, "\r\n", 2);
     first.text = second.text = (struct str){text, sizeof(text)};
-    must(w, begin(w, &first));
-    must(w, begin(w, &second)); /* 90 of 100 are coming: one more may go over */
+    must(w, begin_mail(w, &first));
+    must(w, begin_mail(w, &second)); /* 90 of 100 are coming: one more may go over */
     struct mail third = second;
-    assert_int_equal(begin(w, &third), ERR_MAILBOX_FULL); /* 180 are coming */
+    assert_int_equal(begin_mail(w, &third), ERR_MAILBOX_FULL); /* 180 are coming */
     must(w, serve_envelope_end(&w->c, &(struct envelope_end_request){.transaction = second.id},
                                &(struct envelope_end_reply){0}));
-    must(w, begin(w, &third)); /* what was given up counts no more */
-    must(w, end(w, &first));
-    must(w, end(w, &third));
+    must(w, begin_mail(w, &third)); /* what was given up counts no more */
+    must(w, end_mail(w, &first));
+    must(w, end_mail(w, &third));
     assert_int_equal(count_in(w, w->full), 2);
-    assert_int_equal(begin(w, &second), ERR_MAILBOX_FULL);
+    assert_int_equal(begin_mail(w, &second), ERR_MAILBOX_FULL);
 }
 
 static void test_a_body_in_pieces(void **state)
@@ -470,7 +266,7 @@ static void test_a_body_in_pieces(void **state)
     buf_add_c(&piece, "A: b\r\n\r\nx");
     while (!piece.full)
         buf_add_char(&piece, 'y');
-    must(w, begin(w, &m));
+    must(w, begin_mail(w, &m));
     q.transaction = d.transaction = m.id;
     q.piece = buf_str(&piece);
     q.n = 1;
@@ -516,7 +312,7 @@ static struct mail begin_with_piece(struct world *w, struct str piece)
     struct mail m = {.from = "a@x.test", .to = "tom@acompany.test", .text = S("end")};
     struct body_piece_request q = {.piece = piece};
 
-    must(w, begin(w, &m));
+    must(w, begin_mail(w, &m));
     q.transaction = m.id;
     must(w, serve_body_piece(&w->c, &q, &(struct body_piece_reply){0}));
     must(w, engine_wait(w->vault.engine, &w->c.cx, engine_newest(w->vault.engine)));
@@ -539,7 +335,7 @@ static void test_half_a_body(void **state)
     busy = begin_with_piece(w, buf_str(&piece));
     must(w, serve_envelope_end(&w->c, &(struct envelope_end_request){.transaction = gone.id},
                                &(struct envelope_end_reply){0}));
-    assert_int_equal(end(w, &refused), ERR_BAD_CALL); /* of fewer pieces than there are */
+    assert_int_equal(end_mail(w, &refused), ERR_BAD_CALL); /* of fewer pieces than there are */
     w->c.gate = OTHER_GATE;
     waits = begin_with_piece(w, buf_str(&piece));
     taken = transaction_take(w->vault.transactions, busy.id, GATE);
@@ -585,7 +381,7 @@ static void test_a_body_that_is_lost_in_part(void **state)
     buf_add_c(&piece, "A: b\r\n\r\nx");
     while (!piece.full)
         buf_add_char(&piece, 'y');
-    must(w, begin(w, &m));
+    must(w, begin_mail(w, &m));
     d.transaction = m.id;
     q = (struct body_piece_request){.transaction = m.id, .piece = buf_str(&piece)};
     must(w, serve_body_piece(&w->c, &q, &(struct body_piece_reply){0}));
@@ -600,223 +396,6 @@ static void test_a_body_that_is_lost_in_part(void **state)
     assert_int_equal(serve_deliver(&w->c, &d, &(struct deliver_reply){0}), ERR_STORE);
     assert_int_equal(count_in(w, w->tom), 0);
     buf_free(&piece);
-}
-
-/* ---- the queue ---- */
-
-static struct queue_list_reply queue_now(struct world *w)
-{
-    struct queue_list_reply r = {0};
-
-    must(w, serve_queue_list(&w->c, &(struct queue_list_request){0}, &r));
-    return r;
-}
-
-/* As the mx gate would: leases the only entry and reports one outcome for its first recipient. */
-static void attempt(struct world *w, struct entry_id id, uint32_t outcome, const char *status,
-                    const char *reply)
-{
-    struct result result = {.outcome = outcome,
-                            .status = str_from_c(status),
-                            .reply = str_from_c(reply),
-                            .remote = S("mx.other.test")};
-    struct queue_done_request q = {.entry = id, .results = &result, .results_count = 1};
-    struct queue_done_reply r;
-
-    assert_int_equal(serve_queue_done(&w->c, &q, &r), ERR_DENIED); /* not without the lease */
-    assert_true(queue_lease(w->vault.queue, id, GATE, S("other.test")));
-    assert_false(queue_lease(w->vault.queue, id, OTHER_GATE, S("other.test")));
-    must(w, serve_queue_done(&w->c, &q, &r));
-    must(w, engine_wait(w->vault.engine, &w->c.cx, w->c.ticket));
-    assert_false(queue_has_lease(w->vault.queue, id, GATE)); /* it went back when that was durable */
-}
-
-/* The scheduling thread delivers reports to our own mailboxes; it is woken by the commit. */
-static void wait_for_mail(struct world *w, struct account_id account, size_t n)
-{
-    while (count_in(w, account) < n) {
-        engine_flush(w->vault.engine);
-        sched_yield();
-    }
-}
-
-static struct entry_id queue_one(struct world *w, struct mail *m)
-{
-    struct queue_list_reply list;
-
-    m->from = m->from ? m->from : "fred@acompany.test";
-    m->to = "b@other.test";
-    m->text = S("Message-ID: <1@x>\r\nSubject: to b\r\n\r\nhello b\r\n");
-    m->session = *m->from ? w->fred_on : (struct handle){0};
-    m->client = "192.0.2.1";
-    must(w, send_mail(w, m));
-    list = queue_now(w);
-    assert_int_equal(list.entries_count, 1);
-    return list.entries[0].entry;
-}
-
-static void test_refused_mail_comes_back_once(void **state)
-{
-    struct world *w = *state;
-    struct mail m = {0}, bounce = {.from = ""};
-    struct str report;
-
-    attempt(w, queue_one(w, &m), OUTCOME_FAILED, "5.1.1", "550 5.1.1 no such person here");
-    wait_for_mail(w, w->fred, 1);
-    report = message_in(w, w->fred, 0);
-    assert_true(holds(report, "Return-Path: <>"));
-    assert_true(holds(report, "550 5.1.1 no such person here"));
-    assert_true(holds(report, "b@other.test"));
-    assert_true(holds(report, "Action: failed"));
-    assert_true(holds(report, "Subject: to b"));
-    while (queue_now(w).entries_count)
-        engine_flush(w->vault.engine);
-    attempt(w, queue_one(w, &bounce), OUTCOME_FAILED, "5.1.1",
-            "550 no"); /* never a report about a report */
-    assert_int_equal(queue_now(w).entries_count, 0);
-    assert_int_equal(count_in(w, w->fred), 1);
-}
-
-static void test_deferred_mail_waits(void **state)
-{
-    struct world *w = *state;
-    struct mail m = {0};
-    struct entry_id id = queue_one(w, &m);
-    uint64_t before = (uint64_t)now_ms();
-    struct queue_info q;
-
-    attempt(w, id, OUTCOME_DEFERRED, "4.3.0", "451 4.3.0 later");
-    q = queue_now(w).entries[0];
-    assert_int_equal(q.attempts, 1);
-    assert_true(q.due >= before + 3600000 && q.due <= (uint64_t)now_ms() + 3600000); /* retry = 1h */
-    assert_true(str_same(q.rcpts[0].last_reply, S("451 4.3.0 later")));
-    assert_int_equal(count_in(w, w->fred), 0); /* too early to tell the sender */
-}
-
-static void test_success_is_told_if_asked(void **state)
-{
-    static const struct {
-        uint32_t notify, outcome;
-        size_t reports;
-        const char *action;
-    } rows[] = {{0, OUTCOME_RELAYED, 0, ""},
-                {NOTIFY_SUCCESS, OUTCOME_RELAYED, 1, "Action: relayed"},
-                {NOTIFY_SUCCESS, OUTCOME_DELIVERED, 0, ""}, /* the next server reports */
-                {NOTIFY_NEVER, OUTCOME_FAILED, 0, ""},
-                {NOTIFY_SUCCESS, OUTCOME_FAILED, 0, ""}};
-    struct world *w = *state;
-    size_t reports = 0;
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct mail m = {.notify = rows[i].notify};
-
-        attempt(w, queue_one(w, &m), rows[i].outcome, "2.0.0", "250 ok");
-        reports += rows[i].reports;
-        wait_for_mail(w, w->fred, reports);
-        while (queue_now(w).entries_count)
-            engine_flush(w->vault.engine);
-        assert_int_equal(count_in(w, w->fred), reports);
-        if (rows[i].reports)
-            assert_true(holds(message_in(w, w->fred, reports - 1), rows[i].action));
-    }
-}
-
-static size_t count_of(struct str text, const char *what)
-{
-    size_t n = 0, at;
-
-    for (; str_find(text, str_from_c(what), &at); n++)
-        text = str_from(text, at + 1);
-    return n;
-}
-
-/* RFC 3461 §5.2.7.3 (c): one report for the alias, none for its members; and §6.2: RET=FULL is about failures. */
-static void test_success_of_an_alias(void **state)
-{
-    static const struct {
-        const char *to;
-        uint32_t notify;
-        const char *action, *final; /* NULL: no report */
-    } rows[] = {{"both@acompany.test", NOTIFY_SUCCESS, "Action: expanded", "both@acompany.test"},
-                {"both@acompany.test", NOTIFY_SUCCESS | NOTIFY_FAILURE, "Action: expanded",
-                 "both@acompany.test"},
-                {"one@acompany.test", NOTIFY_SUCCESS, "Action: delivered", "tom@acompany.test"},
-                {"both@acompany.test", NOTIFY_FAILURE, NULL, NULL}};
-    struct world *w = *state;
-    struct target both[] = {{path_of("tom@acompany.test")}, {path_of("inside@acompany.test")}};
-    size_t reports = 0;
-    struct ticket t;
-
-    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("both@acompany.test"), both, 2, &t),
-            t);
-    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("one@acompany.test"), both, 1, &t),
-            t);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct mail m = {.from = "fred@acompany.test",
-                         .to = rows[i].to,
-                         .session = w->fred_on,
-                         .text = S("Subject: all\r\n\r\nnot to come back\r\n"),
-                         .notify = rows[i].notify,
-                         .ret = 'F'};
-        struct str report;
-
-        must(w, send_mail(w, &m));
-        reports += rows[i].action != NULL;
-        wait_for_mail(w, w->fred, reports);
-        while (queue_now(w).entries_count)
-            engine_flush(w->vault.engine);
-        assert_int_equal(count_in(w, w->fred), reports);
-        if (!rows[i].action)
-            continue;
-        report = message_in(w, w->fred, reports - 1);
-        assert_int_equal(count_of(report, "Final-Recipient:"), 1);
-        assert_true(holds(report, rows[i].action));
-        assert_true(holds(report, rows[i].final));
-        assert_false(holds(report, "not to come back"));
-    }
-}
-
-static void test_the_postmaster_changes_entries(void **state)
-{
-    struct world *w = *state;
-    struct mail m = {0};
-    struct entry_id id = queue_one(w, &m);
-    struct queue_change_request q = {.action = QUEUE_HOLD, .entry = id};
-    struct queue_change_reply r = {0};
-
-    assert_true(queue_lease(w->vault.queue, id, GATE, S("other.test")));
-    assert_int_equal(serve_queue_change(&w->c, &q, &r), ERR_BUSY); /* it is on its way */
-    queue_unlease(w->vault.queue, id);
-    must(w, serve_queue_change(&w->c, &q, &r));
-    assert_true(queue_now(w).entries[0].held);
-    q.action = QUEUE_RELEASE;
-    must(w, serve_queue_change(&w->c, &q, &r));
-    assert_false(queue_now(w).entries[0].held);
-    q = (struct queue_change_request){.action = QUEUE_REMOVE, .domain = S("OTHER.test")};
-    r.changed = 0;
-    must(w, serve_queue_change(&w->c, &q, &r));
-    assert_int_equal(r.changed, 1);
-    assert_int_equal(queue_now(w).entries_count, 0);
-}
-
-static void test_an_unreadable_entry_can_be_removed(void **state)
-{
-    struct world *w = *state;
-    struct mail m = {0};
-    struct entry_id id = queue_one(w, &m);
-    struct queue_change_request q = {.action = QUEUE_HOLD, .entry = id};
-    struct queue_change_reply r = {0};
-    struct buf key = buf_make(64);
-
-    entry_key_pack(&key, &(struct entry_key){.body = id.body, .n = id.n});
-    memory_engine_damage(w->vault.engine, entry_part(NO_ACCOUNT), buf_str(&key));
-    add_account(w, "later@acompany.test", 0, false); /* a flush, after which views see the damage */
-    buf_free(&key);
-    assert_int_equal(serve_queue_change(&w->c, &q, &r), ERR_DAMAGED);
-    q.action = QUEUE_REMOVE;
-    must(w, serve_queue_change(&w->c, &q, &r));
-    assert_int_equal(r.changed, 1);
-    assert_int_equal(queue_now(w).entries_count, 0);
 }
 
 /* ---- everything agrees ---- */
@@ -883,12 +462,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_body_in_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_half_a_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_body_that_is_lost_in_part, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_power_cut_while_accepting, set_up, tear_down),
     };
 

@@ -1,0 +1,231 @@
+/* The queue, by its calls, on the memory engine: what becomes of an attempt, who is told, and what the postmaster may
+ * change. */
+#include "vault/queue/queue.h"
+
+#include "base/clock.h"
+#include "vault/engine/memory.h"
+#include "vault/store/directory.h"
+#include "vault/testing.h"
+
+#include <sched.h>
+
+/* As the mx gate would: leases the only entry and reports one outcome for its first recipient. */
+static void attempt(struct world *w, struct entry_id id, uint32_t outcome, const char *status,
+                    const char *reply)
+{
+    struct result result = {.outcome = outcome,
+                            .status = str_from_c(status),
+                            .reply = str_from_c(reply),
+                            .remote = S("mx.other.test")};
+    struct queue_done_request q = {.entry = id, .results = &result, .results_count = 1};
+    struct queue_done_reply r;
+
+    assert_int_equal(serve_queue_done(&w->c, &q, &r), ERR_DENIED); /* not without the lease */
+    assert_true(queue_lease(w->vault.queue, id, GATE, S("other.test")));
+    assert_false(queue_lease(w->vault.queue, id, OTHER_GATE, S("other.test")));
+    must(w, serve_queue_done(&w->c, &q, &r));
+    must(w, engine_wait(w->vault.engine, &w->c.cx, w->c.ticket));
+    assert_false(queue_has_lease(w->vault.queue, id, GATE)); /* it went back when that was durable */
+}
+
+/* The scheduling thread delivers reports to our own mailboxes; it is woken by the commit. */
+static void wait_for_mail(struct world *w, struct account_id account, size_t n)
+{
+    while (count_in(w, account) < n) {
+        engine_flush(w->vault.engine);
+        sched_yield();
+    }
+}
+
+static struct entry_id queue_one(struct world *w, struct mail *m)
+{
+    struct queue_list_reply list;
+
+    m->from = m->from ? m->from : "fred@acompany.test";
+    m->to = "b@other.test";
+    m->text = S("Message-ID: <1@x>\r\nSubject: to b\r\n\r\nhello b\r\n");
+    m->session = *m->from ? w->fred_on : (struct handle){0};
+    m->client = "192.0.2.1";
+    must(w, send_mail(w, m));
+    list = queue_now(w);
+    assert_int_equal(list.entries_count, 1);
+    return list.entries[0].entry;
+}
+
+static void test_refused_mail_comes_back_once(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0}, bounce = {.from = ""};
+    struct str report;
+
+    attempt(w, queue_one(w, &m), OUTCOME_FAILED, "5.1.1", "550 5.1.1 no such person here");
+    wait_for_mail(w, w->fred, 1);
+    report = message_in(w, w->fred, 0);
+    assert_true(holds(report, "Return-Path: <>"));
+    assert_true(holds(report, "550 5.1.1 no such person here"));
+    assert_true(holds(report, "b@other.test"));
+    assert_true(holds(report, "Action: failed"));
+    assert_true(holds(report, "Subject: to b"));
+    while (queue_now(w).entries_count)
+        engine_flush(w->vault.engine);
+    attempt(w, queue_one(w, &bounce), OUTCOME_FAILED, "5.1.1",
+            "550 no"); /* never a report about a report */
+    assert_int_equal(queue_now(w).entries_count, 0);
+    assert_int_equal(count_in(w, w->fred), 1);
+}
+
+static void test_deferred_mail_waits(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    uint64_t before = (uint64_t)now_ms();
+    struct queue_info q;
+
+    attempt(w, id, OUTCOME_DEFERRED, "4.3.0", "451 4.3.0 later");
+    q = queue_now(w).entries[0];
+    assert_int_equal(q.attempts, 1);
+    assert_true(q.due >= before + 3600000 && q.due <= (uint64_t)now_ms() + 3600000); /* retry = 1h */
+    assert_true(str_same(q.rcpts[0].last_reply, S("451 4.3.0 later")));
+    assert_int_equal(count_in(w, w->fred), 0); /* too early to tell the sender */
+}
+
+static void test_success_is_told_if_asked(void **state)
+{
+    static const struct {
+        uint32_t notify, outcome;
+        size_t reports;
+        const char *action;
+    } rows[] = {{0, OUTCOME_RELAYED, 0, ""},
+                {NOTIFY_SUCCESS, OUTCOME_RELAYED, 1, "Action: relayed"},
+                {NOTIFY_SUCCESS, OUTCOME_DELIVERED, 0, ""}, /* the next server reports */
+                {NOTIFY_NEVER, OUTCOME_FAILED, 0, ""},
+                {NOTIFY_SUCCESS, OUTCOME_FAILED, 0, ""}};
+    struct world *w = *state;
+    size_t reports = 0;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct mail m = {.notify = rows[i].notify};
+
+        attempt(w, queue_one(w, &m), rows[i].outcome, "2.0.0", "250 ok");
+        reports += rows[i].reports;
+        wait_for_mail(w, w->fred, reports);
+        while (queue_now(w).entries_count)
+            engine_flush(w->vault.engine);
+        assert_int_equal(count_in(w, w->fred), reports);
+        if (rows[i].reports)
+            assert_true(holds(message_in(w, w->fred, reports - 1), rows[i].action));
+    }
+}
+
+static size_t count_of(struct str text, const char *what)
+{
+    size_t n = 0, at;
+
+    for (; str_find(text, str_from_c(what), &at); n++)
+        text = str_from(text, at + 1);
+    return n;
+}
+
+/* RFC 3461 §5.2.7.3 (c): one report for the alias, none for its members; and §6.2: RET=FULL is about failures. */
+static void test_success_of_an_alias(void **state)
+{
+    static const struct {
+        const char *to;
+        uint32_t notify;
+        const char *action, *final; /* NULL: no report */
+    } rows[] = {{"both@acompany.test", NOTIFY_SUCCESS, "Action: expanded", "both@acompany.test"},
+                {"both@acompany.test", NOTIFY_SUCCESS | NOTIFY_FAILURE, "Action: expanded",
+                 "both@acompany.test"},
+                {"one@acompany.test", NOTIFY_SUCCESS, "Action: delivered", "tom@acompany.test"},
+                {"both@acompany.test", NOTIFY_FAILURE, NULL, NULL}};
+    struct world *w = *state;
+    struct target both[] = {{path_of("tom@acompany.test")}, {path_of("inside@acompany.test")}};
+    size_t reports = 0;
+    struct ticket t;
+
+    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("both@acompany.test"), both, 2, &t),
+            t);
+    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("one@acompany.test"), both, 1, &t),
+            t);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct mail m = {.from = "fred@acompany.test",
+                         .to = rows[i].to,
+                         .session = w->fred_on,
+                         .text = S("Subject: all\r\n\r\nnot to come back\r\n"),
+                         .notify = rows[i].notify,
+                         .ret = 'F'};
+        struct str report;
+
+        must(w, send_mail(w, &m));
+        reports += rows[i].action != NULL;
+        wait_for_mail(w, w->fred, reports);
+        while (queue_now(w).entries_count)
+            engine_flush(w->vault.engine);
+        assert_int_equal(count_in(w, w->fred), reports);
+        if (!rows[i].action)
+            continue;
+        report = message_in(w, w->fred, reports - 1);
+        assert_int_equal(count_of(report, "Final-Recipient:"), 1);
+        assert_true(holds(report, rows[i].action));
+        assert_true(holds(report, rows[i].final));
+        assert_false(holds(report, "not to come back"));
+    }
+}
+
+static void test_the_postmaster_changes_entries(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    struct queue_change_request q = {.action = QUEUE_HOLD, .entry = id};
+    struct queue_change_reply r = {0};
+
+    assert_true(queue_lease(w->vault.queue, id, GATE, S("other.test")));
+    assert_int_equal(serve_queue_change(&w->c, &q, &r), ERR_BUSY); /* it is on its way */
+    queue_unlease(w->vault.queue, id);
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_true(queue_now(w).entries[0].held);
+    q.action = QUEUE_RELEASE;
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_false(queue_now(w).entries[0].held);
+    q = (struct queue_change_request){.action = QUEUE_REMOVE, .domain = S("OTHER.test")};
+    r.changed = 0;
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_int_equal(r.changed, 1);
+    assert_int_equal(queue_now(w).entries_count, 0);
+}
+
+static void test_an_unreadable_entry_can_be_removed(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    struct queue_change_request q = {.action = QUEUE_HOLD, .entry = id};
+    struct queue_change_reply r = {0};
+    struct buf key = buf_make(64);
+
+    entry_key_pack(&key, &(struct entry_key){.body = id.body, .n = id.n});
+    memory_engine_damage(w->vault.engine, entry_part(NO_ACCOUNT), buf_str(&key));
+    add_account(w, "later@acompany.test", 0, false); /* a flush, after which views see the damage */
+    buf_free(&key);
+    assert_int_equal(serve_queue_change(&w->c, &q, &r), ERR_DAMAGED);
+    q.action = QUEUE_REMOVE;
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_int_equal(r.changed, 1);
+    assert_int_equal(queue_now(w).entries_count, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
