@@ -360,7 +360,7 @@ static void test_half_a_body(void **state)
     buf_free(&piece);
 }
 
-/* The second piece is lost when the store fails, and by the end of the message it is open again. */
+/* The second piece is lost when the store fails, and by the end of the message it is open again. A third is refused. */
 static void test_a_body_that_is_lost_in_part(void **state)
 {
     struct world *w = *state;
@@ -391,8 +391,12 @@ static void test_a_body_that_is_lost_in_part(void **state)
     memory_engine_fail_next_flush(w->vault.engine);
     while (engine_wait(w->vault.engine, &w->c.cx, engine_newest(w->vault.engine)) == OK)
         ;
+    q.n = 2;
+    assert_int_equal(serve_body_piece(&w->c, &q, &(struct body_piece_reply){0}), ERR_STORE);
     engine_tend(w->vault.engine);
     assert_true(engine_is_open(w->vault.engine));
+    assert_int_equal(serve_body_piece(&w->c, &q, &(struct body_piece_reply){0}),
+                     ERR_STORE); /* nor now */
     assert_int_equal(serve_deliver(&w->c, &d, &(struct deliver_reply){0}), ERR_STORE);
     assert_int_equal(count_in(w, w->tom), 0);
     buf_free(&piece);
