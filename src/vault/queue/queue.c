@@ -84,16 +84,10 @@ bool queue_lease(struct queue *q, struct entry_id id, uint64_t holder, struct st
     return true;
 }
 
-/* What the schedule hands out also keeps to the places that one destination may take. */
-static bool lease_due(struct queue *q, struct entry_id id, uint64_t holder, struct str destination)
+static bool is_busy(struct queue *q, struct str destination)
 {
     HOLD(&q->lock);
-    uint64_t hash = hash_of(destination);
-
-    if (q->lease_count == MOST_LEASES || find_lease(q, id) || leased_to(q, hash) >= PER_DESTINATION)
-        return false;
-    q->leases[q->lease_count++] = (struct lease){id, holder, hash};
-    return true;
+    return leased_to(q, hash_of(destination)) >= PER_DESTINATION;
 }
 
 bool queue_is_leased(struct queue *q, struct entry_id id)
@@ -119,6 +113,22 @@ void queue_unlease(struct queue *q, struct entry_id id)
         *l = q->leases[--q->lease_count];
     q->hinted = true;
     pthread_cond_signal(&q->came);
+}
+
+bool queue_lease_due(struct queue *q, struct cx *cx, struct entry_id id, uint64_t holder,
+                     struct entry_row *entry)
+{
+    scoped(view_close) struct view *v = NULL;
+    bool found = false;
+
+    if (!queue_lease(q, id, holder, entry->destination))
+        return false;
+    v = view_open(q->vault->engine);
+    if (v && !entry_read(v, cx, id, entry, &found) && found && !entry->held &&
+        entry->due <= (uint64_t)now_ms())
+        return true;
+    queue_unlease(q, id);
+    return false;
 }
 
 struct unleasing {
@@ -235,9 +245,10 @@ static void consider(struct round *r, struct entry_id id)
     if (!found || entry.held)
         return;
     if (!entry.destination.n) {
-        if (r->local_count < MOST_LOCAL && queue_lease(r->q, id, 0, entry.destination))
+        if (r->local_count < MOST_LOCAL && queue_lease_due(r->q, r->cx, id, 0, &entry))
             r->local[r->local_count++] = id;
-    } else if (r->gate && r->work_count < r->most && lease_due(r->q, id, r->gate, entry.destination)) {
+    } else if (r->gate && r->work_count < r->most && !is_busy(r->q, entry.destination) &&
+               queue_lease_due(r->q, r->cx, id, r->gate, &entry)) {
         work_from(r->cx, id, &entry, &r->work[r->work_count++]);
     }
 }
@@ -465,7 +476,7 @@ enum err serve_queue_more(struct caller *c, const struct queue_more_request *q,
 
         if (!entry_read(v, &c->cx, id, &entry, &found) && found && !entry.held &&
             str_same_nocase(entry.destination, q->destination) && entry.destination.n &&
-            queue_lease(c->vault->queue, id, c->gate, entry.destination))
+            queue_lease_due(c->vault->queue, &c->cx, id, c->gate, &entry))
             work_from(&c->cx, id, &entry, &r->entries[r->entries_count++]);
     }
     return e;

@@ -50,6 +50,10 @@ void queue_hint(struct queue *q); /* something may be due */
 
 /* False: somebody else has it. holder 0: the vault itself. */
 bool queue_lease(struct queue *q, struct entry_id id, uint64_t holder, struct str destination);
+/* The same for an entry that was seen to be due. Reads it again once the lease is held, and is false if it is not due any
+ * more: whoever had the lease may have delivered it, or put it off, since the view was opened in which it was seen. */
+bool queue_lease_due(struct queue *q, struct cx *cx, struct entry_id id, uint64_t holder,
+                     struct entry_row *entry);
 bool queue_has_lease(struct queue *q, struct entry_id id, uint64_t holder);
 bool queue_is_leased(struct queue *q, struct entry_id id); /* by anybody: it is being delivered */
 void queue_unlease(struct queue *q, struct entry_id id);

@@ -52,6 +52,15 @@ static struct entry_id queue_one(struct world *w, struct mail *m)
     return list.entries[0].entry;
 }
 
+static void remove_all(struct world *w)
+{
+    struct queue_change_request q = {.action = QUEUE_REMOVE, .domain = S("other.test")};
+    struct queue_change_reply r = {0};
+
+    must(w, serve_queue_change(&w->c, &q, &r));
+    assert_int_equal(queue_now(w).entries_count, 0);
+}
+
 static void test_refused_mail_comes_back_once(void **state)
 {
     struct world *w = *state;
@@ -88,6 +97,32 @@ static void test_deferred_mail_waits(void **state)
     assert_true(q.due >= before + 3600000 && q.due <= (uint64_t)now_ms() + 3600000); /* retry = 1h */
     assert_true(str_same(q.rcpts[0].last_reply, S("451 4.3.0 later")));
     assert_int_equal(count_in(w, w->fred), 0); /* too early to tell the sender */
+}
+
+/* The schedule may have seen an entry in a view that is older than the end of the attempt before: without another look
+ * it would be tried again at once, and what was delivered would be delivered twice. */
+static void test_what_is_not_due_any_more_is_not_leased(void **state)
+{
+    static const uint32_t outcomes[] = {OUTCOME_DEFERRED, OUTCOME_RELAYED};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++) {
+        struct mail m = {0};
+        struct entry_id id = queue_one(w, &m);
+        struct view *v = view_open(w->vault.engine);
+        struct entry_row seen;
+        bool found;
+
+        assert_true(queue_lease_due(w->vault.queue, &w->c.cx, id, GATE, &(struct entry_row){0}));
+        queue_unlease(w->vault.queue, id);
+        attempt(w, id, outcomes[i], "4.3.0", "451 4.3.0 later");
+        must(w, entry_read(v, &w->c.cx, id, &seen, &found));
+        assert_true(found && seen.due <= (uint64_t)now_ms());
+        assert_false(queue_lease_due(w->vault.queue, &w->c.cx, id, GATE, &seen));
+        assert_false(queue_is_leased(w->vault.queue, id));
+        view_close(&v);
+        remove_all(w);
+    }
 }
 
 static void test_success_is_told_if_asked(void **state)
@@ -221,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_not_due_any_more_is_not_leased, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
