@@ -277,9 +277,11 @@ service lmtp {{
 """
 
 
+# THREAD of a million letters takes more memory than a process of it may have otherwise.
 DOVECOT_IMAP = """
 protocols = imap
 mail_plugins =
+default_vsz_limit = 8G
 service imap-login {{
   service_count = 0
   process_min_avail = 2

@@ -31,17 +31,28 @@ def server(make_posthorn):
     return server
 
 
-def flip(server, suffix, at=None, choose=max):
-    """One byte in the largest file with this suffix: a quarter into it, which in a table is what messages look like, or
+def largest(server, suffix):
+    return max(server.data_dir.rglob(f"*.{suffix}"), key=lambda f: f.stat().st_size)
+
+
+def index_of(table):
+    """Where it begins: the third number in the footer, seven bits a byte."""
+    footer = table.read_bytes()[-52:]
+    numbers = re.findall(rb"[\x80-\xff]*[\x00-\x7f]", footer, re.S)
+    return sum((byte & 0x7f) << 7 * i for i, byte in enumerate(numbers[2]))
+
+
+def flip(server, suffix, at=None, choose=max, count=1):
+    """One byte, or more, in the largest file with this suffix: a quarter into it, which in a table is what messages look like, or
     at that place, from the end if it is negative."""
     path = choose(server.data_dir.rglob(f"*.{suffix}"), key=lambda f: f.stat().st_size)
     size = path.stat().st_size
     at = size // 4 if at is None else at % size
     with open(path, "r+b") as file:
         file.seek(at)
-        byte = file.read(1)
+        found = file.read(count)
         file.seek(at)
-        file.write(bytes([byte[0] ^ 0x55]))
+        file.write(bytes(byte ^ 0x55 for byte in found))
     return path
 
 
@@ -85,9 +96,19 @@ def test_byte_flipped_in_the_frame_of_a_body_file(server, at):
     assert server.run("check").returncode == 0
 
 
+@pytest.mark.parametrize("at", [-1, -80, -500, None])
+def test_byte_flipped_where_a_table_has_no_rows(server, at):
+    """In its footer, the lists before that, and its index: it is put right, and costs nothing."""
+    flip(server, "sst", at or index_of(largest(server, "sst")) + 3)
+    server.start()
+    assert readable(server) == list(range(COUNT))
+    assert server.events("store-mended")
+    assert server.run("check").returncode == 0
+
+
 def test_table_that_cannot_be_opened(server):
-    """Its footer is wrong. Here it is the smallest one, which tells where bodies lie, or the trace."""
-    path = flip(server, "sst", -1, min)
+    """Its footer has two wrong bytes. Here it is the smallest one, which tells where bodies lie, or the trace."""
+    path = flip(server, "sst", -2, min, count=2)
     server.start()
     assert server.wait_for("store-damaged")["file"] == path.name
     status = server.run("status")
@@ -105,7 +126,7 @@ def test_table_that_cannot_be_opened(server):
 
 def test_check_sees_every_block(server):
     """Wherever a byte of the accounts' and the directory's table is wrong; only its filter holds no rows."""
-    path = max(server.data_dir.rglob("*.sst"), key=lambda f: f.stat().st_size)
+    path = largest(server, "sst")
     good = path.read_bytes()
     for at in range(50, len(good) * 8 // 10, len(good) // 20):
         path.write_bytes(good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1:])

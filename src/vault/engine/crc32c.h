@@ -16,5 +16,16 @@
 /* The checksum of what gave `crc` with these bytes behind it; 0 is the checksum of nothing. Any thread. */
 uint32_t crc32c_extend(uint32_t crc, const char *bytes, size_t n) __asm__(CRC32C_LIBRARY_NAME);
 
+/* What RocksDB writes down instead: a checksum of bytes that hold their own checksum would be a constant. */
+static inline uint32_t crc32c_masked(uint32_t crc)
+{
+    return (crc >> 15 | crc << 17) + 0xa282ead8u;
+}
+static inline uint32_t crc32c_unmasked(uint32_t masked)
+{
+    masked -= 0xa282ead8u;
+    return masked >> 17 | masked << 15;
+}
+
 /* Whoever opens the database calls it: else a linker might leave the function out of the program. */
 void crc32c_start(void);

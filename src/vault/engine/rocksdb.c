@@ -28,7 +28,7 @@ static enum err kind_of_error(struct str said)
     } rows[] = {
         {{"Corruption", 10}, ERR_DAMAGED},    {{"No space left", 13}, ERR_NO_SPACE},
         {{"Out of space", 12}, ERR_NO_SPACE}, {{"Disk quota", 10}, ERR_NO_SPACE},
-        {{"lock ", 5}, ERR_LOCKED},           {{"Corruption", 10}, ERR_DAMAGED},
+        {{"lock ", 5}, ERR_LOCKED},
     };
     size_t at;
 
@@ -120,11 +120,6 @@ static char *open_to_write(struct rocks *r, bool tolerant)
     return error;
 }
 
-static bool is_about_a_table(const char *error)
-{
-    return strstr(error, "Corruption") && strstr(error, ".sst");
-}
-
 static enum err rocks_open(struct backend *b, struct cx *cx)
 {
     struct rocks *r = rocks_of(b);
@@ -132,10 +127,14 @@ static enum err rocks_open(struct backend *b, struct cx *cx)
 
     if (r->options.read_only)
         return open_to_read(r, cx);
-    rocks_mend(r);
+    rocks_mend_at_open(r);
     rocks_damage_read(r);
     error = open_to_write(r, false);
-    if (error && is_about_a_table(error) && rocks_log_is_whole(r)) {
+    while (error && rocks_mend_tables(r, str_from_c(error))) {
+        rocksdb_free(error);
+        error = open_to_write(r, false);
+    }
+    if (error && strstr(error, "Corruption") && rocks_log_is_whole(r)) {
         rocks_damage_note(r, str_from_c(error));
         rocksdb_free(error);
         error = open_to_write(r, true);

@@ -67,11 +67,45 @@ static void step(struct cursor *c)
     c->fresh = false;
 }
 
+/* Once more where the last step led to: behind the last row given, or at the one that was skipped to. */
+static void step_again(struct cursor *c, bool was_fresh)
+{
+    struct str last = {c->last.bytes, c->last.n};
+    struct str key = STR_NONE;
+
+    rocksdb_iter_destroy(c->at);
+    c->at = rocksdb_create_iterator_cf(c->rocks->db, c->read, c->family);
+    if (!last.n)
+        (c->backwards ? rocksdb_iter_seek_to_last : rocksdb_iter_seek_to_first)(c->at);
+    else
+        (c->backwards ? rocksdb_iter_seek_for_prev : rocksdb_iter_seek)(c->at, last.p, last.n);
+    if (!last.n || was_fresh || !rocksdb_iter_valid(c->at))
+        return;
+    key.p = rocksdb_iter_key(c->at, &key.n);
+    if (str_same(key, last))
+        (c->backwards ? rocksdb_iter_prev : rocksdb_iter_next)(c->at);
+}
+
+static bool may_be_mended(struct cursor *c)
+{
+    char *error = NULL;
+    bool yes;
+
+    rocksdb_iter_get_error(c->at, &error);
+    yes = error && rocks_mend_after(c->rocks, str_from_c(error));
+    rocksdb_free(error);
+    return yes;
+}
+
 bool rocks_cursor_next(struct cursor *c, struct str *key, struct str *value)
 {
-    if (!c->at || c->ended || (c->begun && !rocksdb_iter_valid(c->at)))
+    bool was_fresh = c->fresh;
+
+    if (!c->at || c->ended || (c->begun && !c->fresh && !rocksdb_iter_valid(c->at)))
         return false;
     step(c);
+    if (!rocksdb_iter_valid(c->at) && may_be_mended(c))
+        step_again(c, was_fresh);
     if (!rocksdb_iter_valid(c->at))
         return false;
     key->p = rocksdb_iter_key(c->at, &key->n);
@@ -195,6 +229,7 @@ bool rocks_cursor_past_damage(struct cursor *c)
         creep(c, &bad, &good);
     }
     c->ended = is_behind(c, &good);
+    c->last = good;
     c->fresh = true;
     return can_seek(c, &good);
 }

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define LIST "damaged"
-#define ANY_FILE S("?") /* the error did not name one */
 
 static bool is_name_char(char c)
 {
@@ -24,7 +23,7 @@ static bool is_name_char(char c)
 }
 
 /* "… in /var/lib/posthorn/store/000044.sst offset 13216 size 526" */
-static struct str file_in(struct str cause)
+struct str rocks_file_in(struct str cause)
 {
     static const struct str suffixes[] = {{".sst", 4}, {".blob", 5}};
     size_t at;
@@ -78,7 +77,7 @@ static void add_name(struct buf *list, struct str name)
 
 void rocks_damage_note(struct rocks *r, struct str cause)
 {
-    struct str file = file_in(cause);
+    struct str file = rocks_file_in(cause);
     HOLD(&r->damage_lock);
 
     if (is_listed(r, file))
@@ -88,7 +87,7 @@ void rocks_damage_note(struct rocks *r, struct str cause)
     log_line(LOG_ERROR, "store-damaged", "file=%s cause=%s", log_value(file), log_value(cause));
 }
 
-/* Those that still exist. */
+/* Those that still exist and could not be put right. */
 void rocks_damage_read(struct rocks *r)
 {
     struct buf kept = buf_make(DAMAGED_MOST);
@@ -101,7 +100,8 @@ void rocks_damage_read(struct rocks *r)
 
     while (next_name(&list, &name)) {
         snprintf(path, sizeof(path), "%.*s", STR_ARG(name));
-        if (str_same(name, ANY_FILE) || fstatat(r->dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        if (str_same(name, ANY_FILE) ||
+            (fstatat(r->dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && !rocks_mend_table(r, path)))
             add_name(&kept, name);
     }
     buf_free(&r->damaged);

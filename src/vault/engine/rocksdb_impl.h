@@ -52,6 +52,14 @@ static inline rocksdb_column_family_handle_t *family_of(const struct rocks *r, s
     return r->families[family_of_kind((enum part_kind)whole_key.p[0])];
 }
 
+/* Little-endian, as RocksDB writes it. */
+static inline uint32_t u32_at(const void *bytes)
+{
+    const unsigned char *at = bytes;
+
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
 /* What RocksDB says, as our own error. Takes `error`, which it allocated. NULL is OK. */
 enum err rocks_error(struct cx *cx, const char *doing, char *error);
 
@@ -60,10 +68,22 @@ void rocks_damage_thaw(struct rocks *r);                   /* after that */
 void rocks_damage_note(struct rocks *r, struct str cause); /* when a write failed with ERR_DAMAGED */
 bool rocks_is_damaged(struct rocks *r);
 
-/* rocksdb_mend.c: body files whose frame has one wrong byte, put right. Before it opens, and when a read failed: true if
- * that may have helped. */
-void rocks_mend(const struct rocks *r);
-bool rocks_mend_after(struct rocks *r, struct str cause);
+/* The file that RocksDB's word is about: "000044.sst", ANY_FILE if it names none. */
+#define ANY_FILE S("?")
+struct str rocks_file_in(struct str cause);
+
+/* rocksdb_mend.c: one wrong byte where no row stands, put right. Before it opens: the frames of body files, and the
+ * footers of tables, since RocksDB keeps what it once read there. Else when something failed. */
+void rocks_mend_at_open(const struct rocks *r);
+bool rocks_mend_tables(const struct rocks *r,
+                       struct str cause); /* that it names; true: something was put right */
+bool rocks_mend_after(struct rocks *r,
+                      struct str cause); /* when a read failed; true: that may have helped */
+
+/* rocksdb_mend_table.c: of one table. True: something was put right. */
+bool rocks_mend_footer(const struct rocks *r,
+                       const char *name); /* if the footer does not lead to the rest */
+bool rocks_mend_table(const struct rocks *r, const char *name);
 
 /* rocksdb_wal.c: no record of the write-ahead log is damaged that has others behind it. */
 bool rocks_log_is_whole(const struct rocks *r);

@@ -1,4 +1,4 @@
-/* What a flipped byte would cost that no row stands in.
+/* What a flipped byte would cost that no row stands in: in a body file here, in a table in rocksdb_mend_table.c.
  *
  * A body file has a frame: 30 bytes in front and 32 at its end, which RocksDB reads before anything else in it, so that
  * one wrong byte there takes all the file's mail away. What the frame has to say is known, but for a number that a
@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,18 +23,13 @@
 #define MAGIC 2395959
 #define HEADER 30      /* magic, version, family, flags, compression, two times */
 #define FOOTER 32      /* magic, how many bodies, two times, checksum of what stands before it */
-#define AGAIN_MS 60000 /* after a try: it looks at every file */
+#define AGAIN_MS 60000 /* after a try that looked at every file */
 #define BODY_FAMILY_ID FAMILY_BODY /* families were made in their order */
 
 static void put_u32(unsigned char *at, uint32_t v)
 {
     for (int i = 0; i < 4; i++)
         at[i] = (unsigned char)(v >> 8 * i);
-}
-
-static uint32_t get_u32(const unsigned char *at)
-{
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
 static size_t count_differences(const unsigned char *a, const unsigned char *b, size_t n)
@@ -61,8 +57,8 @@ static bool is_footer(const unsigned char *f)
     static const unsigned char no_times[16];
     uint32_t crc = crc32c_extend(0, (const char *)f, FOOTER - 4);
 
-    return get_u32(f) == MAGIC && memcmp(f + 12, no_times, sizeof(no_times)) == 0 &&
-           get_u32(f + FOOTER - 4) == (crc >> 15 | crc << 17) + 0xa282ead8u;
+    return u32_at(f) == MAGIC && memcmp(f + 12, no_times, sizeof(no_times)) == 0 &&
+           u32_at(f + FOOTER - 4) == crc32c_masked(crc);
 }
 
 static bool mend_footer(const unsigned char *found, unsigned char *right)
@@ -81,43 +77,54 @@ static bool mend_footer(const unsigned char *found, unsigned char *right)
     return false;
 }
 
-static void mend_part(int fd, const char *name, off_t at, size_t n,
+static bool mend_part(int fd, const char *name, off_t at, size_t n,
                       bool (*mend)(const unsigned char *found, unsigned char *right))
 {
     unsigned char found[FOOTER], right[FOOTER];
 
-    if (pread(fd, found, n, at) != (ssize_t)n || !mend(found, right))
-        return;
-    if (pwrite(fd, right, n, at) == (ssize_t)n && fdatasync(fd) == 0)
-        log_line(LOG_WARNING, "store-mended", "file=%s offset=%lld cause=\"one byte of it was wrong\"",
-                 name, (long long)at);
+    if (pread(fd, found, n, at) != (ssize_t)n || !mend(found, right) ||
+        pwrite(fd, right, n, at) != (ssize_t)n || fdatasync(fd))
+        return false;
+    log_line(LOG_WARNING, "store-mended", "file=%s offset=%lld cause=\"one byte of it was wrong\"",
+             name, (long long)at);
+    return true;
 }
 
-static void mend_file(const struct rocks *r, const char *name)
+static bool mend_file(const struct rocks *r, const char *name)
 {
     scoped(close_fd) int fd = openat(r->dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) || st.st_size < HEADER + FOOTER)
-        return;
-    mend_part(fd, name, 0, HEADER, mend_header);
-    mend_part(fd, name, st.st_size - FOOTER, FOOTER, mend_footer);
+        return false;
+    return mend_part(fd, name, 0, HEADER, mend_header) |
+           mend_part(fd, name, st.st_size - FOOTER, FOOTER, mend_footer);
 }
 
-void rocks_mend(const struct rocks *r)
+/* True: something was put right in one of them. */
+static bool mend_all(const struct rocks *r, struct str suffix,
+                     bool (*mend)(const struct rocks *r, const char *name))
 {
     int fd = openat(r->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
+    bool mended = false;
 
     if (!dir) {
         close_fd(&fd);
-        return;
+        return false;
     }
     while ((entry = readdir(dir)))
-        if (str_ends_nocase(str_from_c(entry->d_name), S(".blob")))
-            mend_file(r, entry->d_name);
+        if (str_ends_nocase(str_from_c(entry->d_name), suffix) && mend(r, entry->d_name))
+            mended = true;
     closedir(dir);
+    return mended;
+}
+
+void rocks_mend_at_open(const struct rocks *r)
+{
+    mend_all(r, S(".blob"), mend_file);
+    mend_all(r, S(".sst"), rocks_mend_footer);
 }
 
 static bool is_about_a_frame(struct str cause)
@@ -135,13 +142,42 @@ static bool is_about_a_frame(struct str cause)
     return false;
 }
 
+static bool is_corruption(struct str cause)
+{
+    size_t at;
+
+    return str_find(cause, S("Corruption"), &at);
+}
+
+bool rocks_mend_tables(const struct rocks *r, struct str cause)
+{
+    struct str file = rocks_file_in(cause);
+    char name[64];
+
+    if (!is_corruption(cause))
+        return false;
+    if (!str_ends_nocase(file, S(".sst"))) /* of properties it does not say whose they are */
+        return mend_all(r, S(".sst"), rocks_mend_table);
+    snprintf(name, sizeof(name), "%.*s", STR_ARG(file));
+    return rocks_mend_table(r, name);
+}
+
 bool rocks_mend_after(struct rocks *r, struct str cause)
 {
     int64_t now = monotonic_ms();
 
-    if (r->options.read_only || !is_about_a_frame(cause) || now < atomic_load(&r->next_mend))
+    if (r->options.read_only)
+        return false;
+    if (str_ends_nocase(rocks_file_in(cause), S(".sst"))) {
+        rocks_mend_tables(r, cause);
+        return true; /* somebody else may have put it right since */
+    }
+    if (!is_corruption(cause) || now < atomic_load(&r->next_mend))
         return false;
     atomic_store(&r->next_mend, now + AGAIN_MS);
-    rocks_mend(r);
+    if (is_about_a_frame(cause))
+        mend_all(r, S(".blob"), mend_file);
+    else
+        rocks_mend_tables(r, cause);
     return true;
 }

@@ -24,11 +24,6 @@
 #define LAST_TYPE 9
 #define MOST_LOGS 1000
 
-static uint32_t get_u32(const unsigned char *at)
-{
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
 /* Of a block of n bytes, from *at on. False: none stands there. */
 static bool is_record(const unsigned char *block, size_t n, size_t *at)
 {
@@ -44,7 +39,7 @@ static bool is_record(const unsigned char *block, size_t n, size_t *at)
         return false;
     crc = crc32c_extend(0, (const char *)r + 6, header - 6 + length);
     *at += header + length;
-    return get_u32(r) == (crc >> 15 | crc << 17) + 0xa282ead8u;
+    return u32_at(r) == crc32c_masked(crc);
 }
 
 /* True: a record came after one that was none. */
