@@ -25,11 +25,10 @@
 #define TRAILER 5 /* how it is compressed; the checksum of that and of the block */
 #define BLOCK_MOST ((uint64_t)64 << 20)
 
-/* The footer: kind of checksum, places of the list of lists and of the index, zeros, version, magic. */
+/* The footer: kind of checksum, places of the list of lists and of the index, zeros, format version, magic. */
 #define FOOTER 53
 #define PLACES_END 41
 #define CHECKSUM_CRC32C 1
-#define FORMAT_VERSION 5
 static const char footer_end[] = "\x05\0\0\0\xf7\xcf\xf4\x85\xb7\x41\xe2\x88";
 
 struct place {
