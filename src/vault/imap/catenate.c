@@ -177,7 +177,7 @@ struct upload *catenate(struct imap *i, const struct imap_append_message *m, str
     bool fine = true;
 
     j.room = i->s->store->config()->limits.message_size;
-    *e = upload_begin(j.out, i->s->store, i->s->cx, BODY_PIECE, true);
+    *e = upload_begin(j.out, i->s, BODY_PIECE, true);
     if (*e)
         return NULL;
     for (size_t k = 0; k < m->part_count && fine && !*e; k++) {

@@ -44,8 +44,11 @@ static const char *answer_to(enum err e)
         return "NO [OVERQUOTA] there is not enough room left for it";
     case ERR_NO_SPACE:
         return "NO [UNAVAILABLE] not enough space on disk, try again later";
-    case ERR_NO_MEMORY:
-        return "NO [LIMIT] too many large messages at once, try again later";
+    case ERR_NO_MEMORY: /* of others */
+        return "NO [UNAVAILABLE] too many large messages at once, try again later";
+    case ERR_TOO_MUCH:
+        return "NO [LIMIT] this account has too much under way at once, let some of it end and try "
+               "again";
     default:
         return "NO [UNAVAILABLE] try again later";
     }
@@ -114,7 +117,7 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
         return answer_to(e);
     }
     u = add_upload(i);
-    e = upload_begin(u, i->s->store, i->s->cx, l->size, !seen->catenate);
+    e = upload_begin(u, i->s, l->size, !seen->catenate);
     if (!e) {
         all->n++;
         return NULL;

@@ -353,6 +353,80 @@ static void test_appending_by_threads(void **state)
     buf_free(&wanted);
 }
 
+#define SESSIONS 1000
+
+/* Sessions of fred's that announce a literal and send nothing of it hold all that fred may hold, and not what others need:
+ * tom's message comes in, while fred hears what is wrong; and as soon as one of them has gone, fred may go on as well. */
+static void test_who_only_announces(void **state)
+{
+    struct driven *v = must_alloc(SESSIONS * sizeof(*v));
+    struct buf replies = buf_make(BUF_UNLIMITED);
+    size_t promised = 0;
+
+    (void)state;
+    begin();
+    for (size_t k = 0; k < SESSIONS; k++) {
+        struct str said = S("a1 APPEND INBOX {1000000}\r\n");
+
+        v[k].who = world.fred;
+        buf_clear(&replies);
+        driven_feed(&v[k], &said, &replies);
+        if (!str_starts(buf_str(&replies), S("+ ")))
+            break;
+        promised++;
+    }
+    assert_int_equal(promised, 64 * 4); /* a quarter of 256 MiB in pieces of 256 KiB */
+    expect_in(&replies, S("a1 NO [LIMIT] "));
+    say(S("a2 APPEND INBOX {8}\r\n"), &replies);
+    expect_in(&replies, S("a2 NO [LIMIT] "));
+    driven_close(&driven);
+
+    driven.who = world.tom;
+    say(S("b1 APPEND INBOX {8+}\r\na: b\r\n\r\n\r\n"), &replies);
+    expect_in(&replies, S("b1 OK "));
+    for (int k = 0; k < 100; k++) { /* and large ones, one after the other */
+        say(S("b2 APPEND INBOX {1000000}\r\n"), &replies);
+        expect_in(&replies, S("+ "));
+        driven_close(&driven);
+    }
+
+    driven.who = world.fred;
+    driven_close(&v[7]);
+    say(S("c1 APPEND INBOX {8}\r\n"), &replies);
+    expect_in(&replies, S("+ "));
+    say(S("a: b\r\n\r\n\r\n"), &replies);
+    expect_in(&replies, S("c1 OK "));
+    for (size_t k = 0; k < SESSIONS; k++)
+        driven_close(&v[k]);
+    end();
+    buf_free(&replies);
+    free(v);
+}
+
+/* Of all that may be under way others hold so much that nothing is left for tom, who cannot help it. */
+static void test_others_hold_all(void **state)
+{
+    struct buf replies = buf_make(BUF_UNLIMITED);
+    struct driven fred = {.is_open = false};
+    struct str said = S("a1 APPEND INBOX {20000}\r\n");
+
+    (void)state;
+    begin();
+    fred.who = world.fred;
+    upload_set_budget(80000);
+    driven_feed(&fred, &said, &replies);
+    expect_in(&replies, S("+ "));
+    driven.who = world.tom;
+    say(S("b1 APPEND INBOX {16000}\r\n"), &replies);
+    expect_in(&replies, S("b1 NO [UNAVAILABLE] "));
+    driven_close(&fred);
+    say(S("b2 APPEND INBOX {16000}\r\n"), &replies);
+    expect_in(&replies, S("+ "));
+    upload_set_budget((size_t)256 << 20);
+    end();
+    buf_free(&replies);
+}
+
 /* A letter of 8 KB that looks like ten times as much: of that, too, all sessions have only so much in memory. */
 static void test_looks_are_limited(void **state)
 {
@@ -361,7 +435,7 @@ static void test_looks_are_limited(void **state)
     (void)state;
     begin();
     for (int round = 0; round < 2; round++) {
-        upload_set_budget(round ? (size_t)16 << 20 : 20000);
+        upload_set_budget(round ? (size_t)16 << 20 : 80000);
         buf_clear(&command);
         buf_printf(&command, "a%d APPEND INBOX {%d+}\r\nFrom: a", round, 7 + 2 * 4000 + 4);
         for (int k = 0; k < 4000; k++)
@@ -440,7 +514,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_conversations),           cmocka_unit_test(test_reading_by_threads),
         cmocka_unit_test(test_long_contexts),           cmocka_unit_test(test_appending_by_threads),
         cmocka_unit_test(test_going_while_appending),   cmocka_unit_test(test_looks_are_limited),
-        cmocka_unit_test(test_failing_while_appending),
+        cmocka_unit_test(test_failing_while_appending), cmocka_unit_test(test_who_only_announces),
+        cmocka_unit_test(test_others_hold_all),
     };
 
     if (argc > 1)

@@ -4,41 +4,29 @@
 #include "base/scoped.h"
 #include "rpc/parts.h"
 #include "vault/accept/looks.h"
+#include "vault/share.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 
-/* Bytes of messages, and of what they look like, that all sessions hold in memory. */
-static _Atomic size_t most = (size_t)256 * 1024 * 1024;
-static _Atomic size_t under_way;
+/* Bytes of messages, and of what they look like, that all sessions hold in memory. What a literal may need is taken when it
+ * is announced and not as it comes: "+" says that it will be taken, and a client that hears NO after it sent fifty million
+ * bytes for nothing. That whoever announces need not send costs nothing but their own share. */
+static struct share_pool under_way = SHARE_POOL((size_t)256 * 1024 * 1024);
 
 void upload_set_budget(size_t bytes)
 {
-    atomic_store(&most, bytes);
+    share_pool_set(&under_way, bytes);
 }
 
-static bool reserve(size_t n)
-{
-    size_t had = atomic_fetch_add(&under_way, n);
-
-    if (had + n <= atomic_load(&most))
-        return true;
-    atomic_fetch_sub(&under_way, n);
-    return false;
-}
-
-static enum err fail_for_memory(struct cx *cx)
-{
-    return fail(cx, ERR_NO_MEMORY, "too much mail is under way in IMAP sessions");
-}
-
-enum err upload_begin(struct upload *u, struct store *s, struct cx *cx, uint64_t size, bool is_message)
+enum err upload_begin(struct upload *u, const struct session *s, uint64_t size, bool is_message)
 {
     size_t held = size < BODY_PIECE ? (size_t)size : BODY_PIECE;
+    enum err e = share_take(&under_way, s->cx, s->who.account, held);
 
-    if (!reserve(held))
-        return fail_for_memory(cx);
-    *u = (struct upload){.store = s,
+    if (e)
+        return e;
+    *u = (struct upload){.store = s->store,
+                         .who = s->who.account,
                          .id = {fresh_id()},
                          .last = buf_make(BODY_PIECE),
                          .mime = mime_make(),
@@ -118,10 +106,11 @@ static enum err look(struct upload *u, struct cx *cx)
 /* What it looks like may take more than the message itself, and stays until the command has been carried out. */
 static enum err reserve_looks(struct upload *u, struct cx *cx, size_t n)
 {
-    if (!reserve(n))
-        return fail_for_memory(cx);
-    u->looks_reserved = n;
-    return OK;
+    enum err e = share_take(&under_way, cx, u->who, n);
+
+    if (!e)
+        u->looks_reserved = n;
+    return e;
 }
 
 enum err upload_end(struct upload *u, struct cx *cx)
@@ -140,10 +129,10 @@ enum err upload_end(struct upload *u, struct cx *cx)
     return e;
 }
 
-static void unreserve(struct upload *u)
+static void unreserve(struct upload *u, size_t *reserved)
 {
-    atomic_fetch_sub(&under_way, u->reserved);
-    u->reserved = 0;
+    share_give_back(&under_way, u->who, *reserved);
+    *reserved = 0;
 }
 
 enum err upload_put_away(struct upload *u, struct cx *cx)
@@ -152,7 +141,7 @@ enum err upload_put_away(struct upload *u, struct cx *cx)
 
     if (!e) {
         buf_free(&u->last);
-        unreserve(u);
+        unreserve(u, &u->reserved);
     }
     return e;
 }
@@ -246,8 +235,8 @@ void upload_forget(struct upload *u, struct cx *cx)
         body_forget(t, u->id, u->ahead);
         txn_commit(&t, cx, &ticket); /* if that fails, the next start sweeps them */
     }
-    unreserve(u);
-    atomic_fetch_sub(&under_way, u->looks_reserved);
+    unreserve(u, &u->reserved);
+    unreserve(u, &u->looks_reserved);
     mime_free(&u->mime);
     digest_free(&u->digest);
     buf_free(&u->last);

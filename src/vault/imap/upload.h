@@ -2,13 +2,16 @@
  *
  * Bytes gather until they are a piece (BODY_PIECE); a piece that is not the last goes ahead into the store, in a
  * transaction of its own and without a reference, and is swept at start if the message never becomes whole. What all
- * sessions hold in memory together, with what the messages look like, has a limit. One thread at a time. */
+ * sessions hold in memory together, with what the messages look like, has a limit, of which every account has its share
+ * (vault/share.h). One thread at a time. */
 #pragma once
 #include "mail/mime.h"
+#include "vault/session.h"
 #include "vault/store/messages.h"
 
 struct upload {
     struct store *store;
+    struct account_id who; /* signed on; what is held counts as theirs */
     struct body_id id;
     uint64_t size;    /* so far */
     uint32_t ahead;   /* pieces that went ahead */
@@ -25,10 +28,10 @@ struct upload {
     char sha256[SHA256_SIZE];
 };
 
-/* `size`: what is announced, or the most there will be. ERR_NO_MEMORY: too much is under way. */
-enum err upload_begin(struct upload *u, struct store *s, struct cx *cx, uint64_t size, bool is_message);
+/* `size`: what is announced, or the most there will be. ERR_NO_MEMORY, ERR_TOO_MUCH: share_take(). */
+enum err upload_begin(struct upload *u, const struct session *s, uint64_t size, bool is_message);
 enum err upload_feed(struct upload *u, struct cx *cx, struct str bytes);
-/* All has come: what it looks like is made, in cx->arena. ERR_NO_MEMORY as above. */
+/* All has come: what it looks like is made, in cx->arena. Fails as above. */
 enum err upload_end(struct upload *u, struct cx *cx);
 /* Its last piece goes ahead as well, so that nothing of it is in memory. After upload_end(). */
 enum err upload_put_away(struct upload *u, struct cx *cx);
