@@ -16,7 +16,7 @@ MANY = 100_000
 """Letters in the mailbox that IMAP is measured on; a quick run has a tenth of them, or what --letters says."""
 
 IMAP_WORK = """\
-select 20 SELECT INBOX
+select 200 SELECT INBOX
 flags 5 FETCH 1:* (FLAGS)
 structure 3 FETCH 1:* (ENVELOPE BODYSTRUCTURE)
 subject 5 SEARCH SUBJECT harvest

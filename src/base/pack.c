@@ -1,18 +1,34 @@
 #include "base/pack.h"
 
+#define U64_MOST 10 /* bytes */
+
+static char *write_u64(char *to, uint64_t v)
+{
+    for (; v > 127; v >>= 7)
+        *to++ = (char)(v | 128);
+    *to++ = (char)v;
+    return to;
+}
+
 void pack_u64(struct buf *b, uint64_t v)
 {
-    char bytes[10];
-    size_t n = 0;
+    char bytes[U64_MOST];
 
-    if (v < 128) { /* most are */
+    if (v < 128) /* most are */
         buf_add_char(b, (char)v);
+    else
+        buf_add(b, (struct str){bytes, (size_t)(write_u64(bytes, v) - bytes)});
+}
+
+void pack_u64s(struct buf *b, const uint64_t *v, size_t n)
+{
+    char *first = buf_reserve(b, n * U64_MOST), *to = first;
+
+    if (!first)
         return;
-    }
-    for (; v > 127; v >>= 7)
-        bytes[n++] = (char)(v | 128);
-    bytes[n++] = (char)v;
-    buf_add(b, (struct str){bytes, n});
+    for (size_t i = 0; i < n; i++)
+        to = write_u64(to, v[i]);
+    buf_grew(b, (size_t)(to - first));
 }
 
 void pack_bytes(struct buf *b, struct str s)
@@ -34,7 +50,7 @@ bool unpack_done(const struct unpack *u)
 uint64_t unpack_u64(struct unpack *u)
 {
     const unsigned char *p = (const unsigned char *)u->in.p;
-    size_t most = u->in.n < 10 ? u->in.n : 10;
+    size_t most = u->in.n < U64_MOST ? u->in.n : U64_MOST;
     uint64_t v = 0;
 
     if (!u->ok)
@@ -49,6 +65,17 @@ uint64_t unpack_u64(struct unpack *u)
     }
     u->ok = false;
     return 0;
+}
+
+void unpack_u64s(struct unpack *u, uint64_t *v, size_t n)
+{
+    for (size_t i = 0; i < n && u->ok; i++)
+        if (u->in.n && (unsigned char)*u->in.p < 128) {
+            v[i] = (unsigned char)*u->in.p++;
+            u->in.n--;
+        } else {
+            v[i] = unpack_u64(u);
+        }
 }
 
 uint64_t unpack_number(struct unpack *u, uint64_t most)

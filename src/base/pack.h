@@ -10,6 +10,7 @@
 
 /* Packing: appends. The name behind pack_/unpack_ is the type word used in calls.def and rows.def. */
 void pack_u64(struct buf *b, uint64_t v);
+void pack_u64s(struct buf *b, const uint64_t *v, size_t n); /* each as above: for columns */
 void pack_bytes(struct buf *b, struct str s);
 
 /* A reader. `ok` goes false at the first mistake and stays so; what is read after that is zero or empty. Check
@@ -22,7 +23,8 @@ struct unpack {
 struct unpack unpack_begin(struct str in);
 bool unpack_done(const struct unpack *u); /* no mistake, and nothing left over */
 uint64_t unpack_u64(struct unpack *u);
-uint64_t unpack_number(struct unpack *u, uint64_t most); /* a larger one is a mistake */
+void unpack_u64s(struct unpack *u, uint64_t *v, size_t n); /* after a mistake: what was there */
+uint64_t unpack_number(struct unpack *u, uint64_t most);   /* a larger one is a mistake */
 struct str unpack_bytes(struct unpack *u);
 
 /* Keys. */

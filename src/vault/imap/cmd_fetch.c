@@ -527,8 +527,10 @@ static void set_seen(struct imap *i, struct fetch *f)
     if (!e && set.count) {
         e = messages_set_flags(i->s->store, i->s->cx, i->selected->at, &set, &change, &result,
                                &i->s->ticket);
-        if (!e)
-            f->seen_modseq = i->selected->told_modseq = result.modseq;
+        if (!e) {
+            f->seen_modseq = result.modseq;
+            selected_tells(i, &result);
+        }
     }
     if (e)
         imap_log_failure(i, e);

@@ -150,7 +150,7 @@ static void write_modified(struct imap *i, const struct imap_set *failed, bool u
 
 static void answer(struct imap *i, const struct store_told *t, const struct flags_result *result)
 {
-    uint64_t there = result->count + imap_set_size(&result->failed) + t->left_out;
+    uint64_t there = imap_set_size(&result->there) + imap_set_size(&result->failed) + t->left_out;
 
     bool gone = there < selected_numbers(i, &t->a.set, t->uid);
 
@@ -162,38 +162,23 @@ static void answer(struct imap *i, const struct store_told *t, const struct flag
         write_modified(i, &result->failed, t->uid);
 }
 
-/* Which of them the client is to hear of: sets, in the command's arena. */
-static void note_changed(struct imap *i, struct store_told *t, const struct flags_result *result)
-{
-    uint64_t known = known_modseq(i->selected->known);
-    struct imap_set_builder all = {0}, unheard = {0};
-    struct imap_set set;
-
-    for (size_t n = 0; n < result->count; n++) {
-        imap_set_add(&all, result->messages[n].uid);
-        if (result->messages[n].changed && result->messages[n].modseq_before > known)
-            imap_set_add(&unheard, result->messages[n].uid);
-    }
-    set = imap_set_built(&all);
-    t->uids = imap_set_copy(i->arena, &set);
-    set = imap_set_built(&unheard);
-    t->unheard = imap_set_copy(i->arena, &set);
-    imap_set_builder_free(&all);
-    imap_set_builder_free(&unheard);
-}
-
 static enum err store_flags(struct imap *i, struct store_told *t, const struct imap_set *asked,
-                            const struct flags_change *change)
+                            struct flags_change *change)
 {
     struct flags_result result;
-    enum err e = messages_set_flags(i->s->store, i->s->cx, i->selected->at, asked, change, &result,
-                                    &i->s->ticket);
+    enum err e;
+
+    change->heard_modseq = known_modseq(i->selected->known);
+    e = messages_set_flags(i->s->store, i->s->cx, i->selected->at, asked, change, &result,
+                           &i->s->ticket);
 
     if (e)
         return e;
-    note_changed(i, t, &result);
+    t->uids = imap_set_copy(i->arena, &result.there);
+    t->unheard = imap_set_copy(i->arena, &result.unheard);
     answer(i, t, &result);
-    t->modseq = i->selected->told_modseq = result.modseq;
+    t->modseq = result.modseq;
+    selected_tells(i, &result);
     t->new_keywords = result.new_keywords;
     if (!t->a.silent || imap_has_condstore(i) || t->unheard.count || t->new_keywords)
         imap_go_on(i, &(struct imap_step){.run = store_run, .end = store_told_end, .state = t});

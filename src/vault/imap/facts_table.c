@@ -7,9 +7,12 @@
 #include "base/scoped.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-#define ALL_MOST ((size_t)64 * 1024 * 1024)
-#define TABLE_MOST ((size_t)48 * 1024 * 1024)
+#define MIB ((size_t)1024 * 1024)
+#define ALL_LEAST (64 * MIB) /* some hundred thousand messages */
+#define ALL_MOST (512 * MIB)
+#define SHARE 32 /* of the machine's memory, between the two */
 #define CHUNK ((size_t)64 * 1024)
 #define TABLES_MOST 256
 
@@ -51,6 +54,17 @@ struct facts_table {
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct facts_table *list; /* the one asked for last is first */
 static size_t list_bytes, list_count;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static size_t all_most, table_most; /* bytes: of all together, and of one of them */
+
+static void set_limits(void)
+{
+    size_t pages = (size_t)sysconf(_SC_PHYS_PAGES),
+           share = pages * (size_t)sysconf(_SC_PAGESIZE) / SHARE;
+
+    all_most = share < ALL_LEAST ? ALL_LEAST : share > ALL_MOST ? ALL_MOST : share;
+    table_most = all_most / 4 * 3;
+}
 
 static void free_table(struct facts_table *t)
 {
@@ -102,6 +116,7 @@ struct facts_table *facts_table_take(struct mailbox_ref at)
 {
     struct facts_table *t;
 
+    pthread_once(&once, set_limits);
     {
         HOLD(&list_lock);
 
@@ -127,7 +142,7 @@ void facts_table_give_back(struct facts_table **t)
     pthread_mutex_unlock(&(*t)->lock);
     HOLD(&list_lock);
     (*t)->holders--;
-    while ((list_bytes > ALL_MOST || list_count > TABLES_MOST) && drop_oldest())
+    while ((list_bytes > all_most || list_count > TABLES_MOST) && drop_oldest())
         ;
     *t = NULL;
 }
@@ -205,7 +220,7 @@ void facts_table_add(struct facts_table *t, struct body_id body, struct str pack
 {
     char *p;
 
-    if (!packed.n || packed.n > UINT32_MAX || t->bytes + packed.n > TABLE_MOST ||
+    if (!packed.n || packed.n > UINT32_MAX || t->bytes + packed.n > table_most ||
         find(t, body.v) != NOWHERE)
         return;
     grow(t);

@@ -162,6 +162,12 @@ struct numbers numbers_of(const struct imap *i, const struct roster *r)
 
 /* ---- the session's own messages ---- */
 
+void selected_tells(struct imap *i, const struct flags_result *change)
+{
+    i->selected->told_modseq = change->modseq;
+    i->selected->told_after = change->modseq_before;
+}
+
 void selected_note_own(struct imap *i, struct mailbox_ref at, uint32_t first, uint32_t last)
 {
     struct selected *s = i->selected;

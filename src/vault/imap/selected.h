@@ -32,6 +32,7 @@ struct selected {
     /* Changes of flags with this modseq are this session's own, and were told by the command that made them, as far as
      * its client wants to hear of them (.SILENT). 0: none. Good for one command */
     uint64_t told_modseq;
+    uint64_t told_after; /* the mailbox's modseq before it */
     /* New messages that this session put here itself since the client was last told: it need not be shown them
      * (RFC 5465 §5.2) */
     struct imap_set_builder own;
@@ -75,6 +76,9 @@ static inline uint32_t number_of(const struct numbers *n, const struct roster_wa
 {
     return n->known ? known_number(n->known, entry->uid) : w->number;
 }
+
+/* The command that is running has made this change of flags, and tells of it itself. */
+void selected_tells(struct imap *i, const struct flags_result *change);
 
 /* New messages, `first` to `last` in the mailbox `at`, are this session's own. */
 void selected_note_own(struct imap *i, struct mailbox_ref at, uint32_t first, uint32_t last);

@@ -51,13 +51,25 @@ static bool says_vanished(const struct imap *i)
 
 /* ---- beginning ---- */
 
+/* All there is are changes of flags that the last command made and told of itself: of a hundred thousand messages, mostly. */
+static bool is_told(const struct selected *s, const struct roster *r)
+{
+    const struct roster_counts *c = roster_counts(r);
+
+    return s->told_modseq && c->modseq == s->told_modseq && known_modseq(s->known) == s->told_after &&
+           known_count(s->known) == c->exists && !s->contexts;
+}
+
 static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
 {
     struct sync *y = must_alloc(sizeof(*y));
 
     y->roster = r;
     y->may_expunge = may_expunge;
-    y->part = !may_expunge ? CHANGES : i->selected->contexts ? GOING : REMOVALS;
+    y->part = is_told(i->selected, r) ? COUNTS
+              : !may_expunge          ? CHANGES
+              : i->selected->contexts ? GOING
+                                      : REMOVALS;
     y->compare = may_expunge ? known_compare_removed(i->selected->known, r)
                              : known_compare(i->selected->known, r);
     flag_text_begin(&y->flags, r);

@@ -95,8 +95,7 @@ void entries_pack(struct buf *b, uint32_t first, const struct roster_entry *v, s
     pack_key_u64(b, v[0].body.v);
     pack_u64(b, v[0].modseq);
     for (unsigned k = 0; k < COLUMNS; k++)
-        for (size_t i = 0; i < (same >> k & 1 ? 1 : n); i++)
-            pack_u64(b, c[k][i]);
+        pack_u64s(b, c[k], same >> k & 1 ? 1 : n);
 }
 
 static size_t unpack_uids(struct unpack *u, uint32_t first, struct roster_entry *v)
@@ -116,8 +115,9 @@ static size_t unpack_uids(struct unpack *u, uint32_t first, struct roster_entry 
 
 static void unpack_column(struct unpack *u, bool same, uint64_t *c, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        c[i] = same && i ? c[0] : unpack_u64(u);
+    unpack_u64s(u, c, same ? 1 : n);
+    for (size_t i = 1; same && i < n; i++)
+        c[i] = c[0];
 }
 
 bool entries_unpack(struct str in, uint32_t first, struct roster_entry v[BLOCK_UIDS], size_t *n)
@@ -134,7 +134,7 @@ bool entries_unpack(struct str in, uint32_t first, struct roster_entry v[BLOCK_U
     start = before_first(&start);
     for (unsigned k = 0; k < COLUMNS; k++)
         unpack_column(&u, same >> k & 1, column[k], count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && u.ok; i++) {
         struct roster_entry *e = &v[i];
 
 #define COLUMN(name, value, back)                                                                      \

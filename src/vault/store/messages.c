@@ -90,57 +90,36 @@ static enum err flags_mask(struct box *b, const struct flag_names *names, bool a
 struct flagging {
     const struct flags_change *change;
     struct arena *arena;
-    uint64_t mask, modseq;
-    struct flags_result *out;
-    size_t room;
-    struct ranges failed;
+    struct flag_rule rule;
+    struct ranges there, unheard, failed;
 };
-
-static void add_result(struct flagging *f, const struct roster_entry *entry, uint64_t flags)
-{
-    struct flags_result *out = f->out;
-
-    if (out->count == f->room) {
-        size_t room = f->room ? f->room * 2 : 16;
-        struct flags_of *more = arena_alloc_raw(f->arena, room * sizeof(*more));
-
-        if (out->count)
-            memcpy(more, out->messages, out->count * sizeof(*more));
-        out->messages = more;
-        f->room = room;
-    }
-    out->messages[out->count++] = (struct flags_of){.uid = entry->uid,
-                                                    .changed = flags != entry->flags,
-                                                    .flags = flags,
-                                                    .modseq_before = entry->modseq};
-}
-
-static uint64_t changed_flags(const struct flagging *f, uint64_t flags)
-{
-    switch (f->change->how) {
-    case FLAGS_ADD:
-        return flags | f->mask;
-    case FLAGS_REMOVE:
-        return flags & ~f->mask;
-    case FLAGS_REPLACE:
-        break;
-    }
-    return (flags & f->change->keep) | (f->mask & ~f->change->keep);
-}
 
 static enum box_verdict set_flags(void *arg, struct roster_entry *entry)
 {
     struct flagging *f = arg;
-    uint64_t flags = changed_flags(f, entry->flags);
+    uint64_t flags = flags_after(&f->rule, entry->flags);
     bool changed = flags != entry->flags;
 
     if (f->change->has_unchanged_since && entry->modseq > f->change->unchanged_since) {
         ranges_add(f->arena, &f->failed, entry->uid, entry->uid);
         return BOX_KEEP;
     }
-    add_result(f, entry, flags);
+    ranges_add(f->arena, &f->there, entry->uid, entry->uid);
+    if (changed && entry->modseq > f->change->heard_modseq)
+        ranges_add(f->arena, &f->unheard, entry->uid, entry->uid);
     entry->flags = flags;
     return changed ? BOX_CHANGED : BOX_KEEP;
+}
+
+static struct flags_result result_of(const struct flagging *f, const struct box *b, uint64_t before)
+{
+    return (struct flags_result){.modseq = b->flagged.n ? b->e->modseq : 0,
+                                 .modseq_before = before,
+                                 .there = ranges_set(&f->there),
+                                 .changed = ranges_set(&b->flagged),
+                                 .unheard = ranges_set(&f->unheard),
+                                 .failed = ranges_set(&f->failed),
+                                 .new_keywords = b->row_changed};
 }
 
 enum err messages_set_flags(struct store *s, struct cx *cx, struct mailbox_ref at,
@@ -148,27 +127,26 @@ enum err messages_set_flags(struct store *s, struct cx *cx, struct mailbox_ref a
                             struct flags_result *out, struct ticket *ticket)
 {
     scoped(two_boxes_close) struct two_boxes b = {0};
-    struct flags_result result = {0};
-    struct flagging f = {.change = change, .arena = cx->arena, .out = &result};
+    struct flagging f = {
+        .change = change, .arena = cx->arena, .rule = {.how = change->how, .keep = change->keep}};
+    struct flags_result result;
     enum err e = two_boxes_open(&b, s, cx, at, at);
     uint64_t before;
 
-    if (!e)
-        e = flags_mask(b.to, &change->flags, change->how != FLAGS_REMOVE, &f.mask);
-    f.modseq = b.to_edit->modseq;
+    if (e)
+        return e;
     before = b.to->counts.modseq;
+    e = flags_mask(b.to, &change->flags, change->how != FLAGS_REMOVE, &f.rule.mask);
     if (!e)
         e = box_walk(b.to, uids, set_flags, &f);
     if (e)
         return e;
-    result.modseq = b.to->flagged.n ? f.modseq : 0;
-    result.failed = ranges_set(&f.failed);
-    result.new_keywords = b.to->row_changed;
+    result = result_of(&f, b.to, before);
     e = two_boxes_commit(&b, ticket);
     if (e)
         return e;
     *out = result;
-    roster_note_flags(s, at.account, at.mailbox, before, out, *ticket);
+    roster_note_flags(s, at, &f.rule, out, *ticket);
     return OK;
 }
 

@@ -37,18 +37,17 @@ struct flags_change {
     uint64_t keep; /* bits that REPLACE leaves as they are (whose right is missing, RFC 4314 §4) */
     bool has_unchanged_since; /* UNCHANGEDSINCE */
     uint64_t unchanged_since;
+    uint64_t heard_modseq; /* up to which whoever asks has heard of changes: for `unheard` */
 };
 
+/* Sets of UIDs, in cx->arena. */
 struct flags_result {
-    uint64_t modseq; /* of the change; 0: nothing had to be changed */
-    struct flags_of {
-        uint32_t uid;
-        bool changed; /* then its modseq is the one above */
-        uint64_t flags;
-        uint64_t modseq_before;
-    } * messages; /* all of the set that are there, but those of `failed`; ascending */
-    size_t count;
-    struct imap_set failed; /* modified since `unchanged_since`: MODIFIED (RFC 7162 §3.1.3) */
+    uint64_t modseq;         /* of the change; 0: nothing had to be changed */
+    uint64_t modseq_before;  /* of the mailbox */
+    struct imap_set there;   /* all of the set that are there, but those of `failed` */
+    struct imap_set changed; /* of those; their modseq is the one above */
+    struct imap_set unheard; /* of the changed ones: where a change came before that was not heard of */
+    struct imap_set failed;  /* modified since `unchanged_since`: MODIFIED (RFC 7162 §3.1.3) */
     bool
         new_keywords; /* the mailbox has keywords that it had not before: FLAGS and PERMANENTFLAGS first */
 };

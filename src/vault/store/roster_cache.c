@@ -499,90 +499,87 @@ static enum err follow(const struct making *m, const struct roster *old, struct 
 
 /* ---- from a change of flags ---- */
 
-/* The same messages, with the flags that were changed from v on; NULL: a message is not where it should be. */
-static struct block *flagged_block(const struct block *old, const struct flags_of *v, size_t n,
-                                   uint64_t modseq)
+struct flagging {
+    const struct flag_rule *rule;
+    const struct flags_result *result;
+    size_t range;   /* in result->changed: those before it end before the block at hand */
+    uint64_t count; /* messages that were found */
+};
+
+/* The same messages, with the flags that were changed. */
+static struct block *flagged_block(struct flagging *f, const struct block *old)
 {
     struct roster_entry entries[BLOCK_UIDS];
-    size_t at = 0;
 
     memcpy(entries, old->v, old->count * sizeof(*entries));
-    for (size_t i = 0; i < n; i++) {
-        while (at < old->count && entries[at].uid < v[i].uid)
-            at++;
-        if (at == old->count || entries[at].uid != v[i].uid)
-            return NULL;
-        if (v[i].changed) {
-            entries[at].flags = v[i].flags;
-            entries[at].modseq = modseq;
+    for (size_t i = 0; i < old->count; i++)
+        if (set_reaches(&f->result->changed, &f->range, entries[i].uid)) {
+            entries[i].flags = flags_after(f->rule, entries[i].flags);
+            entries[i].modseq = f->result->modseq;
+            f->count++;
         }
-    }
     return block_new(entries, old->count);
 }
 
-/* How many of v, from its first on, are in one block; *changed: whether any of them is another one now. */
-static size_t in_one_block(const struct flags_of *v, size_t n, bool *changed)
+/* The next block that has any of them; UINT32_MAX: there is none. */
+static uint32_t next_flagged(struct flagging *f, uint32_t from)
 {
-    size_t i = 0;
+    const struct imap_set *s = &f->result->changed;
+    uint32_t first;
 
-    for (*changed = false; i < n && block_of(v[i].uid) == block_of(v[0].uid); i++)
-        *changed |= v[i].changed;
-    return i;
+    while (f->range < s->count && block_of(s->ranges[f->range].last) < from)
+        f->range++;
+    if (f->range == s->count)
+        return UINT32_MAX;
+    first = block_of(s->ranges[f->range].first);
+    return first > from ? first : from;
 }
 
-static bool flagged_blocks(const struct roster *old, const struct flags_result *result,
-                           struct gathering *g)
+/* False: a message is not where it should be. */
+static bool flagged_blocks(const struct roster *old, struct flagging *f, struct gathering *g)
 {
     const struct known *k = old->known;
-    const struct flags_of *v = result->messages;
-    size_t at = 0, n;
+    size_t at = 0;
 
-    for (size_t left = result->count; left; left -= n, v += n) {
-        struct block *b = NULL;
-        bool changed;
-
-        n = in_one_block(v, left, &changed);
-        if (!changed)
-            continue;
-        keep_blocks(old, &at, block_of(v->uid), g);
-        if (at < k->n && k->v[at].number == block_of(v->uid))
-            b = flagged_block(old->blocks[at], v, n, result->modseq);
-        if (!b)
+    for (uint32_t next = 0; (next = next_flagged(f, next)) != UINT32_MAX; next++) {
+        keep_blocks(old, &at, next, g);
+        if (at == k->n || k->v[at].number != next)
             return false;
-        add_block(g, k->v[at].number, k->v[at].bits, b);
+        add_block(g, next, k->v[at].bits, flagged_block(f, old->blocks[at]));
         at++;
     }
     keep_blocks(old, &at, UINT32_MAX, g);
-    return true;
+    return f->count == imap_set_size(&f->result->changed);
 }
 
-static struct roster *flagged(const struct roster *old, const struct flags_result *result)
+static struct roster *flagged(const struct roster *old, struct flagging *f)
 {
     scoped(gathering_free) struct gathering g = {.n = 0};
     struct roster *r;
 
-    if (!flagged_blocks(old, result, &g))
+    if (!flagged_blocks(old, f, &g))
         return NULL;
     r = roster_of_blocks(&g, &(struct roster_counts){.uid_validity = old->counts.uid_validity,
                                                      .uid_next = old->counts.uid_next,
-                                                     .modseq = result->modseq});
-    r->followed = result->modseq;
+                                                     .modseq = f->result->modseq});
+    r->followed = f->result->modseq;
     copy_keywords(r, old->keywords, 64 - FLAG_KEYWORD_FIRST);
     return r;
 }
 
-void roster_note_flags(struct store *s, struct account_id account, struct mailbox_id mailbox,
-                       uint64_t before, const struct flags_result *result, struct ticket ticket)
+void roster_note_flags(struct store *s, struct mailbox_ref at, const struct flag_rule *rule,
+                       const struct flags_result *result, struct ticket ticket)
 {
-    scoped(roster_drop) struct roster *old = cache_get(s, account, mailbox);
+    scoped(roster_drop) struct roster *old = cache_get(s, at.account, at.mailbox);
+    struct flagging f = {.rule = rule, .result = result};
     struct roster *draft;
 
-    if (!old || old->counts.modseq != before || old->counts.damaged || !result->modseq ||
+    if (!old || old->counts.modseq != result->modseq_before || old->counts.damaged || !result->modseq ||
         result->new_keywords)
         return;
-    draft = flagged(old, result);
+    draft = flagged(old, &f);
     if (draft)
-        cache_draft(store_of(s)->rosters, account, mailbox, old, draft, ticket);
+        cache_draft(store_of(s)->rosters, at.account, at.mailbox, old, draft, ticket);
 }
 
 /* ---- the way in ---- */

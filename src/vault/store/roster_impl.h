@@ -5,6 +5,7 @@
 #pragma once
 #include "vault/store/block.h"
 #include "vault/store/mailbox.h"
+#include "vault/store/messages.h"
 
 #include <stdatomic.h>
 
@@ -66,11 +67,23 @@ static inline struct block *block_hold(struct block *b)
 }
 size_t roster_size(const struct roster *r); /* bytes, all of its blocks counted */
 
-/* A change of flags that was committed, to a mailbox whose modseq was `before`. If the cache has the picture of that, the
- * next one is made from it and not read, and taken when the change is durable. */
-struct flags_result;
-void roster_note_flags(struct store *s, struct account_id account, struct mailbox_id mailbox,
-                       uint64_t before, const struct flags_result *result, struct ticket ticket);
+/* What a change makes of a message's flags. */
+struct flag_rule {
+    enum flags_how how;
+    uint64_t mask;
+    uint64_t keep; /* bits that REPLACE leaves as they are */
+};
+static inline uint64_t flags_after(const struct flag_rule *rule, uint64_t flags)
+{
+    return rule->how == FLAGS_ADD      ? flags | rule->mask
+           : rule->how == FLAGS_REMOVE ? flags & ~rule->mask
+                                       : (flags & rule->keep) | (rule->mask & ~rule->keep);
+}
+
+/* A change of flags that was committed. If the cache has the picture of the mailbox before it, the next one is made from
+ * that and not read, and taken when the change is durable. */
+void roster_note_flags(struct store *s, struct mailbox_ref at, const struct flag_rule *rule,
+                       const struct flags_result *result, struct ticket ticket);
 
 /* The cache of a store. */
 struct roster_cache;

@@ -76,22 +76,20 @@ static void do_flags(void)
     struct imap_set set = some_set();
     struct flags_result r;
     struct ticket t;
-    size_t n = 0;
 
     durable(messages_set_flags(store, &cx, (struct mailbox_ref){TOM, INBOX}, &set, &c, &r, &t), t);
     for (size_t i = 0; i < model_count; i++) {
         uint64_t *f = &model[i].flags, before = *f;
 
+        assert_int_equal(holds(&r.there, model[i].uid), holds(&set, model[i].uid));
         if (!holds(&set, model[i].uid))
             continue;
         *f = c.how == FLAGS_ADD      ? *f | c.flags.system
              : c.how == FLAGS_REMOVE ? *f & ~c.flags.system
                                      : c.flags.system;
-        assert_int_equal(r.messages[n].uid, model[i].uid);
-        assert_int_equal(r.messages[n].flags, *f);
-        assert_int_equal(r.messages[n++].changed, *f != before);
+        assert_int_equal(holds(&r.changed, model[i].uid), *f != before);
     }
-    assert_int_equal(r.count, n);
+    assert_true(imap_set_size(&r.changed) <= imap_set_size(&r.there));
 }
 
 static void do_expunge(void)
