@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/pack.h"
 #include "base/sorted.h"
 #include "base/wait.h"
@@ -13,6 +14,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void test_utf8(void **state)
 {
@@ -247,6 +252,56 @@ static void test_waiting_until(void **state)
     pthread_cond_destroy(&c);
 }
 
+static void write_file(const char *dir, const char *name, const char *text)
+{
+    char path[200];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "we");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* The least of the groups' limits, this one's and those above it. */
+static void test_memory(void **state)
+{
+    static const struct {
+        const char *groups, *top, *slice, *service;
+        uint64_t memory; /* 0: the machine's */
+    } rows[] = {
+        {"0::/a.slice/b.service\n", "max\n", "max\n", "max\n", 0},
+        {"0::/a.slice/b.service\n", "max\n", "max\n", "1048576\n", 1048576},
+        {"0::/a.slice/b.service\n", "max\n", "4096\n", "1048576\n", 4096},
+        {"0::/\n", "524288\n", "4096\n", "4096\n", 524288}, /* in a container */
+        {"4:memory:/x\n0::/a.slice\n", "max\n", "4096\n", "1\n", 4096},
+        {"", "8192\n", "1\n", "1\n", 8192},
+        {"0::/gone\n", "", "1\n", "1\n", 0},
+    };
+    char dir[] = "/tmp/base-test-XXXXXX", path[100], command[100];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/a.slice", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/a.slice/b.service", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        uint64_t memory = rows[i].memory ? rows[i].memory : machine_memory_by("/nowhere", "/nowhere");
+
+        write_file(dir, "groups", rows[i].groups);
+        write_file(dir, "memory.max", rows[i].top);
+        write_file(dir, "a.slice/memory.max", rows[i].slice);
+        write_file(dir, "a.slice/b.service/memory.max", rows[i].service);
+        snprintf(path, sizeof(path), "%s/groups", dir);
+        assert_int_equal(machine_memory_by(path, dir), memory);
+    }
+    assert_true(machine_memory() > 0);
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_pack),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_sorted_once),
         cmocka_unit_test(test_hashes_stay_what_they_are),
         cmocka_unit_test(test_waiting_until),

@@ -2,6 +2,7 @@
  * over which it is told its settings and given its channels (rpc/leash.def). */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/scoped.h"
 #include "net/listen.h"
 #include "net/loop.h"
@@ -12,6 +13,7 @@
 #include "vault/admin/admin.h"
 #include "vault/attached.h"
 #include "vault/channel.h"
+#include "vault/imap/facts_table.h"
 #include "vault/imap/looking.h"
 #include "vault/queue/queue.h"
 #include "vault/search/search.h"
@@ -193,6 +195,7 @@ static enum err close_doors(struct cx *cx)
     buf_add_c(&path, "/store");
     spec.directory = str_to_c(a, buf_str(&path));
     buf_free(&path);
+    facts_tables_begin(machine_memory());
     e = sandbox_enter(cx, &spec, &layers);
     if (e)
         return e;

@@ -7,12 +7,11 @@
 #include "base/scoped.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define MIB ((size_t)1024 * 1024)
 #define ALL_LEAST (64 * MIB) /* some hundred thousand messages */
 #define ALL_MOST (512 * MIB)
-#define SHARE 32 /* of the machine's memory, between the two */
+#define SHARE 32 /* of the memory there is, between the two */
 #define CHUNK ((size_t)64 * 1024)
 #define TABLES_MOST 256
 
@@ -54,16 +53,19 @@ struct facts_table {
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct facts_table *list; /* the one asked for last is first */
 static size_t list_bytes, list_count;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static size_t all_most, table_most; /* bytes: of all together, and of one of them */
+static size_t all_most = ALL_LEAST; /* bytes */
 
-static void set_limits(void)
+void facts_tables_begin(uint64_t memory)
 {
-    size_t pages = (size_t)sysconf(_SC_PHYS_PAGES),
-           share = pages * (size_t)sysconf(_SC_PAGESIZE) / SHARE;
+    uint64_t share = memory / SHARE;
 
-    all_most = share < ALL_LEAST ? ALL_LEAST : share > ALL_MOST ? ALL_MOST : share;
-    table_most = all_most / 4 * 3;
+    all_most = share < ALL_LEAST ? ALL_LEAST : share > ALL_MOST ? ALL_MOST : (size_t)share;
+}
+
+/* Of all, for one table: another one is made while it is still held. */
+static size_t table_most(void)
+{
+    return all_most / 4 * 3;
 }
 
 static void free_table(struct facts_table *t)
@@ -116,7 +118,6 @@ struct facts_table *facts_table_take(struct mailbox_ref at)
 {
     struct facts_table *t;
 
-    pthread_once(&once, set_limits);
     {
         HOLD(&list_lock);
 
@@ -220,7 +221,7 @@ void facts_table_add(struct facts_table *t, struct body_id body, struct str pack
 {
     char *p;
 
-    if (!packed.n || packed.n > UINT32_MAX || t->bytes + packed.n > table_most ||
+    if (!packed.n || packed.n > UINT32_MAX || t->bytes + packed.n > table_most() ||
         find(t, body.v) != NOWHERE)
         return;
     grow(t);

@@ -9,6 +9,10 @@
 
 struct facts_table;
 
+/* At the start: how much memory there is (base/machine.h). All tables together take a thirty-second of it, between 64
+ * and 512 MiB; what is known of a million messages is some 240. */
+void facts_tables_begin(uint64_t memory);
+
 /* Waits for whoever holds it. Never NULL. */
 struct facts_table *facts_table_take(struct mailbox_ref at);
 void facts_table_give_back(struct facts_table **t); /* for scoped(); NULL is fine */
