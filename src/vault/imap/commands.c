@@ -36,7 +36,7 @@ static const struct imap_row commands[] = {
     {"GETQUOTAROOT", BOTH, 0, cmd_getquotaroot},
     {"SETQUOTA", BOTH, 0, cmd_setquota},
     {"GETMETADATA", BOTH, 0, cmd_getmetadata},
-    {"SETMETADATA", BOTH, 0, cmd_setmetadata},
+    {"SETMETADATA", BOTH, SETS_VALUES, cmd_setmetadata},
     /* RFC 9051 §6.4 */
     {"CLOSE", SELECTED, NO_SYNC, cmd_close},
     {"UNSELECT", SELECTED, NO_SYNC, cmd_unselect},

@@ -168,7 +168,9 @@ enum {
     ONLY_UID = 4,    /* there is nothing else */
     NO_SYNC = 8,     /* nothing of what others changed is told */
     NO_NUMBERS = 16, /* without UID it has no message numbers either, and UIDONLY leaves it */
-    TELLS = 32       /* of the selected mailbox it is told, whatever NOTIFY chose (RFC 5465 §3.1) */
+    TELLS = 32,      /* of the selected mailbox it is told, whatever NOTIFY chose (RFC 5465 §3.1) */
+    SETS_VALUES =
+        64 /* its literals are values of annotations, for whose size there is a reply (RFC 5464 §4.3) */
 };
 
 /* For a command whose literals are messages (APPEND, REPLACE): they come before the command is whole, in pieces. What

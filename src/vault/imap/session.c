@@ -16,6 +16,7 @@
 #include "vault/imap/notify.h"
 #include "vault/imap/selected.h"
 #include "vault/imap/sync.h"
+#include "vault/store/metadata.h"
 #include "vault/store/reader.h"
 
 #include <inttypes.h>
@@ -25,6 +26,9 @@
 #define MUCH_TO_READ 2000        /* messages, whose rows would fill a good part of the store's cache */
 #define TELL_MS (5 * 1000)       /* RFC 9585: no news for so long, and the client may wonder */
 #define TELL_AGAIN_MS (15 * 1000)
+
+#define TEXT_OF(number) TEXT_OF_(number)
+#define TEXT_OF_(number) #number
 
 enum err imap_view(struct imap *i, struct view **out)
 {
@@ -464,7 +468,19 @@ static const struct imap_mail_ops *mail_ops(struct imap *i)
     return i->run.row ? i->run.row->mail : NULL;
 }
 
-/* Is it the data of a message, and may it come? Else it is read as part of the command. */
+/* It becomes part of the command. A value too long to be kept is not even read, and still hears why (RFC 5464 §4.3). */
+static void take_argument(struct imap *i)
+{
+    struct imap_reader *r = &i->reader;
+    const struct imap_row *row = i->run.row;
+
+    if (row && row->flags & SETS_VALUES && r->literal.size > METADATA_VALUE_MAX)
+        imap_refuse(r, "NO [METADATA MAXSIZE " TEXT_OF(METADATA_VALUE_MAX) "] a value is too long");
+    else
+        imap_literal_inline(r, &i->s->out);
+}
+
+/* Is it the data of a message, and may it come? */
 static void take_literal(struct imap *i)
 {
     struct imap_reader *r = &i->reader;
@@ -474,7 +490,7 @@ static void take_literal(struct imap *i)
     i->run.row = parse_imap_command(r->text, &c) ? imap_row_find(c.name) : NULL;
     if (!mail_ops(i) || !(i->run.row->states & (i->selected ? SELECTED : AUTH)) ||
         !imap_literal_is_message(imap_parsing(i), r->text, &i->run.seen)) {
-        imap_literal_inline(r, &i->s->out);
+        take_argument(i);
         return;
     }
     why = mail_ops(i)->begin(i, &i->run.seen, &r->literal);
