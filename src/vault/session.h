@@ -14,7 +14,7 @@
 enum session_wish {
     SESSION_MORE,  /* feed me when bytes come */
     SESSION_WRITE, /* I have more to say: call `more` as soon as what is in `out` has been sent */
-    /* The same, but `more` has much to do: it is called in the long lane. It returns after SESSION_TURN_MS at most, with
+    /* The same, but `more` has much to do: it is called in the long lane. It returns after SESSION_LONG_TURN_MS, with
      * this wish again, so that others get their turn */
     SESSION_LONG,
     SESSION_COMPRESS, /* send it as it is; all that follows, both ways, is compressed (RFC 4978). Then as SESSION_MORE */
@@ -52,6 +52,8 @@ struct session {
 #define SESSION_LEAP                                                                                   \
     (5 * 1024 * 1024) /* a single thing that is said may go so far beyond it: all annotations at once */
 #define SESSION_TURN_MS 10
+#define SESSION_LONG_TURN_MS                                                                           \
+    20 /* nothing short waits for it, and each costs second threads that begin anew */
 #define SESSION_LOOK_MS (30 * 1000) /* a watch may lose a hint (engine.h) */
 
 struct session_ops {

@@ -6,7 +6,7 @@
 #pragma once
 #include "vault/imap/match.h"
 
-#define HUNT_MOST 8192 /* messages at once: more than a turn is enough for, mostly */
+#define HUNT_MOST 16384 /* messages at once: more than a turn is enough for, mostly */
 
 struct hunted {
     const struct roster_entry *entry;

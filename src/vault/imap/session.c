@@ -579,7 +579,7 @@ static struct imap *begin_turn(struct session *s)
 {
     struct imap *i = take_up(s);
 
-    i->turn_ends = monotonic_ms() + SESSION_TURN_MS;
+    i->turn_ends = monotonic_ms() + (i->in_long_lane ? SESSION_LONG_TURN_MS : SESSION_TURN_MS);
     return i;
 }
 
