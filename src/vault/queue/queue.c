@@ -104,6 +104,17 @@ bool queue_has_lease(struct queue *q, struct entry_id id, uint64_t holder)
     return l && l->holder == holder;
 }
 
+bool queue_take_over(struct queue *q, struct entry_id id, uint64_t holder)
+{
+    HOLD(&q->lock);
+    struct lease *l = find_lease(q, id);
+
+    if (!l || l->holder != holder)
+        return false;
+    l->holder = 0;
+    return true;
+}
+
 void queue_unlease(struct queue *q, struct entry_id id)
 {
     HOLD(&q->lock);

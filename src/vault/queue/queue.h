@@ -55,6 +55,9 @@ bool queue_lease(struct queue *q, struct entry_id id, uint64_t holder, struct st
 bool queue_lease_due(struct queue *q, struct cx *cx, struct entry_id id, uint64_t holder,
                      struct entry_row *entry);
 bool queue_has_lease(struct queue *q, struct entry_id id, uint64_t holder);
+/* From now on the vault itself has that lease, since it writes down what became of the attempt: should the holder end, or
+ * report once more, before that is durable, the entry must not look as if nothing had been tried. False: it has none. */
+bool queue_take_over(struct queue *q, struct entry_id id, uint64_t holder);
 bool queue_is_leased(struct queue *q, struct entry_id id); /* by anybody: it is being delivered */
 void queue_unlease(struct queue *q, struct entry_id id);
 /* Gives the lease back when the ticket is durable (or has failed). */

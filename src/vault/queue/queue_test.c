@@ -125,6 +125,37 @@ static void test_what_is_not_due_any_more_is_not_leased(void **state)
     }
 }
 
+/* As attempt(), but nobody has flushed yet. */
+static void report_relayed(struct world *w, struct entry_id id, enum err expected)
+{
+    struct result result = {.outcome = OUTCOME_RELAYED,
+                            .status = S("2.0.0"),
+                            .reply = S("250 ok"),
+                            .remote = S("mx.other.test")};
+    struct queue_done_request q = {.entry = id, .results = &result, .results_count = 1};
+    struct queue_done_reply r;
+
+    assert_int_equal(serve_queue_done(&w->c, &q, &r), expected);
+}
+
+/* What it relayed is still due for whoever reads the store, until the result is durable. */
+static void test_the_lease_outlives_the_gate_that_reported(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    struct entry_row seen = {.destination = S("other.test")};
+
+    assert_true(queue_lease_due(w->vault.queue, &w->c.cx, id, GATE, &seen));
+    report_relayed(w, id, OK);
+    report_relayed(w, id, ERR_DENIED); /* once is enough */
+    queue_gate_ended(w->vault.queue, GATE);
+    assert_false(queue_lease_due(w->vault.queue, &w->c.cx, id, OTHER_GATE, &seen));
+    must(w, engine_wait(w->vault.engine, &w->c.cx, w->c.ticket));
+    assert_false(queue_is_leased(w->vault.queue, id));
+    assert_int_equal(queue_now(w).entries_count, 0);
+}
+
 static void test_success_is_told_if_asked(void **state)
 {
     static const struct {
@@ -257,6 +288,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_not_due_any_more_is_not_leased, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_lease_outlives_the_gate_that_reported, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),

@@ -6,12 +6,10 @@
 #include "vault/store/body.h"
 #include "vault/vault.h"
 
-static enum err check_lease(struct caller *c, struct entry_id id)
+static enum err not_leased(struct caller *c, struct entry_id id)
 {
     char text[ID_TEXT_SIZE];
 
-    if (queue_has_lease(c->vault->queue, id, c->gate))
-        return OK;
     entry_id_text(id, text);
     return fail(&c->cx, ERR_DENIED, "the entry %s is not leased to this gate", text);
 }
@@ -23,10 +21,10 @@ enum err serve_queue_piece(struct caller *c, const struct queue_piece_request *q
     struct body_id body = {q->entry.body};
     struct body_row row;
     bool found;
-    enum err e = check_lease(c, q->entry);
+    enum err e;
 
-    if (e)
-        return e;
+    if (!queue_has_lease(c->vault->queue, q->entry, c->gate))
+        return not_leased(c, q->entry);
     if (!v)
         return fail(&c->cx, ERR_STORE, "the store is closed");
     e = body_find(v, &c->cx, body, &row, &found);
@@ -43,11 +41,11 @@ enum err serve_queue_done(struct caller *c, const struct queue_done_request *q,
 {
     struct entry_row entry;
     bool found;
-    enum err e = check_lease(c, q->entry);
+    enum err e;
 
     (void)r;
-    if (e)
-        return e;
+    if (!queue_take_over(c->vault->queue, q->entry, c->gate))
+        return not_leased(c, q->entry);
     {
         scoped(view_close) struct view *v = view_open(c->vault->engine);
 
