@@ -41,7 +41,8 @@ struct queue {
     size_t lease_count;
     struct taker takers[MOST_TAKERS];
     size_t taker_count;
-    bool hinted, ending;
+    size_t unleasings; /* when_durable: they outlive queue_close(), and the last one frees */
+    bool hinted, ending, closed;
     pthread_t thread;
     struct part_watch *watch;
 };
@@ -147,6 +148,19 @@ struct unleasing {
     struct entry_id id;
 };
 
+static void free_queue(struct queue *q)
+{
+    pthread_cond_destroy(&q->came);
+    pthread_mutex_destroy(&q->lock);
+    free(q);
+}
+
+static bool was_the_last(struct queue *q)
+{
+    HOLD(&q->lock);
+    return --q->unleasings == 0 && q->closed;
+}
+
 /* Only now is what the lines before told of this attempt true for good. */
 static void unlease_done(void *arg, enum err e)
 {
@@ -159,7 +173,15 @@ static void unlease_done(void *arg, enum err e)
         log_line(LOG_WARNING, "attempt-lost", "id=%s error=%s", text, err_row(e)->name);
     else
         log_line(LOG_INFO, "attempt-kept", "id=%s", text);
+    if (was_the_last(u->queue))
+        free_queue(u->queue);
     free(u);
+}
+
+static void note_unleasing(struct queue *q)
+{
+    HOLD(&q->lock);
+    q->unleasings++;
 }
 
 void queue_unlease_when_durable(struct queue *q, struct entry_id id, struct ticket ticket)
@@ -167,6 +189,7 @@ void queue_unlease_when_durable(struct queue *q, struct entry_id id, struct tick
     struct unleasing *u = must_alloc(sizeof(*u));
 
     *u = (struct unleasing){q, id};
+    note_unleasing(q);
     engine_when_durable(q->vault->engine, ticket, unlease_done, u);
 }
 
@@ -424,6 +447,13 @@ struct queue *queue_open(struct vault *v)
     return q;
 }
 
+static bool is_unused(struct queue *q)
+{
+    HOLD(&q->lock);
+    q->closed = true;
+    return q->unleasings == 0;
+}
+
 void queue_close(struct queue *q)
 {
     if (!q)
@@ -437,9 +467,8 @@ void queue_close(struct queue *q)
     part_watch_close(&q->watch);
     for (size_t i = 0; i < q->taker_count; i++)
         later_answer(&q->takers[i].later, ERR_STOPPING, STR_NONE);
-    pthread_cond_destroy(&q->came);
-    pthread_mutex_destroy(&q->lock);
-    free(q);
+    if (is_unused(q))
+        free_queue(q);
 }
 
 /* ---- what the mx gate calls ---- */

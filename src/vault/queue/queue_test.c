@@ -156,6 +156,21 @@ static void test_the_lease_outlives_the_gate_that_reported(void **state)
     assert_int_equal(queue_now(w).entries_count, 0);
 }
 
+static void test_a_result_becomes_durable_after_the_end(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+
+    assert_true(queue_lease(w->vault.queue, id, GATE, S("other.test")));
+    report_relayed(w, id, OK);
+    queue_close(w->vault.queue);
+    w->vault.queue = NULL;
+    must(w, engine_wait(w->vault.engine, &w->c.cx, w->c.ticket));
+    w->vault.queue = queue_open(&w->vault);
+    assert_int_equal(queue_now(w).entries_count, 0);
+}
+
 static void test_success_is_told_if_asked(void **state)
 {
     static const struct {
@@ -290,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_not_due_any_more_is_not_leased, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_lease_outlives_the_gate_that_reported, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_result_becomes_durable_after_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
