@@ -127,16 +127,19 @@ void queue_unlease(struct queue *q, struct entry_id id)
     pthread_cond_signal(&q->came);
 }
 
+/* After a failure of the store, views show what was durable before it, until the store is open again: which nobody can say
+ * of results that came last. While one is open, the store is not opened again. */
 bool queue_lease_due(struct queue *q, struct cx *cx, struct entry_id id, uint64_t holder,
                      struct entry_row *entry)
 {
+    struct engine *engine = q->vault->engine;
     scoped(view_close) struct view *v = NULL;
     bool found = false;
 
-    if (!queue_lease(q, id, holder, entry->destination))
+    if (!engine_is_open(engine) || !queue_lease(q, id, holder, entry->destination))
         return false;
-    v = view_open(q->vault->engine);
-    if (v && !entry_read(v, cx, id, entry, &found) && found && !entry->held &&
+    v = view_open(engine);
+    if (v && engine_is_open(engine) && !entry_read(v, cx, id, entry, &found) && found && !entry->held &&
         entry->due <= (uint64_t)now_ms())
         return true;
     queue_unlease(q, id);

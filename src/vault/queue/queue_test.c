@@ -156,6 +156,26 @@ static void test_the_lease_outlives_the_gate_that_reported(void **state)
     assert_int_equal(queue_now(w).entries_count, 0);
 }
 
+/* The flush was done, and failed for all that anybody knows: until the store is open again its views show what was before,
+ * and who went by that would relay a second time. */
+static void test_nothing_is_leased_while_the_store_has_failed(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    struct entry_row seen = {.destination = S("other.test")};
+
+    assert_true(queue_lease_due(w->vault.queue, &w->c.cx, id, GATE, &seen));
+    memory_engine_cut_power_after_flush(w->vault.engine, 1);
+    report_relayed(w, id, OK);
+    assert_int_equal(engine_wait(w->vault.engine, &w->c.cx, w->c.ticket), ERR_STORE);
+    assert_false(queue_is_leased(w->vault.queue, id));
+    assert_false(queue_lease_due(w->vault.queue, &w->c.cx, id, GATE, &seen));
+    engine_tend(w->vault.engine);
+    assert_true(engine_is_open(w->vault.engine));
+    assert_int_equal(queue_now(w).entries_count, 0);
+}
+
 static void test_a_result_becomes_durable_after_the_end(void **state)
 {
     struct world *w = *state;
@@ -304,6 +324,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_not_due_any_more_is_not_leased, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_lease_outlives_the_gate_that_reported, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_is_leased_while_the_store_has_failed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_result_becomes_durable_after_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
