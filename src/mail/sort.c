@@ -29,6 +29,11 @@ bool sort_needs_facts(const struct imap_sort_criterion *criteria, size_t count)
     return false;
 }
 
+size_t sort_room(size_t criterion_count)
+{
+    return criterion_count * sizeof(struct str) + sizeof(uint32_t) + 2 * sizeof(struct order);
+}
+
 struct sort sort_begin(struct arena *a, const struct imap_sort_criterion *criteria,
                        size_t criterion_count, size_t most)
 {

@@ -39,6 +39,8 @@ bool sort_needs_facts(const struct imap_sort_criterion *criteria,
  * equal where that is equal. So a mailbox that is sorted again compares no texts. */
 void sort_keys(enum imap_sort_key criterion, const struct str *packed, size_t n, uint64_t *keys);
 
+/* Bytes that a message takes, but for its texts. */
+size_t sort_room(size_t criterion_count);
 /* The criteria outlive the sort. */
 struct sort sort_begin(struct arena *a, const struct imap_sort_criterion *criteria,
                        size_t criterion_count, size_t most);

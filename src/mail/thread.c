@@ -224,7 +224,8 @@ static void name_messages(struct threads *t)
     }
 }
 
-static void link_messages(struct threads *t)
+/* False: there are more than `most_nodes`. */
+static bool link_messages(struct threads *t, size_t most_nodes)
 {
     size_t references = 0, most = SIZE_MAX;
 
@@ -234,8 +235,9 @@ static void link_messages(struct threads *t)
         most = MANY_REFERENCES;
     t->steps_left = STEPS_PER_LINK * (uint64_t)(t->n + references);
     name_messages(t);
-    for (uint32_t i = 0; i < t->n; i++)
+    for (uint32_t i = 0; i < t->n && t->count <= most_nodes; i++)
         link_references(t, i, most);
+    return t->count <= most_nodes;
 }
 
 /* ---- steps 2 and 3 ---- */
@@ -449,27 +451,47 @@ static void merge_subjects(struct threads *t)
     }
 }
 
-static void end(struct threads *t, struct arena *a, struct thread_tree *out)
+static void threads_free(struct threads *t)
 {
-    list_children(t);
-    give_tree(t, a, out);
     free(t->by_date);
     free(t->nodes);
     table_free(&t->ids);
 }
 
-void thread_by_references(struct arena *a, const struct thread_item *items, size_t n,
+static void end(struct threads *t, struct arena *a, struct thread_tree *out)
+{
+    list_children(t);
+    give_tree(t, a, out);
+    threads_free(t);
+}
+
+bool thread_by_references(struct arena *a, const struct thread_item *items, size_t n, size_t most,
                           struct thread_tree *out)
 {
     struct threads t = {.items = items, .n = n};
 
     table_make(&t.ids, n);
-    link_messages(&t);
+    if (!link_messages(&t, most)) {
+        threads_free(&t);
+        return false;
+    }
     prune(&t);
     sort_by_date(&t);
     list_roots(&t);
     merge_subjects(&t);
     end(&t, a, out);
+    return true;
+}
+
+/* Lists and tables double, and tables are half empty at the most crowded. Two messages of one subject may need another
+ * node; by_date needs twice its room while it is sorted. */
+size_t thread_room(size_t n, size_t most)
+{
+    size_t table = 4 * (sizeof(uint64_t) + sizeof(uint32_t));
+
+    most += n / 2;
+    return most * (2 * sizeof(struct node) + table + sizeof(struct thread_node)) +
+           n * (table + 2 * sizeof(struct order));
 }
 
 /* The first of each subject, by date, is the parent of the others. */

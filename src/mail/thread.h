@@ -35,8 +35,11 @@ struct thread_tree {
 /* Siblings stand in the order of their dates, and of the mailbox. */
 void thread_by_subject(struct arena *a, const struct thread_item *items, size_t n,
                        struct thread_tree *out);
-void thread_by_references(struct arena *a, const struct thread_item *items, size_t n,
+/* False: with those that messages refer to but nobody has seen, they are more than `most`. *out is as it was. */
+bool thread_by_references(struct arena *a, const struct thread_item *items, size_t n, size_t most,
                           struct thread_tree *out);
+/* Bytes that either of them may take meanwhile, for n messages of at most so many. */
+size_t thread_room(size_t n, size_t most);
 
 /* 1*thread-list, as it stands behind "* THREAD " (§4); nothing of an empty tree. */
 void thread_write(struct buf *out, const struct thread_tree *tree);

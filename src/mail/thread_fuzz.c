@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = read_items(a, (struct str){(const char *)data, size}, items);
     struct thread_tree tree;
 
-    thread_by_references(a, items, n, &tree);
+    assert(thread_by_references(a, items, n, SIZE_MAX, &tree));
     thread_write(&quick, &tree);
     thread_naively(&slow, items, n);
     assert(str_same(buf_str(&quick), buf_str(&slow)));

@@ -99,7 +99,7 @@ static void test_references(void **state)
         size_t n = items_of(a, rows[i].in, items);
         struct thread_tree tree;
 
-        thread_by_references(a, items, n, &tree);
+        assert_true(thread_by_references(a, items, n, SIZE_MAX, &tree));
         thread_write(&out, &tree);
         if (!str_same(buf_str(&out), str_from_c(rows[i].out)))
             fail_msg("%s (%s): %.*s, not %s", rows[i].in, rows[i].why, STR_ARG(buf_str(&out)),
@@ -192,7 +192,7 @@ static void test_random(void **state)
                                             below(ids + 1),    str_copy(a, buf_str(&references))};
             buf_free(&references);
         }
-        thread_by_references(a, items, n, &tree);
+        assert_true(thread_by_references(a, items, n, SIZE_MAX, &tree));
         thread_write(&quick, &tree);
         thread_naively(&slow, items, n);
         if (!str_same(buf_str(&quick), buf_str(&slow)))
@@ -231,7 +231,7 @@ static void test_many(void **state)
             items[i] = (struct thread_item){i + 1,  true,  (int64_t)below(1000),
                                             S("x"), i + 1, str_copy(a, buf_str(&references))};
         }
-        thread_by_references(a, items, MANY, &tree);
+        assert_true(thread_by_references(a, items, MANY, SIZE_MAX, &tree));
         assert_true(tree.count >= MANY && tree.count <= 2 * MANY);
         thread_write(&out, &tree);
         assert_false(out.full);
@@ -244,12 +244,32 @@ static void test_many(void **state)
     arena_free(a);
 }
 
+/* Two messages, and two that nobody has seen. */
+static void test_no_more_than_allowed(void **state)
+{
+    struct thread_item items[MOST];
+    struct arena *a = arena_new(0);
+    size_t n = items_of(a, "b:a x,d:c y", items);
+    struct thread_tree tree = {.count = 77};
+
+    (void)state;
+    for (size_t most = 0; most < 4; most++) {
+        assert_false(thread_by_references(a, items, n, most, &tree));
+        assert_int_equal(tree.count, 77);
+    }
+    assert_true(thread_by_references(a, items, n, 4, &tree));
+    assert_int_equal(tree.count, 2);
+    assert_true(thread_by_references(a, items, 0, 0, &tree));
+    assert_int_equal(tree.count, 0);
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_references), cmocka_unit_test(test_subjects),
         cmocka_unit_test(test_writing),    cmocka_unit_test(test_random),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_many),       cmocka_unit_test(test_no_more_than_allowed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

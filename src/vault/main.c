@@ -314,6 +314,15 @@ static void find_operators(void)
     vault.operators = (struct operators){getuid(), g ? g->gr_gid : (gid_t)-1};
 }
 
+/* One account may hold an eighth of what there is then. What is bounded elsewhere takes some hundred MB. */
+static void bound_searches(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+    if (pages > 0 && size > 0 && (size_t)pages * (size_t)size / 2 < IMAP_BUDGET)
+        imap_set_budget((size_t)pages * (size_t)size / 2);
+}
+
 static enum err tell_remedy(struct cx *cx)
 {
     struct str cause = str_copy(cx->arena, str_from_c(cx->cause));
@@ -330,6 +339,7 @@ static enum err start(struct start *s)
     if (!e) {
         log_start("vault", settings()->log_level);
         find_operators();
+        bound_searches();
         e = close_doors(&s->cx);
     }
     if (!e)

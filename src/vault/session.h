@@ -91,3 +91,7 @@ static inline void session_rest(struct session *s)
 extern const struct session_ops pop3_session, imap_session;
 /* Those that this program serves, up to a NULL: main.c's. */
 extern const struct session_ops *const session_protocols[];
+
+/* What the searches of all IMAP sessions may hold in memory together, an account its share of it (vault/share.h). */
+#define IMAP_BUDGET ((size_t)2048 * 1024 * 1024)
+void imap_set_budget(size_t bytes); /* another */

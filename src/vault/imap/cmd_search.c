@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #define SETS_MOST 8     /* of a program, that say which messages are searched at all */
+#define ANSWER_MOST 12  /* bytes of a number in an answer, with what separates it */
 #define SHORT_MOST 2000 /* messages of whose headers a step of the short lane asks */
 
 /* One mailbox that is searched. */
@@ -52,6 +53,13 @@ struct searching {
     size_t place;
     struct arena *room; /* … and what is needed of one of them at a time; else NULL */
 };
+
+/* What the search keeps counts as the account's: with long texts a message takes 2,000 bytes a criterion, and there may
+ * be a million of them. */
+static enum err hold(struct imap *i, const struct searching *x, size_t more)
+{
+    return imap_hold(i, arena_size(i->arena) + (x->room ? arena_size(x->room) : 0) + more);
+}
 
 static void search_end(void *state)
 {
@@ -148,19 +156,41 @@ static void put_in_order(struct searching *x)
     x->result.v = sorted;
 }
 
-static void thread(struct searching *x)
+/* How many of those that nobody has seen there are is not known before; mostly they are few. */
+static enum err thread_by_references_within(struct imap *i, struct searching *x,
+                                            struct thread_tree *tree)
 {
-    struct thread_tree tree;
+    size_t n = x->result.n, most = n + n / 4;
+    enum err e = hold(i, x, thread_room(n, most));
 
-    if (x->algorithm == IMAP_THREAD_REFERENCES)
-        thread_by_references(x->result.arena, x->items, x->result.n, &tree);
-    else
-        thread_by_subject(x->result.arena, x->items, x->result.n, &tree);
+    while (!e && !thread_by_references(x->result.arena, x->items, n, most, tree)) {
+        most = 2 * most + 100;
+        e = hold(i, x, thread_room(n, most));
+    }
+    return e;
+}
+
+static enum err thread(struct imap *i, struct searching *x)
+{
+    size_t n = x->result.n;
+    struct thread_tree tree;
+    enum err e;
+
+    if (x->algorithm == IMAP_THREAD_REFERENCES) {
+        e = thread_by_references_within(i, x, &tree);
+    } else {
+        e = hold(i, x, thread_room(n, n));
+        if (!e)
+            thread_by_subject(x->result.arena, x->items, n, &tree);
+    }
+    if (e)
+        return e;
     buf_add(&x->answer, S("* THREAD "));
     thread_write(&x->answer, &tree);
     if (!x->result.n)
         buf_clear(&x->answer), buf_add(&x->answer, S("* THREAD"));
     buf_add(&x->answer, S("\r\n"));
+    return OK;
 }
 
 /* "$" (RFC 5182 §2.1, RFC 9394 §3.2). */
@@ -180,25 +210,29 @@ static enum err tell_context(struct imap *i, void *state, bool *done)
     return OK;
 }
 
-static void finish(struct imap *i, struct searching *x)
+static enum err finish(struct imap *i, struct searching *x)
 {
+    enum err e = OK;
+
     if (x->result.kind == RESULT_SORT)
         put_in_order(x);
     if (x->context) {
         x->news = context_found(i, x->context, &x->result);
         imap_go_on(i, &(struct imap_step){.run = tell_context, .end = search_end, .state = x});
-        return;
+        return OK;
     }
     if (x->result.returns.options & IMAP_RETURN_SAVE && i->selected)
         save(i, x);
     if (x->result.kind == RESULT_THREAD)
-        thread(x);
+        e = thread(i, x);
     else
         search_answer_write(&x->answer, i, &x->result);
     if (x->result.returns.options & IMAP_RETURN_UPDATE && !x->result.over_mailboxes)
         context_begin(i, &x->result, x->args);
     roster_drop(&x->roster);
-    say_answer(i, x);
+    if (!e)
+        say_answer(i, x);
+    return e;
 }
 
 /* ---- searching ---- */
@@ -228,7 +262,7 @@ static void find_keys(struct searching *x, struct facts_table *table)
     x->keys = arena_array(x->result.arena, uint64_t, x->sort.criterion_count);
 }
 
-static void begin_walk(struct imap *i, struct searching *x);
+static enum err begin_walk(struct imap *i, struct searching *x);
 
 static bool must_begin_again(const struct searching *x)
 {
@@ -305,11 +339,14 @@ static enum err read_through(struct imap *i, struct searching *x, struct asker *
     return e;
 }
 
-/* SAVE and a NO: "$" is then empty. After a BAD it is what it was (RFC 9051 §6.4.4.1). */
-static void forget_saved(struct imap *i, const struct searching *x)
+/* SAVE and a NO: "$" is then empty. After a BAD it is what it was (RFC 9051 §6.4.4.1). A context is not kept up to date
+ * any more. */
+static void failed(struct imap *i, const struct searching *x)
 {
     if (x->search.returns.options & IMAP_RETURN_SAVE && i->selected)
         imap_set_builder_free(&i->selected->saved);
+    if (x->context)
+        context_lost(i, x->context);
 }
 
 /* False: the step is over. */
@@ -321,7 +358,7 @@ static bool is_threaded(struct imap *i, struct searching *x, enum err *e)
         return true;
     *e = thread_pass_some(i, &x->threads, x->scope.at, x->roster, x->among, &through);
     if (*e)
-        forget_saved(i, x);
+        failed(i, x);
     return !*e && through;
 }
 
@@ -340,14 +377,16 @@ static enum err search_messages(struct imap *i, struct searching *x)
         e = (reads ? read_through : look_through)(i, x, &asker, &through);
     if (!e && must_begin_again(x)) {
         x->keys = NULL;
-        begin_walk(i, x);
-        return OK;
+        e = begin_walk(i, x);
+        through = false;
     }
     imap_progress(i, x->walk.number - x->hunted_n, roster_counts(x->roster)->exists);
+    if (!e)
+        e = hold(i, x, 0);
+    if (!e && through)
+        e = finish(i, x);
     if (e)
-        forget_saved(i, x);
-    else if (through)
-        finish(i, x);
+        failed(i, x);
     return e;
 }
 
@@ -360,14 +399,30 @@ static enum err search_on(struct imap *i, void *state, bool *done)
     return is_threaded(i, x, &e) ? search_messages(i, x) : e;
 }
 
+/* For each message that may be found, but for its texts. */
+static size_t room_of_one(const struct searching *x)
+{
+    size_t room = sizeof(struct found) + ANSWER_MOST;
+
+    if (x->result.kind == RESULT_SORT)
+        room += sort_room(x->sort.criterion_count) + sizeof(struct found) + sizeof(uint32_t);
+    if (x->result.kind == RESULT_THREAD)
+        room += sizeof(struct thread_item);
+    return room;
+}
+
 /* The picture to be searched is there, and the program: a walk begins. */
-static void begin_walk(struct imap *i, struct searching *x)
+static enum err begin_walk(struct imap *i, struct searching *x)
 {
     uint32_t exists = roster_counts(x->roster)->exists;
     bool asks = x->wants_facts || match_cost(x->match) >= MATCH_FACTS;
+    enum err e;
 
     if (x->among && imap_set_size(x->among) < exists)
         exists = (uint32_t)imap_set_size(x->among);
+    e = hold(i, x, exists * room_of_one(x));
+    if (e)
+        return e;
     x->walk = roster_walk(x->roster, x->among);
     x->threads = (struct thread_pass){0};
     x->result.uid_validity = roster_counts(x->roster)->uid_validity;
@@ -383,6 +438,7 @@ static void begin_walk(struct imap *i, struct searching *x)
                                       .state = x,
                                       .is_long = match_cost(x->match) >= MATCH_HEADER ||
                                                  (asks && exists > SHORT_MOST)});
+    return OK;
 }
 
 static struct searching *new_search(struct imap *i, const struct imap_command *c, enum result_kind kind)
@@ -405,7 +461,7 @@ static enum err give_up(struct searching *x, enum err e)
 static enum err refused(struct imap *i, struct searching *x, enum err e)
 {
     if (e || i->run.cond[0] == 'N')
-        forget_saved(i, x);
+        failed(i, x);
     return give_up(x, e);
 }
 
@@ -484,8 +540,8 @@ static enum err walk_selected(struct imap *i, struct searching *x)
     if (!match_make(i, &x->search, &x->scope, &x->match, &e) ||
         (!x->context && !meet_needs(i, x, match_needs(x->match))))
         return refused(i, x, e);
-    begin_walk(i, x);
-    return OK;
+    e = begin_walk(i, x);
+    return e ? refused(i, x, e) : OK;
 }
 
 static enum err search_selected(struct imap *i, struct searching *x)
@@ -587,7 +643,7 @@ static enum err next_place(struct imap *i, void *state, bool *done)
         !meet_needs(i, x, match_needs(x->match)))
         *done = !e;
     else
-        begin_walk(i, x);
+        e = begin_walk(i, x);
     return e;
 }
 

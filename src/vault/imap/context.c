@@ -21,6 +21,7 @@ struct context {
     uint32_t *uids; /* what the client has, in its order */
     size_t n;
     bool pending; /* not yet asked about what has moved */
+    bool lost;    /* a search failed, and the client was told so: it stays only for CANCELUPDATE */
 };
 
 struct contexts {
@@ -305,6 +306,21 @@ struct context_news *context_found(struct imap *i, struct context *c, const stru
     return compare(i, c, now, n);
 }
 
+static void refuse(struct imap *i, struct str tag, const char *why)
+{
+    buf_printf(&i->s->out, "* NO [NOUPDATE \"%.*s\"] %s\r\n", STR_ARG(tag), why);
+}
+
+/* What has moved since is not known any more. */
+void context_lost(struct imap *i, struct context *c)
+{
+    refuse(i, c->tag, "this search could not be done again");
+    free(c->uids);
+    c->uids = NULL;
+    c->n = 0;
+    c->lost = true;
+}
+
 bool context_tell(struct imap *i, struct context_news *news)
 {
     while (!imap_is_enough(i))
@@ -330,7 +346,7 @@ static enum err ask_again(struct imap *i, void *state, bool *done)
 static bool ask_next(struct contexts *all)
 {
     for (size_t k = 0; k < all->n; k++)
-        if (all->v[k]->pending) {
+        if (all->v[k]->pending && !all->v[k]->lost) {
             all->v[k]->pending = false;
             all->step = (struct imap_step){.run = ask_again, .state = all->v[k]};
             return true;
@@ -407,11 +423,6 @@ static bool read_again(struct imap *i, struct context *c, struct str args)
     return true;
 }
 
-static void refuse(struct imap *i, const struct search_result *r, const char *why)
-{
-    buf_printf(&i->s->out, "* NO [NOUPDATE \"%.*s\"] %s\r\n", STR_ARG(r->tag), why);
-}
-
 void context_begin(struct imap *i, const struct search_result *r, struct str args)
 {
     struct contexts *all = contexts_of(i);
@@ -422,7 +433,8 @@ void context_begin(struct imap *i, const struct search_result *r, struct str arg
         all->arena = arena_new(0);
     }
     if (all->n == CONTEXTS_MOST || (r->kind == RESULT_SORT && r->n > CONTEXT_SORTED_MOST)) {
-        refuse(i, r, all->n == CONTEXTS_MOST ? "too many contexts" : "that is too much to keep sorted");
+        refuse(i, r->tag,
+               all->n == CONTEXTS_MOST ? "too many contexts" : "that is too much to keep sorted");
         return;
     }
     c = must_alloc(sizeof(*c));
@@ -432,7 +444,7 @@ void context_begin(struct imap *i, const struct search_result *r, struct str arg
     c->tag = str_copy(c->arena, r->tag);
     if (!read_again(i, c, args)) { /* it was read before: no other reason is known */
         context_free(c);
-        refuse(i, r, "this search cannot be kept");
+        refuse(i, r->tag, "this search cannot be kept");
         return;
     }
     c->uids = must_alloc((r->n ? r->n : 1) * sizeof(*c->uids));

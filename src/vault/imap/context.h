@@ -20,6 +20,8 @@ bool context_has_tag(const struct imap *i, struct str tag);
 void context_begin(struct imap *i, const struct search_result *r, struct str args);
 /* A search for a context is through (search_again): what is to be told of it, in i->arena. */
 struct context_news *context_found(struct imap *i, struct context *c, const struct search_result *r);
+/* … or it failed: NO [NOUPDATE] is said, and nothing more of it. */
+void context_lost(struct imap *i, struct context *c);
 bool context_tell(struct imap *i, struct context_news *news); /* false: enough for one step */
 
 /* The same search again; of these UIDs only, if `among` is not NULL. As a step's beginning. */

@@ -115,9 +115,10 @@ struct imap {
     };
     struct session *s;
     struct imap_reader reader;
-    struct imap_parse parse;       /* of the command that is being done */
-    struct arena *arena;           /* the command's */
-    struct view *view;             /* open for one step at most: imap_view() */
+    struct imap_parse parse; /* of the command that is being done */
+    struct arena *arena;     /* the command's */
+    size_t holds;            /* bytes that count as the account's until it is emptied: imap_hold() */
+    struct view *view;       /* open for one step at most: imap_view() */
     struct message_reader *stored; /* on that view: imap_stored() */
     struct account_id stored_of;
     bool stored_much;
@@ -156,6 +157,9 @@ enum err imap_view(struct imap *i, struct view **out);
 /* For reading so many of an account's messages in that state. Closed likewise, or when another account's are asked for. */
 enum err imap_stored(struct imap *i, struct account_id account, uint64_t messages,
                      struct message_reader **out);
+/* For a command whose memory grows with the mailbox: it keeps, or is about to take, so much in all. That counts as the
+ * account's (vault/share.h) until i->arena is emptied. ERR_TOO_MUCH, ERR_NO_MEMORY: share_take(). */
+enum err imap_hold(struct imap *i, size_t bytes);
 void imap_offers(const struct imap *i, struct imap_offer *out);
 
 /* ---- the table (commands.c) ---- */

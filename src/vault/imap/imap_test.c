@@ -455,6 +455,101 @@ static void test_looks_are_limited(void **state)
     buf_free(&replies);
 }
 
+#define LONG_LETTERS 300
+
+/* 300 letters, each with a subject of 2,000 bytes and 50 references that lead nowhere. */
+static void add_long_letters(void)
+{
+    struct buf mail = buf_make(BUF_UNLIMITED);
+
+    for (int n = 0; n < LONG_LETTERS; n++) {
+        buf_clear(&mail);
+        buf_printf(&mail, "Subject: %d", n);
+        for (int k = 0; k < 200; k++)
+            buf_printf(&mail, "%s%010d", k % 50 ? "" : "\r\n ", k);
+        buf_add(&mail, S("\r\nReferences:"));
+        for (int k = 0; k < 50; k++)
+            buf_printf(&mail, "\r\n <%d.%d@b.test>", n, k);
+        buf_add(&mail, S("\r\n\r\nx\r\n"));
+        world_mail(buf_str(&mail));
+    }
+    buf_free(&mail);
+}
+
+/* What a search may hold is limited, and all of it given back. */
+static void test_searches_are_limited(void **state)
+{
+    static const struct {
+        const char *command, *reply;
+    } rows[] = {
+        {"SORT (SUBJECT) UTF-8 BODY x", "OK "},
+        {"SORT (SUBJECT SUBJECT SUBJECT SUBJECT SUBJECT) UTF-8 BODY x", "NO [LIMIT] "},
+        {"SORT (SUBJECT SUBJECT SUBJECT SUBJECT SUBJECT) UTF-8 1:10 BODY x", "OK "},
+        {"SORT RETURN (SAVE) (CC SUBJECT SUBJECT SUBJECT SUBJECT) UTF-8 BODY x", "NO [LIMIT] "},
+        {"SORT (SUBJECT SUBJECT SUBJECT SUBJECT SUBJECT) UTF-8 ALL", "OK "}, /* the table has numbers */
+        {"THREAD ORDEREDSUBJECT UTF-8 ALL", "OK "},
+        {"THREAD REFERENCES UTF-8 ALL", "NO [LIMIT] "},
+        {"THREAD REFERENCES UTF-8 1:10", "OK "},
+        {"SEARCH ALL", "OK "},
+    };
+    struct buf command = buf_make(1000), replies = buf_make(BUF_UNLIMITED);
+
+    (void)state;
+    begin();
+    add_long_letters();
+    imap_set_budget((size_t)8 << 20); /* a quarter: fred's */
+    say(S("a1 SELECT INBOX\r\n"), &replies);
+    for (int round = 0; round < 20; round++)
+        for (size_t k = 0; k < sizeof(rows) / sizeof(*rows); k++) {
+            buf_clear(&command);
+            buf_printf(&command, "a2 %s\r\n", rows[k].command);
+            say(buf_str(&command), &replies);
+            buf_clear(&command);
+            buf_printf(&command, "a2 %s", rows[k].reply);
+            expect_in(&replies, buf_str(&command));
+        }
+    imap_set_budget(LONG_LETTERS * 50);
+    say(S("a3 SEARCH ALL\r\n"), &replies);
+    expect_in(&replies, S("a3 NO [LIMIT] "));
+    say(S("a4 ESEARCH IN (personal) ALL\r\n"), &replies);
+    expect_in(&replies, S("a4 NO [LIMIT] "));
+    say(S("a5 STATUS INBOX (MESSAGES)\r\n"), &replies);
+    expect_in(&replies, S("a5 OK "));
+    imap_set_budget(IMAP_BUDGET);
+    end();
+    buf_free(&command);
+    buf_free(&replies);
+}
+
+/* A search that cannot be done again for its context: the client is told, and hears nothing more of it. */
+static void test_contexts_that_are_lost(void **state)
+{
+    struct buf replies = buf_make(BUF_UNLIMITED);
+    size_t at;
+
+    (void)state;
+    begin();
+    add_long_letters();
+    say(S("a1 SELECT INBOX\r\na2 UID SORT RETURN (UPDATE COUNT) (SUBJECT) UTF-8 FLAGGED\r\n"),
+        &replies);
+    imap_set_budget(LONG_LETTERS * 1000);
+    say(S("a4 STORE 1:* +FLAGS.SILENT (\\Flagged)\r\n"), &replies);
+    expect_in(&replies, S("* NO [NOUPDATE \"a2\"] "));
+    expect_in(&replies, S("a4 OK "));
+    imap_set_budget(IMAP_BUDGET);
+    say(S("a3 UID SEARCH RETURN (UPDATE COUNT) FLAGGED\r\n"), &replies);
+    say(S("a5 STORE 1:2 -FLAGS.SILENT (\\Flagged)\r\n"), &replies);
+    expect_in(&replies, S("* ESEARCH (TAG \"a3\") UID REMOVEFROM (0 1:2)\r\n"));
+    assert_false(str_find(buf_str(&replies), S("\"a2\""), &at));
+    say(S("a6 STORE 3 +FLAGS (\\Deleted)\r\na7 EXPUNGE\r\n"), &replies);
+    expect_in(&replies, S("* 3 EXPUNGE\r\n"));
+    assert_false(str_find(buf_str(&replies), S("\"a2\""), &at));
+    say(S("a8 CANCELUPDATE \"a2\"\r\n"), &replies);
+    expect_in(&replies, S("a8 OK "));
+    end();
+    buf_free(&replies);
+}
+
 /* What a client that goes away in the middle leaves behind is taken back, whoever is looking at it. */
 static void test_going_while_appending(void **state)
 {
@@ -515,7 +610,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_long_contexts),           cmocka_unit_test(test_appending_by_threads),
         cmocka_unit_test(test_going_while_appending),   cmocka_unit_test(test_looks_are_limited),
         cmocka_unit_test(test_failing_while_appending), cmocka_unit_test(test_who_only_announces),
-        cmocka_unit_test(test_others_hold_all),
+        cmocka_unit_test(test_others_hold_all),         cmocka_unit_test(test_searches_are_limited),
+        cmocka_unit_test(test_contexts_that_are_lost),
     };
 
     if (argc > 1)
