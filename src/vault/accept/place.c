@@ -192,10 +192,11 @@ enum err plan_write(struct plan *p, struct txn *t, struct cx *cx)
 
     p->delivered = p->queued = 0;
     for (size_t i = 0; i < p->local_count; i++) {
-        enum err e = write_local(p, t, cx, &p->local[i], now);
+        struct plan_target *target = &p->local[i];
+        enum err e = target->left_out ? OK : write_local(p, t, cx, target, now);
 
         if (e)
-            return e;
+            return target->result = e;
     }
     write_remote(p, t, cx);
     write_later(p, t, cx);

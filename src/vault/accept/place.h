@@ -19,8 +19,9 @@ struct plan_target {
     uint32_t rcpt; /* which of the message's recipients led here */
     uint32_t notify;
     struct str orcpt;
-    enum err
-        result; /* after plan_write, of local targets: OK, or OVER_QUOTA: nothing was written for this one */
+    /* after plan_write, of local targets: OK, or OVER_QUOTA: nothing was written for this one; or why plan_write failed */
+    enum err result;
+    enum err left_out; /* set by who tries again without this one, and why; plan_write passes it over */
 };
 
 struct plan {

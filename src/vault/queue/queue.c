@@ -20,6 +20,7 @@
 #define MOST_LOOKED_AT 20000 /* due entries in one round: those of busy destinations are passed over */
 #define PER_DESTINATION 20   /* leased at a time: a dead domain must not take every place */
 #define LONGEST_SLEEP_MS 30000 /* a hint may be lost (engine.h) */
+#define AGAIN_MS 1000          /* a delivery of our own failed */
 
 struct lease {
     struct entry_id id;
@@ -116,15 +117,19 @@ bool queue_take_over(struct queue *q, struct entry_id id, uint64_t holder)
     return true;
 }
 
-void queue_unlease(struct queue *q, struct entry_id id)
+static void drop_lease(struct queue *q, struct entry_id id)
 {
     HOLD(&q->lock);
     struct lease *l = find_lease(q, id);
 
     if (l)
         *l = q->leases[--q->lease_count];
-    q->hinted = true;
-    pthread_cond_signal(&q->came);
+}
+
+void queue_unlease(struct queue *q, struct entry_id id)
+{
+    drop_lease(q, id);
+    queue_hint(q);
 }
 
 /* After a failure of the store, views show what was durable before it, until the store is open again: which nobody can say
@@ -313,7 +318,8 @@ static enum err look_at_index(struct round *r)
     return e ? e : scan_error(scan, r->cx);
 }
 
-static void deliver_local(struct queue *q, struct entry_id id)
+/* False: another time, for it would not go better at once. */
+static bool deliver_local(struct queue *q, struct entry_id id)
 {
     struct cx cx = {.arena = arena_new(0)};
     struct ticket ticket = {0};
@@ -327,7 +333,8 @@ static void deliver_local(struct queue *q, struct entry_id id)
         log_line(LOG_WARNING, "local-delivery", "id=%s error=%s cause=%s", text, err_row(e)->name,
                  log_value(str_from_c(cx.cause)));
     arena_free(cx.arena);
-    queue_unlease(q, id);
+    drop_lease(q, id);
+    return !e;
 }
 
 /* Takes the call that waits longest; it comes back if there is nothing to give. */
@@ -394,7 +401,10 @@ static int64_t run_round(struct queue *q)
         put_back(q, &taker);
     view_close(&r.v);
     for (size_t i = 0; i < r.local_count; i++)
-        deliver_local(q, r.local[i]);
+        if (!deliver_local(q, r.local[i]))
+            sleep_ms = AGAIN_MS;
+    if (r.local_count == MOST_LOCAL && sleep_ms != AGAIN_MS) /* there may be more */
+        queue_hint(q);
     if (r.next_due != UINT64_MAX) {
         until = (int64_t)r.next_due - now_ms();
         sleep_ms = until < 1 ? 1 : until < sleep_ms ? until : sleep_ms;

@@ -2,8 +2,11 @@
  * change. */
 #include "vault/queue/queue.h"
 
+#include "base/arena.h"
 #include "base/clock.h"
+#include "config/config.h"
 #include "vault/engine/memory.h"
+#include "vault/store/body.h"
 #include "vault/store/directory.h"
 #include "vault/testing.h"
 
@@ -219,6 +222,93 @@ static void test_success_is_told_if_asked(void **state)
     }
 }
 
+/* Of a message from outside, as it is when a list has many members; its lease is ours, so that the schedule leaves it. */
+static struct entry_id put_local(struct world *w, const char *const *to, size_t n)
+{
+    struct str text = S("Subject: all\r\n\r\nhello\r\n");
+    struct entry_rcpt *rcpts = arena_array(w->c.cx.arena, struct entry_rcpt, n);
+    struct new_body body = {.id = {fresh_id()}, .last = text, .size = text.n};
+    struct new_entry entry = {.id = {body.id.v, 1},
+                              .destination = LOCAL_DESTINATION,
+                              .reverse_path = path_of("a@other.test"),
+                              .size = text.n,
+                              .rcpts = rcpts,
+                              .rcpts_count = n};
+    struct txn *t = txn_begin(w->vault.engine, NULL, 0);
+    struct ticket ticket;
+
+    assert_true(queue_lease(w->vault.queue, entry.id, 0, LOCAL_DESTINATION));
+    for (size_t i = 0; i < n; i++)
+        rcpts[i] = (struct entry_rcpt){.to = path_of(to[i]), .state = RCPT_WAITING};
+    digest_of(text, body.sha256);
+    body_put(t, &body);
+    queue_add(t, settings(), &entry);
+    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+    return entry.id;
+}
+
+static void deliver(struct world *w, struct entry_id id)
+{
+    struct ticket ticket;
+
+    durable(w, queue_deliver_local(&w->vault, &w->c.cx, id, &ticket), ticket);
+}
+
+static void damage(struct world *w, struct part part, void (*pack)(struct buf *out, const void *key),
+                   const void *key)
+{
+    struct buf b = buf_make(64);
+
+    pack(&b, key);
+    memory_engine_damage(w->vault.engine, part, buf_str(&b));
+    buf_free(&b);
+    add_account(w, "later@acompany.test", 0, false); /* a flush, after which views see the damage */
+}
+
+static void pack_state(struct buf *out, const void *key)
+{
+    state_key_pack(out, key);
+}
+
+static void pack_piece(struct buf *out, const void *key)
+{
+    piece_key_pack(out, key);
+}
+
+static void test_a_damaged_mailbox_keeps_no_other_waiting(void **state)
+{
+    static const char *const to[] = {"tom@acompany.test", "fred@acompany.test"};
+    struct world *w = *state;
+    struct entry_id id = put_local(w, to, 2);
+    struct queue_info q;
+
+    damage(w, state_part(w->tom), pack_state, &(struct state_key){0});
+    deliver(w, id);
+    assert_int_equal(count_in(w, w->fred), 1);
+    q = queue_now(w).entries[0];
+    assert_int_equal(q.rcpts[0].state, RCPT_WAITING);
+    assert_int_equal(q.rcpts[1].state, RCPT_DONE);
+    assert_true(q.attempts == 1 && q.due > (uint64_t)now_ms());
+    deliver(w, id);
+    assert_int_equal(count_in(w, w->fred), 1);
+    assert_int_equal(queue_now(w).entries[0].attempts, 2);
+}
+
+/* Or it would be tried again at once, for ever, and 64 of them would keep all others waiting. */
+static void test_a_damaged_message_is_put_off(void **state)
+{
+    static const char *const to[] = {"fred@acompany.test"};
+    struct world *w = *state;
+    struct entry_id id = put_local(w, to, 1);
+    struct queue_info q;
+
+    damage(w, piece_part(NO_ACCOUNT), pack_piece, &(struct piece_key){.body = id.body});
+    deliver(w, id);
+    q = queue_now(w).entries[0];
+    assert_int_equal(q.rcpts[0].state, RCPT_WAITING);
+    assert_true(q.attempts == 1 && q.due > (uint64_t)now_ms());
+}
+
 static size_t count_of(struct str text, const char *what)
 {
     size_t n = 0, at;
@@ -329,6 +419,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_result_becomes_durable_after_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_is_told_if_asked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_damaged_mailbox_keeps_no_other_waiting, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_damaged_message_is_put_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
