@@ -295,18 +295,32 @@ static void consider(struct round *r, struct entry_id id)
     }
 }
 
+/* A block that cannot be read costs the entries in it, not all that come later. False: the end, or scan_error() tells. */
+static bool next_of_index(struct scan *scan, struct cx *cx, struct due_key *key)
+{
+    struct str k, value;
+
+    for (;;) {
+        while (scan_next(scan, &k, &value))
+            if (due_key_unpack(k, key))
+                return true;
+        if (scan_error(scan, cx) != ERR_DAMAGED)
+            return false;
+        log_line(LOG_ERROR, "queue-schedule", "cause=%s remedy=\"posthorn check\"",
+                 log_value(str_from_c(cx->cause)));
+        if (!scan_past_damage(scan))
+            return false;
+    }
+}
+
 static enum err look_at_index(struct round *r)
 {
     scoped(scan_close) struct scan *scan = NULL;
     uint64_t now = (uint64_t)now_ms();
-    struct str k, value;
+    struct due_key key;
     enum err e = view_scan(r->v, r->cx, due_part(NO_ACCOUNT), S("d"), S("e"), false, &scan);
 
-    for (size_t i = 0; !e && i < MOST_LOOKED_AT && scan_next(scan, &k, &value); i++) {
-        struct due_key key;
-
-        if (!due_key_unpack(k, &key))
-            continue;
+    for (size_t i = 0; !e && i < MOST_LOOKED_AT && next_of_index(scan, r->cx, &key); i++) {
         if (key.due > now) {
             r->next_due = key.due;
             return OK;
@@ -513,17 +527,16 @@ enum err serve_queue_more(struct caller *c, const struct queue_more_request *q,
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     scoped(scan_close) struct scan *scan = NULL;
-    struct str k, value;
+    struct due_key key;
     enum err e =
         v ? view_scan(v, &c->cx, due_part(NO_ACCOUNT), S("d"), S("e"), false, &scan) : ERR_STORE;
 
     r->entries = arena_array(c->cx.arena, struct work, 1);
-    for (int i = 0; !e && i < 1000 && !r->entries_count && scan_next(scan, &k, &value); i++) {
+    for (int i = 0; !e && i < 1000 && !r->entries_count && next_of_index(scan, &c->cx, &key); i++) {
         struct entry_row entry;
-        struct due_key key;
         bool found;
 
-        if (!due_key_unpack(k, &key) || key.due > (uint64_t)now_ms())
+        if (key.due > (uint64_t)now_ms())
             break;
         struct entry_id id = {key.body, key.n};
 

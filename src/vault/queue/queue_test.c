@@ -309,6 +309,26 @@ static void test_a_damaged_message_is_put_off(void **state)
     assert_true(q.attempts == 1 && q.due > (uint64_t)now_ms());
 }
 
+static void pack_due(struct buf *out, const void *key)
+{
+    due_key_pack(out, key);
+}
+
+/* The block of the schedule that cannot be read costs the entries in it, not all that come later. */
+static void test_the_schedule_goes_on_behind_damage(void **state)
+{
+    static const char *const to[] = {"fred@acompany.test"};
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id lost = queue_one(w, &m), id;
+
+    damage(w, due_part(NO_ACCOUNT), pack_due,
+           &(struct due_key){.due = queue_now(w).entries[0].due, .body = lost.body, .n = lost.n});
+    id = put_local(w, to, 1);
+    queue_unlease(w->vault.queue, id);
+    wait_for_mail(w, w->fred, 1);
+}
+
 static size_t count_of(struct str text, const char *what)
 {
     size_t n = 0, at;
@@ -422,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_damaged_mailbox_keeps_no_other_waiting, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_message_is_put_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_schedule_goes_on_behind_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
