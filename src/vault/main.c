@@ -195,7 +195,6 @@ static enum err close_doors(struct cx *cx)
     buf_add_c(&path, "/store");
     spec.directory = str_to_c(a, buf_str(&path));
     buf_free(&path);
-    facts_tables_begin(machine_memory());
     e = sandbox_enter(cx, &spec, &layers);
     if (e)
         return e;
@@ -314,13 +313,15 @@ static void find_operators(void)
     vault.operators = (struct operators){getuid(), g ? g->gr_gid : (gid_t)-1};
 }
 
-/* One account may hold an eighth of what there is then. What is bounded elsewhere takes some hundred MB. */
+/* Of what searches hold one account may have a quarter. What is bounded elsewhere takes some hundred MB. Before the doors
+ * close: what there is, files say. */
 static void bound_searches(void)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    uint64_t there = machine_memory();
 
-    if (pages > 0 && size > 0 && (size_t)pages * (size_t)size / 2 < IMAP_BUDGET)
-        imap_set_budget((size_t)pages * (size_t)size / 2);
+    facts_tables_begin(there);
+    if (there / 2 < IMAP_BUDGET)
+        imap_set_budget(there / 2);
 }
 
 static enum err tell_remedy(struct cx *cx)
