@@ -135,6 +135,58 @@ static void test_a_gate_that_never_reads_its_answers(void **state)
     still_works(w);
 }
 
+static void expect_answer(int fd, enum call call)
+{
+    struct buf in = buf_make(FRAME_LIMIT + FRAME_HEADER);
+    int fds[FRAME_FDS];
+    struct str payload;
+    struct frame f;
+    size_t n = 0;
+    bool bad;
+
+    while (!frame_parse(buf_str(&in), &f, &payload, &bad)) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        assert_int_equal(poll(&p, 1, PATIENCE_S * 1000), 1);
+        assert_int_equal(frame_receive(fd, &in, fds, &n), 1);
+    }
+    assert_int_equal(f.call, call);
+    buf_free(&in);
+}
+
+/* As many channels as an honest gate opens all work, each with the beginning of a long frame in it; with one more that life
+ * ends. */
+static void test_no_more_channels_than_a_gate_needs(void **state)
+{
+    struct world *w = *state;
+    struct frame begun = {.size = FRAME_LIMIT, .call = CALL_deliver};
+    int ours[FRAME_CHANNELS_MOST + 1], ends[2];
+    struct buf call = buf_make(1 << 20);
+
+    put_envelope(&call, 1);
+    for (size_t i = 1; i < FRAME_CHANNELS_MOST; i++) {
+        pair(ends);
+        announce(w->mx, i == 1 ? FRAME_OPEN : 0, ends[1]);
+        close(ends[1]);
+        ours[i] = ends[0];
+        assert_true(frame_send(ours[i], buf_str(&call), NULL, 0));
+        expect_answer(ours[i], CALL_envelope);
+        assert_int_equal(send(ours[i], &begun, sizeof(begun), MSG_NOSIGNAL), sizeof(begun));
+    }
+    assert_true(frame_send(w->mx, buf_str(&call), NULL, 0)); /* the first is there, too */
+    expect_answer(w->mx, CALL_envelope);
+    pair(ends);
+    announce(w->mx, 0, ends[1]);
+    close(ends[1]);
+    assert_true(ends_soon(w->mx));
+    assert_true(ends_soon(ends[0]));
+    close(ends[0]);
+    for (size_t i = 1; i < FRAME_CHANNELS_MOST; i++)
+        close(ours[i]);
+    buf_free(&call);
+    still_works(w);
+}
+
 /* Of tom's, for somebody elsewhere: it waits in the queue. */
 static void send_outside(struct world *w)
 {
@@ -286,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_gate_that_never_reads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_gate_that_never_reads_its_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_gate_that_goes_on_after_its_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_more_channels_than_a_gate_needs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_descriptors_that_nobody_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mail_does_not_wait_for_the_long_lane, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stopping_with_the_long_lane_at_work, set_up, tear_down),

@@ -8,6 +8,7 @@
 #include "gate/outbound/outbound.h"
 #include "gate/services.h"
 #include "net/listen.h"
+#include "rpc/frame.h"
 #include "sandbox/sandbox.h"
 
 #include <malloc.h>
@@ -19,7 +20,6 @@
     200000 /* as many connections as one may want, and the pairs of those that are relayed */
 /* Of --users: thousands of idle TLS sessions lie between what the threads need for a moment. */
 #define MEMORY_ARENAS 2
-#define MOST_CALLS 64 /* under way at once: a thread each */
 
 struct gate gate;
 
@@ -54,13 +54,13 @@ static enum err close_doors(struct cx *cx)
 static enum err open_parts(struct leash_start *s)
 {
     const struct config *config = gate_settings()->config;
-    struct loop_settings loop = {.threads_most = MOST_CALLS};
+    struct loop_settings loop = {.threads_most = FRAME_CALLS_MOST};
     struct peers_limits limits = {.in_all = config->limits.connections,
                                   .per_address = config->limits.connections_per_address};
     enum err e;
 
     gate.peers = peers_new(&limits);
-    gate.vault = rpc_client_new(s->fds[0], MOST_CALLS);
+    gate.vault = rpc_client_new(s->fds[0], FRAME_CALLS_MOST);
     rpc_use(gate.vault);
     rpc_on_wait(pool_blocking_begin, pool_blocking_end);
     e = loop_open(&s->cx, &loop, &gate.loop);

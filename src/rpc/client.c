@@ -11,8 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST_CHANNELS 128
-
 struct rpc_channel {
     int fd;
     enum call call; /* the one under way */
@@ -26,7 +24,7 @@ struct rpc_client {
     int first; /* only new channels are announced on it */
     bool gone;
     size_t most, made, free_count;
-    struct rpc_channel *free[MOST_CHANNELS]; /* a stack: the channel used last is warm */
+    struct rpc_channel *free[FRAME_CALLS_MOST]; /* a stack: the channel used last is warm */
     struct rpc_channel
         *open;  /* what open calls are answered on; made before any other, then its reader's */
     bool heard; /* it was read since its reader was last told that there is nothing; the reader's */
@@ -53,7 +51,7 @@ struct rpc_client *rpc_client_new(int fd, size_t most)
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->freed, NULL);
     c->first = fd;
-    c->most = most < MOST_CHANNELS ? most : MOST_CHANNELS;
+    c->most = most < FRAME_CALLS_MOST ? most : FRAME_CALLS_MOST;
     return c;
 }
 

@@ -9,7 +9,8 @@
 
 struct rpc_client;
 
-/* `fd`: the first channel, owned from now on. `most`: how many calls may be under way; more wait their turn. */
+/* `fd`: the first channel, owned from now on. `most`: how many calls may be under way, FRAME_CALLS_MOST
+ * (frame.h) at most; more wait their turn. */
 struct rpc_client *rpc_client_new(int fd, size_t most);
 void rpc_client_free(struct rpc_client *c);
 bool rpc_client_is_gone(struct rpc_client *c);

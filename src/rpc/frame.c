@@ -142,7 +142,8 @@ static void take_descriptors(struct msghdr *m, int *fds, size_t *fd_count)
  * room for already. */
 static size_t read_size(const struct buf *in)
 {
-    size_t room = in->cap - in->n, least = room > LEAST_READ ? room : LEAST_READ;
+    size_t cap = in->cap < in->limit ? in->cap : in->limit, room = cap - in->n;
+    size_t least = room > LEAST_READ ? room : LEAST_READ;
     struct frame f;
 
     if (in->n < FRAME_HEADER)

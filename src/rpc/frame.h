@@ -6,8 +6,13 @@
 #include "base/buf.h"
 
 #define FRAME_HEADER 16
-#define FRAME_LIMIT                                                                                    \
-    (4u << 20)       /* the longest frame: a body's piece, or a page of a list, with room to spare */
+/* The longest frame: a body's piece, or a page of a list, with room to spare. A buffer, which doubles, then takes 4 MiB for
+ * it and for what is read along with it, and not 8. */
+#define FRAME_LIMIT ((4u << 20) - (128u << 10))
+/* Calls that one program has under way, each in a thread that waits for it; and its channels: one for each, the first,
+ * on which the others are announced, and the one for the answers to open calls. */
+#define FRAME_CALLS_MOST 64
+#define FRAME_CHANNELS_MOST (FRAME_CALLS_MOST + 2)
 #define FRAME_FDS 80 /* descriptors that come with one call */
 
 struct frame {

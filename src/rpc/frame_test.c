@@ -71,6 +71,32 @@ static void test_descriptors_of_later_frames(void **state)
     buf_free(&in);
 }
 
+/* A buffer that once held a long frame has more room than it may use: the beginning of the next one is no reason to ask for
+ * all of it. */
+static void test_a_cut_behind_a_long_frame(void **state)
+{
+    struct buf in = buf_make(FRAME_LIMIT + FRAME_HEADER + 65536), out = buf_make(1000);
+    size_t begun = frame_begin(&out, 1, 0, 1), count = 0;
+    int pair[2], fds[FRAME_FDS];
+    struct str payload;
+    struct frame f;
+    bool bad;
+
+    (void)state;
+    frame_end(&out, begun);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_non_null(buf_reserve(&in, in.limit));
+    buf_add(&in, str_upto(buf_str(&out), 10));
+    assert_true(frame_send(pair[0], str_from(buf_str(&out), 10), NULL, 0));
+    assert_int_equal(frame_receive(pair[1], &in, fds, &count), 1);
+    assert_true(frame_parse(buf_str(&in), &f, &payload, &bad));
+    assert_int_equal(f.call, 1);
+    close(pair[0]);
+    close(pair[1]);
+    buf_free(&in);
+    buf_free(&out);
+}
+
 /* It says that more come than do. */
 static void test_a_lie(void **state)
 {
@@ -88,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptors_of_later_frames),
         cmocka_unit_test(test_a_lie),
+        cmocka_unit_test(test_a_cut_behind_a_long_frame),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,17 +19,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST_PENDING 64 /* calls of one channel that wait for the long lane; ours send one at a time */
+/* What one life of a room may hold, whoever has taken it over: FRAME_CHANNELS_MOST channels, which is what ours open, of 4 MiB
+ * of input and 4 of output, and with them the calls that wait for the long lane, 4 MiB each at most: about 800 MiB. Of those
+ * ours has no more than there are calls it waits for: none of them is an open one. */
+#define MOST_PENDING FRAME_CALLS_MOST
 #define MOST_OPEN 40000 /* calls of one life that wait for the disk or are open: sessions, messages */
-#define MOST_CHANNELS 512 /* of one life of a room */
-#define OUT_LIMIT (2 * (size_t)FRAME_LIMIT)
+#define OUT_LIMIT (FRAME_LIMIT + FRAME_HEADER)   /* an answer: nobody asks again before it was read */
+#define OPEN_OUT_LIMIT (2 * (size_t)FRAME_LIMIT) /* many short ones, which may come in a burst */
 #define KEPT_INPUT (512 * 1024)
 
 /* One life of a room: counts its channels, and knows when the first has gone. */
 struct life {
     uint64_t number;
     enum room room;
-    atomic_uint channels, open;
+    atomic_uint channels, open, pending;
     atomic_bool ended;
     pthread_mutex_t lock; /* guards answers */
     struct channel
@@ -43,8 +46,7 @@ struct channel {
     bool is_first;
     int fd;
     atomic_uint holders; /* the loop, its life if it is for answers, each pending call, each token */
-    atomic_uint pending;
-    struct buf in; /* the loop's thread only */
+    struct buf in;       /* the loop's thread only */
     int fds[FRAME_FDS];
     size_t fd_count;
     pthread_mutex_t lock; /* guards the rest */
@@ -324,11 +326,11 @@ static void send_to_long_lane(struct channel *ch, const struct frame *f, struct 
     j->fd_count = *fd_count;
     *fd_count = 0;
     channel_hold(ch);
-    atomic_fetch_add(&ch->pending, 1);
+    atomic_fetch_add(&ch->life->pending, 1);
     if (lane_run(ch->all->long_lane, run_job, j))
         return;
+    atomic_fetch_sub(&ch->life->pending, 1);
     answer(ch, f->call, f->id, ERR_BUSY, S("too much is waiting"));
-    atomic_fetch_sub(&ch->pending, 1);
     close_fds(j->fds, &j->fd_count);
     channel_release(ch);
     buf_free(&j->payload);
@@ -382,13 +384,14 @@ static void run_job(void *arg)
 {
     struct job *j = arg;
 
+    atomic_fetch_sub(&j->ch->life->pending,
+                     1);                      /* before its answer, upon which the next call may come */
     if (loop_is_stopping(j->ch->all->loop)) { /* thousands may wait, and the supervisor does not */
         answer(j->ch, j->frame.call, j->frame.id, ERR_STOPPING, S("the server is stopping"));
         close_fds(j->fds, &j->fd_count);
     } else {
         run_call(j->ch, LONG, &j->frame, buf_str(&j->payload), j->fds, &j->fd_count);
     }
-    atomic_fetch_sub(&j->ch->pending, 1);
     channel_release(j->ch);
     buf_free(&j->payload);
     free(j);
@@ -428,7 +431,7 @@ static bool start_channel(struct channels *all, struct cx *cx, int fd, struct li
                            .fd = fd,
                            .holders = 1,
                            .in = buf_make(FRAME_LIMIT + FRAME_HEADER + 65536),
-                           .out = buf_make(OUT_LIMIT)};
+                           .out = buf_make(kind == ANSWERS_CHANNEL ? OPEN_OUT_LIMIT : OUT_LIMIT)};
     pthread_mutex_init(&ch->lock, NULL);
     atomic_fetch_add(&life->channels, 1);
     ch->watch.want = WATCH_READ;
@@ -448,7 +451,7 @@ static bool start_channel(struct channels *all, struct cx *cx, int fd, struct li
 static bool add_sibling(struct channel *ch, const struct frame *f, int *fds, size_t *fd_count)
 {
     struct cx cx = {0};
-    bool ok = ch->is_first && *fd_count == 1 && atomic_load(&ch->life->channels) < MOST_CHANNELS;
+    bool ok = ch->is_first && *fd_count == 1 && atomic_load(&ch->life->channels) < FRAME_CHANNELS_MOST;
 
     if (ok) {
         *fd_count = 0;
@@ -461,7 +464,7 @@ static bool add_sibling(struct channel *ch, const struct frame *f, int *fds, siz
 
 static bool may_run(const struct channel *ch, const struct frame *f)
 {
-    return atomic_load(&ch->pending) < MOST_PENDING && atomic_load(&ch->life->open) < MOST_OPEN &&
+    return atomic_load(&ch->life->pending) < MOST_PENDING && atomic_load(&ch->life->open) < MOST_OPEN &&
            call_is_allowed(f->call, ch->life->room);
 }
 
