@@ -235,10 +235,11 @@ static bool touches_directory(const struct txn *t)
     return false;
 }
 
+/* On two of them at once it cannot rest: one is over. */
 void txn_rests_on(struct txn *t, uint64_t opening)
 {
     if (opening)
-        t->rests_on = opening;
+        t->rests_on = t->rests_on && t->rests_on != opening ? UINT64_MAX : opening;
 }
 
 void txn_is_built_on(struct txn *t, uint64_t *opening)

@@ -603,15 +603,50 @@ static void test_failing_while_appending(void **state)
     buf_free(&replies);
 }
 
+static void add_large(struct buf *command)
+{
+    buf_printf(command, " {%d+}\r\nSubject: large\r\n\r\n", 18 + 9 * 40000);
+    for (int lines = 0; lines < 40000; lines++)
+        buf_add(command, S("hay, hay\n"));
+}
+
+/* What of the first letter went ahead is lost, and the second's pieces go into the store that is open then. */
+static void test_failing_between_large_letters(void **state)
+{
+    struct buf command = buf_make(BUF_UNLIMITED), replies = buf_make(BUF_UNLIMITED);
+
+    (void)state;
+    begin();
+    buf_add(&command, S("a2 APPEND INBOX"));
+    add_large(&command);
+    say(buf_str(&command), &replies);
+    lose_what_is_not_durable();
+    buf_clear(&command);
+    add_large(&command);
+    buf_add(&command, S("\r\na4 STATUS INBOX (MESSAGES)\r\n"));
+    say(buf_str(&command), &replies);
+    expect_in(&replies, S("a2 NO "));
+    expect_in(&replies, S("(MESSAGES 0)"));
+    end();
+    buf_free(&command);
+    buf_free(&replies);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conversations),           cmocka_unit_test(test_reading_by_threads),
-        cmocka_unit_test(test_long_contexts),           cmocka_unit_test(test_appending_by_threads),
-        cmocka_unit_test(test_going_while_appending),   cmocka_unit_test(test_looks_are_limited),
-        cmocka_unit_test(test_failing_while_appending), cmocka_unit_test(test_who_only_announces),
-        cmocka_unit_test(test_others_hold_all),         cmocka_unit_test(test_searches_are_limited),
+        cmocka_unit_test(test_conversations),
+        cmocka_unit_test(test_reading_by_threads),
+        cmocka_unit_test(test_long_contexts),
+        cmocka_unit_test(test_appending_by_threads),
+        cmocka_unit_test(test_going_while_appending),
+        cmocka_unit_test(test_looks_are_limited),
+        cmocka_unit_test(test_failing_while_appending),
+        cmocka_unit_test(test_who_only_announces),
+        cmocka_unit_test(test_others_hold_all),
+        cmocka_unit_test(test_searches_are_limited),
         cmocka_unit_test(test_contexts_that_are_lost),
+        cmocka_unit_test(test_failing_between_large_letters),
     };
 
     if (argc > 1)

@@ -167,21 +167,24 @@ enum err uploads_put_ahead(struct upload **v, size_t n, struct cx *cx)
     return e;
 }
 
-void uploads_take_back(struct upload **v, size_t n, struct cx *cx)
+/* Of those that went ahead in one opening of the store, from *at on. */
+static void take_some_back(struct upload **v, size_t n, size_t *at, struct cx *cx)
 {
-    scoped(txn_rollback) struct txn *t = NULL;
+    scoped(txn_rollback) struct txn *t = txn_begin(v[*at]->store->engine, NULL, 0);
+    uint64_t opening = v[*at]->opening;
     struct ticket ticket;
 
-    for (size_t i = 0; i < n; i++) {
-        if (!v[i]->mark || v[i]->taken)
-            continue;
-        if (!t)
-            t = txn_begin(v[i]->store->engine, NULL, 0);
-        txn_rests_on(t, v[i]->opening);
-        bodies_forget(t, &v[i]->id, 1);
-    }
-    if (t)
-        txn_commit(&t, cx, &ticket); /* if that fails, the next start sweeps them */
+    txn_rests_on(t, opening);
+    for (; *at < n && v[*at]->opening == opening; ++*at)
+        if (v[*at]->mark && !v[*at]->taken)
+            bodies_forget(t, &v[*at]->id, 1);
+    txn_commit(&t, cx, &ticket); /* if that fails, the next start sweeps them */
+}
+
+void uploads_take_back(struct upload **v, size_t n, struct cx *cx)
+{
+    for (size_t at = 0; at < n;)
+        take_some_back(v, n, &at, cx);
 }
 
 uint32_t upload_pieces(const struct upload *u)

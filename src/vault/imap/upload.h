@@ -38,7 +38,7 @@ enum err upload_put_away(struct upload *u, struct cx *cx);
 /* The bytes of several messages that are each all in memory go ahead, where they also stay. The store takes all of them,
  * or none. Another thread may be in upload_end(). */
 enum err uploads_put_ahead(struct upload **v, size_t n, struct cx *cx);
-/* Those among them that were not taken are taken back, all in one transaction. */
+/* Those among them that were not taken are taken back, in one transaction for each opening of the store. */
 void uploads_take_back(struct upload **v, size_t n, struct cx *cx);
 /* Piece n of it, as it came; in cx->arena or its own. */
 enum err upload_piece(struct upload *u, struct cx *cx, uint32_t n, struct str *piece);
