@@ -31,7 +31,10 @@ def find(wire, *keys):
 
 KEYS = ['BODY "letter 77 "', 'BODY "ETTER 77 X"', 'TEXT "ann7@"', 'BODY "ann7@"', 'BODY "77"', 'TEXT "subject: letter 9"',
         'NOT BODY "letter 77 "', 'OR BODY "letter 5 x" TEXT "<6@other"', 'BODY "letter 7" TEXT "ann27@"', 'BODY "nowhere"',
-        'SUBJECT "letter 77"', 'BODY {4+}\r\nA"\\B']
+        'SUBJECT "letter 77"', 'BODY {4+}\r\nA"\\B', 'HEADER Date "22:1"', 'HEADER MIME-Version "1.0"', 'HEADER X-None "1.0"',
+        'NOT HEADER Date "22:1"', 'OR HEADER Date "22:13" HEADER Date "22:14"', 'HEADER Date ""', 'HEADER Date "1"',
+        'FROM "<ANN7@"', 'FROM "ann <ann7@other.test>"', 'HEADER Message-ID "77@"', 'HEADER Message-ID "<77@other.test>"',
+        'NOT FROM "<ann7@"', 'TO "nobody, else"', 'BODY "letter 7" HEADER Date "22:1"']
 LETTERS = 120
 
 
@@ -80,7 +83,23 @@ def test_a_copy_between_accounts_has_other_header_lines(posthorn, tom):
     tom.ok("NOOP")
     for _ in range(2):  # before the index has it, perhaps, and when it has
         assert find(tom, f'TEXT "{TOM}" BODY "quincunx"', f'TEXT "delivered-to: {FRED}" BODY "quincunx"') == [[LETTERS + 1], []]
+        assert find(tom, f'HEADER Delivered-To "{TOM}"', f'HEADER Delivered-To "{FRED}"') == [[LETTERS + 1], []]
         posthorn.cli("index", TOM)
+
+
+def test_headers(posthorn, tom):
+    """What the index has of a field is what is compared: decoded, and on one line."""
+    tom.ok("APPEND INBOX {}", b"List-Id: the =?utf-8?q?K=C3=A4?= =?utf-8?q?fer?=\r\n club\r\nX-Odd:\xff\t a\r\n\tb\r\n\r\nlist-id: body\r\n")
+    tom.ok("APPEND INBOX {}", b"X-Long: " + b"word " * 20000 + b"aardvark\r\nList-Id: beyond\r\n\r\nbody\r\n")
+    tom.ok("APPEND INBOX {}", b"List-Id: zebra\r\nSubject: a  gnu\r\nFrom: ann@x.test (\"The  Gnu\")\r\n\r\nbody\r\n")
+    keys = ['HEADER List-Id "THE K\u00c4FER  club"', 'HEADER List-Id "K\u00e4fer club"', 'HEADER List-Id body', 'HEADER X-Odd "? "',
+            'HEADER X-Odd "a b"', 'HEADER X-Long "d wor"', 'HEADER X-Long aardvark', 'HEADER List-Id beyond',
+            'NOT HEADER List-Id zebra', 'HEADER List-Id zebra SUBJECT "A  G"', 'FROM "(\\"the  g"', 'FROM "gnu <a"']
+    before = find(tom, *keys)
+    first = LETTERS + 1
+    assert before[1:7] == [[first], [], [first], [first], [first + 1], []] and before[9] == [first + 2], before
+    posthorn.cli("index", TOM)
+    assert find(tom, *keys) == before
 
 
 def test_by_itself(make_posthorn):

@@ -416,15 +416,28 @@ static bool is_written_otherwise(struct str text, bool address)
     return false;
 }
 
+static bool is_whole_id(struct str text)
+{
+    struct str rest = text, id;
+
+    return take_message_id(&rest, &id) && str_same(id, text);
+}
+
+bool facts_can_tell(unsigned field, struct str folded)
+{
+    if (folded.n == 0)
+        return true;
+    return field == FACTS_MESSAGE_ID ? is_whole_id(folded)
+                                     : !is_written_otherwise(folded, field != FACTS_SUBJECT);
+}
+
 static enum facts_answer search_id(const struct facts *f, struct str folded)
 {
-    struct str rest = folded, id;
-
     if (!(f->has & FACTS_MESSAGE_ID))
         return FACTS_NO;
-    if (!(f->whole & FACTS_MESSAGE_ID) || !take_message_id(&rest, &id) || !str_same(id, folded))
+    if (!(f->whole & FACTS_MESSAGE_ID) || !is_whole_id(folded))
         return FACTS_ASK_HEADER;
-    return message_id_number(id) == f->folded_id ? FACTS_YES : FACTS_NO;
+    return message_id_number(folded) == f->folded_id ? FACTS_YES : FACTS_NO;
 }
 
 enum facts_answer facts_search(const struct facts *f, unsigned field, struct str folded)
@@ -437,9 +450,7 @@ enum facts_answer facts_search(const struct facts *f, unsigned field, struct str
         return search_id(f, folded);
     if (find_bytes(text_of(f, field), folded, &at))
         return FACTS_YES;
-    if (!(f->whole & field) || is_written_otherwise(folded, field != FACTS_SUBJECT))
-        return FACTS_ASK_HEADER;
-    return FACTS_NO;
+    return f->whole & field && facts_can_tell(field, folded) ? FACTS_NO : FACTS_ASK_HEADER;
 }
 
 size_t facts_reference_count(struct str references)

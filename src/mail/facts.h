@@ -62,6 +62,8 @@ unsigned facts_field(struct str name);
  * otherwise here, such as quotes or white space of its own. Of a Message-ID only a whole one, with its brackets, is known. */
 enum facts_answer { FACTS_NO, FACTS_YES, FACTS_ASK_HEADER };
 enum facts_answer facts_search(const struct facts *f, unsigned field, struct str folded);
+/* Whether it never says FACTS_ASK_HEADER of a field of which all is known. */
+bool facts_can_tell(unsigned field, struct str folded);
 /* SORT's and THREAD's date. */
 static inline int64_t facts_date(const struct facts *f, int64_t internal_ms)
 {

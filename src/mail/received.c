@@ -125,3 +125,8 @@ void delivery_prefix_write(struct buf *out, const struct mailbox *reverse_path, 
     buf_add(out, delivered_to);
     buf_add(out, S("\r\n"));
 }
+
+bool is_delivery_field(struct str name)
+{
+    return str_same_nocase(name, S("Return-Path")) || str_same_nocase(name, S("Delivered-To"));
+}

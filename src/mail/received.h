@@ -28,3 +28,4 @@ const char *received_protocol(const struct received *r);
 /* What stands before the shared body in one recipient's email: Return-Path and Delivered-To. */
 void delivery_prefix_write(struct buf *out, const struct mailbox *reverse_path,
                            struct str delivered_to);
+bool is_delivery_field(struct str name); /* one of those, in any case */

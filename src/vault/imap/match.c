@@ -7,6 +7,7 @@
 #include "mail/charset.h"
 #include "mail/glance.h"
 #include "mail/header.h"
+#include "mail/received.h"
 #include "mail/text.h"
 #include "mail/words.h"
 #include "vault/imap/response.h"
@@ -15,6 +16,7 @@
 #include "vault/store/metadata.h"
 #include "vault/vault.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define DAY_MS ((int64_t)86400 * 1000)
@@ -38,7 +40,7 @@ struct node {
     struct str needle;    /* folded; of EMAILID as it is */
     struct unfolded word; /* BODY, TEXT: of the needle, for glance() */
     bool either;          /* of FUZZY: children[0] the words as they stand, [1] all of them anywhere */
-    const uint64_t *may;  /* BODY, TEXT: bits of search_candidates(); NULL: all may hold the needle */
+    const uint64_t *may;  /* bits of search_candidates(); NULL: all may hold the needle */
     struct node **children;
     size_t count;
 };
@@ -48,7 +50,7 @@ struct match {
     struct imap_set recent;
     uint32_t needs;
     struct node *root;
-    bool knows_candidates;
+    bool asks_index, knows_candidates;
     const uint64_t *may; /* the messages that may fit, likewise */
 };
 
@@ -177,6 +179,7 @@ static struct node *make_text(struct making *k, const struct imap_key *key, stru
     n->fact = key->kind == IMAP_KEY_HEADER ? facts_field(key->field) : 0;
     if (n->fact)
         n->cost = MATCH_FACTS;
+    k->m->asks_index |= !n->fact || !facts_can_tell(n->fact, needle);
     return n;
 }
 
@@ -423,9 +426,24 @@ static const uint64_t *candidates_of_group(struct imap *i, const struct match *m
     return n->kind == IMAP_KEY_OR && any ? NULL : all;
 }
 
+static_assert(MIME_HEADER_READ_MAX <= TEXT_HEADER_MAX, "the index has what is compared");
+
+/* The index has every field as it is compared, but for those that stand before the message: these it has as they are
+ * written. What the facts of a message find they may have written otherwise; only whether to read its header is asked then. */
+static const uint64_t *candidates_of_header(struct imap *i, const struct match *m, struct node *n)
+{
+    if (is_delivery_field(n->field) || (n->fact && facts_can_tell(n->fact, n->needle)))
+        return NULL;
+    n->may = search_candidates(i->s->vault->search, m->scope.arena, m->scope.at.account,
+                               m->scope.roster, INDEX_HEADER, n->needle);
+    return n->fact ? NULL : n->may;
+}
+
 /* NULL: all. What NOT says of a candidate only its text tells. */
 static const uint64_t *find_candidates(struct imap *i, const struct match *m, struct node *n)
 {
+    if (n->kind == IMAP_KEY_HEADER)
+        return candidates_of_header(i, m, n);
     if (n->kind == IMAP_KEY_BODY || n->kind == IMAP_KEY_TEXT)
         return n->may = search_candidates(
                    i->s->vault->search, m->scope.arena, m->scope.at.account, m->scope.roster,
@@ -437,7 +455,8 @@ static const uint64_t *find_candidates(struct imap *i, const struct match *m, st
 
 void match_find_candidates(struct match *m, struct imap *i)
 {
-    if (!m->knows_candidates && m->root->cost == MATCH_BODY && i->s->vault && i->s->vault->search)
+    if (!m->knows_candidates && m->asks_index && i->run.step.is_long && i->s->vault &&
+        i->s->vault->search)
         m->may = find_candidates(i, m, m->root);
     m->knows_candidates = true;
 }
@@ -582,7 +601,12 @@ static enum err ask_header(const struct node *n, struct asked *a, bool *fits)
     return e;
 }
 
-static enum err ask_fact(const struct node *n, struct asked *a, bool *fits)
+static bool is_candidate(const struct match *m, const struct node *n, const struct asked *a)
+{
+    return !n->may || search_is_candidate(n->may, roster_number(m->scope.roster, a->entry->uid));
+}
+
+static enum err ask_fact(const struct match *m, const struct node *n, struct asked *a, bool *fits)
 {
     enum facts_answer answer;
     const struct facts *f;
@@ -592,7 +616,7 @@ static enum err ask_fact(const struct node *n, struct asked *a, bool *fits)
         return e;
     answer = facts_search(f, n->fact, n->needle);
     *fits = answer == FACTS_YES;
-    return answer == FACTS_ASK_HEADER ? ask_header(n, a, fits) : OK;
+    return answer == FACTS_ASK_HEADER && is_candidate(m, n, a) ? ask_header(n, a, fits) : OK;
 }
 
 static enum err ask_sent(const struct node *n, struct asked *a, bool *fits)
@@ -739,11 +763,13 @@ static enum err ask(const struct match *m, const struct node *n, struct asked *a
     case IMAP_KEY_SENT_ON:
         return ask_sent(n, a, fits);
     case IMAP_KEY_HEADER:
-        return n->fact ? ask_fact(n, a, fits) : ask_header(n, a, fits);
+        if (n->fact)
+            return ask_fact(m, n, a, fits);
+        *fits = is_candidate(m, n, a);
+        return *fits ? ask_header(n, a, fits) : OK;
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
-        *fits = !n->may || search_is_candidate(n->may, roster_number(m->scope.roster, entry->uid));
-        *fits = *fits && may_hold(n, a);
+        *fits = is_candidate(m, n, a) && may_hold(n, a);
         return *fits ? ask_text(n, a, fits) : OK;
     default:
         *fits = true;
