@@ -142,6 +142,15 @@ static bool is_about_a_frame(struct str cause)
     return false;
 }
 
+/* "Blob CRC mismatch" and the like: in a body file, but not in its frame. Nothing can be done about that, and whoever reads
+ * it again and again must not take the turn of what can be mended. */
+static bool is_about_a_body(struct str cause)
+{
+    size_t at;
+
+    return !is_about_a_frame(cause) && str_find(cause, S("lob"), &at);
+}
+
 static bool is_corruption(struct str cause)
 {
     size_t at;
@@ -172,7 +181,7 @@ bool rocks_mend_after(struct rocks *r, struct str cause)
         rocks_mend_tables(r, cause);
         return true; /* somebody else may have put it right since */
     }
-    if (!is_corruption(cause) || now < atomic_load(&r->next_mend))
+    if (!is_corruption(cause) || is_about_a_body(cause) || now < atomic_load(&r->next_mend))
         return false;
     atomic_store(&r->next_mend, now + AGAIN_MS);
     if (is_about_a_frame(cause))

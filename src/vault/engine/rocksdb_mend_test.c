@@ -194,6 +194,36 @@ static void test_frame_while_open(void **state)
     assert_int_equal(write_some(w, BODIES, 2 * BODIES), OK);
 }
 
+static enum err get_body(struct world *w, size_t n)
+{
+    scoped(view_close) struct view *v = view_open(w->e);
+    struct str value;
+    bool found;
+    char key[32];
+
+    snprintf(key, sizeof(key), "p%08zu", n);
+    return view_get(v, &w->cx, body, str_from_c(key), &value, &found);
+}
+
+/* A wrong byte in a body itself cannot be put right, and whoever reads it again and again takes nothing from others. */
+static void test_frame_beside_a_damaged_body(void **state)
+{
+    struct world *w = *state;
+    scoped(close_fd) int fd = -1;
+
+    open_engine(w);
+    assert_int_equal(write_some(w, BODIES, BODIES + 10), OK);
+    close_engine(w);
+    open_engine(w);
+    close_engine(w);
+    fd = open_nth_file(w, "*.blob", 2);
+    flip_in(fd, 5000);
+    open_engine(w);
+    assert_int_equal(get_body(w, BODIES), ERR_DAMAGED);
+    flip(w, "*.blob", -7);
+    assert_int_equal(count_readable(w, true), BODIES);
+}
+
 /* Two wrong bytes cost that file's bodies; all else goes on. */
 static void test_frame_that_cannot_be_told(void **state)
 {
@@ -330,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(test_frame_at_open),
         ROW(test_frame_while_open),
+        ROW(test_frame_beside_a_damaged_body),
         ROW(test_frame_that_cannot_be_told),
         ROW(test_frame_of_a_store_that_is_examined),
         ROW(test_table_that_cannot_be_opened),
