@@ -243,7 +243,7 @@ static bool find_in_checksum(struct str block, uint64_t end, is_right *right, st
 
 static void mend_block(struct table *t, struct arena *arena, struct place p, is_right *right)
 {
-    struct wrong_byte w, found;
+    struct wrong_byte w, found = {0};
     struct str block, content;
     size_t count = 0;
     char *copy;
