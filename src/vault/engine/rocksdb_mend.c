@@ -93,12 +93,13 @@ static bool mend_part(int fd, const char *name, off_t at, size_t n,
 static bool mend_file(const struct rocks *r, const char *name)
 {
     scoped(close_fd) int fd = openat(r->dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    bool mended;
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) || st.st_size < HEADER + FOOTER)
         return false;
-    return mend_part(fd, name, 0, HEADER, mend_header) |
-           mend_part(fd, name, st.st_size - FOOTER, FOOTER, mend_footer);
+    mended = mend_part(fd, name, 0, HEADER, mend_header);
+    return mend_part(fd, name, st.st_size - FOOTER, FOOTER, mend_footer) || mended;
 }
 
 /* True: something was put right in one of them. */
