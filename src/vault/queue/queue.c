@@ -20,7 +20,7 @@
 #define MOST_LOOKED_AT 20000 /* due entries in one round: those of busy destinations are passed over */
 #define PER_DESTINATION 20   /* leased at a time: a dead domain must not take every place */
 #define LONGEST_SLEEP_MS 30000 /* a hint may be lost (engine.h) */
-#define AGAIN_MS 1000          /* a delivery of our own failed */
+#define AGAIN_MS 1000          /* a delivery of our own failed, or there is more to look at */
 
 struct lease {
     struct entry_id id;
@@ -46,6 +46,8 @@ struct queue {
     bool hinted, ending, closed;
     pthread_t thread;
     struct part_watch *watch;
+    struct due_key
+        look_from; /* the next round, if there were more due than one looks at; the thread's own */
 };
 
 /* ---- leases ---- */
@@ -247,6 +249,7 @@ struct round {
     struct entry_id *local;
     size_t local_count;
     uint64_t next_due; /* the first that is not due yet; UINT64_MAX: none */
+    bool unfinished;   /* not all of what is due was looked at */
 };
 
 #define MOST_LOCAL 64
@@ -313,20 +316,37 @@ static bool next_of_index(struct scan *scan, struct cx *cx, struct due_key *key)
     }
 }
 
+/* A round goes on where the one before stopped: else as many entries as it looks at, whose destination takes none, would
+ * keep everybody's mail behind them waiting. */
+static enum err open_index(struct round *r, struct scan **scan)
+{
+    scoped(buf_free) struct buf from = buf_make(64);
+
+    due_key_pack(&from, &r->q->look_from);
+    r->unfinished = r->q->look_from.due > 0;
+    r->q->look_from = (struct due_key){0};
+    return view_scan(r->v, r->cx, due_part(NO_ACCOUNT), buf_str(&from), S("e"), false, scan);
+}
+
 static enum err look_at_index(struct round *r)
 {
     scoped(scan_close) struct scan *scan = NULL;
     uint64_t now = (uint64_t)now_ms();
     struct due_key key;
-    enum err e = view_scan(r->v, r->cx, due_part(NO_ACCOUNT), S("d"), S("e"), false, &scan);
+    enum err e = open_index(r, &scan);
 
-    for (size_t i = 0; !e && i < MOST_LOOKED_AT && next_of_index(scan, r->cx, &key); i++) {
+    for (size_t i = 0; !e && next_of_index(scan, r->cx, &key); i++) {
         if (key.due > now) {
             r->next_due = key.due;
             return OK;
         }
         if (r->local_count == MOST_LOCAL && (!r->gate || r->work_count == r->most))
             return OK;
+        if (i == MOST_LOOKED_AT) {
+            r->q->look_from = key;
+            r->unfinished = true;
+            return OK;
+        }
         consider(r, (struct entry_id){key.body, key.n});
     }
     return e ? e : scan_error(scan, r->cx);
@@ -396,7 +416,7 @@ static int64_t run_round(struct queue *q)
 {
     struct cx cx = {.arena = arena_new(0)};
     struct taker taker = {0};
-    bool has_taker = take_taker(q, &taker);
+    bool has_taker = take_taker(q, &taker), failed = false;
     struct round r = {.q = q,
                       .cx = &cx,
                       .gate = has_taker ? taker.gate : 0,
@@ -415,9 +435,10 @@ static int64_t run_round(struct queue *q)
         put_back(q, &taker);
     view_close(&r.v);
     for (size_t i = 0; i < r.local_count; i++)
-        if (!deliver_local(q, r.local[i]))
-            sleep_ms = AGAIN_MS;
-    if (r.local_count == MOST_LOCAL && sleep_ms != AGAIN_MS) /* there may be more */
+        failed |= !deliver_local(q, r.local[i]);
+    if (failed || r.unfinished)
+        sleep_ms = AGAIN_MS;
+    if (r.local_count == MOST_LOCAL && !failed) /* there may be more */
         queue_hint(q);
     if (r.next_due != UINT64_MAX) {
         until = (int64_t)r.next_due - now_ms();

@@ -329,6 +329,29 @@ static void test_the_schedule_goes_on_behind_damage(void **state)
     wait_for_mail(w, w->fred, 1);
 }
 
+/* Nobody takes them, and they are more than a round looks at. */
+static void test_a_long_queue_keeps_no_other_waiting(void **state)
+{
+    static const char *const to[] = {"fred@acompany.test"};
+    struct world *w = *state;
+    struct entry_rcpt rcpt = {.to = path_of("b@other.test"), .state = RCPT_WAITING};
+    struct new_entry e = {.id = {fresh_id(), 0},
+                          .destination = S("other.test"),
+                          .reverse_path = path_of("fred@acompany.test"),
+                          .rcpts = &rcpt,
+                          .rcpts_count = 1};
+    struct txn *t = txn_begin(w->vault.engine, NULL, 0);
+    struct ticket ticket;
+
+    for (int i = 0; i < 20001; i++) {
+        e.id.n++;
+        queue_add(t, settings(), &e);
+    }
+    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+    queue_unlease(w->vault.queue, put_local(w, to, 1));
+    wait_for_mail(w, w->fred, 1);
+}
+
 static size_t count_of(struct str text, const char *what)
 {
     size_t n = 0, at;
@@ -443,6 +466,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_message_is_put_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_schedule_goes_on_behind_damage, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_long_queue_keeps_no_other_waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
