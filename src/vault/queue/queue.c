@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/wait.h"
+#include "rpc/frame.h"
 #include "vault/caller.h"
 #include "vault/vault.h"
 
@@ -17,6 +18,7 @@
 #define MOST_LEASES 1024
 #define MOST_TAKERS 16 /* queue_take calls that wait; ours keeps one open */
 #define MOST_PER_TAKE 64
+#define ANSWER_ENOUGH (FRAME_LIMIT / 2) /* the last entry may be a quarter of it: calls.def */
 #define MOST_LOOKED_AT 20000 /* due entries in one round: those of busy destinations are passed over */
 #define PER_DESTINATION 20   /* leased at a time: a dead domain must not take every place */
 #define LONGEST_SLEEP_MS 30000 /* a hint may be lost (engine.h) */
@@ -245,7 +247,7 @@ struct round {
     uint64_t gate; /* 0: nobody waits for work */
     uint32_t most;
     struct work *work;
-    size_t work_count;
+    size_t work_count, work_bytes; /* packed */
     struct entry_id *local;
     size_t local_count;
     uint64_t next_due; /* the first that is not due yet; UINT64_MAX: none */
@@ -272,6 +274,18 @@ static void work_from(struct cx *cx, struct entry_id id, const struct entry_row 
                                                                 .orcpt = e->rcpts[i].orcpt};
 }
 
+/* An answer that is too long is not sent, and nobody would ever hear what was leased for it. */
+static void count_bytes(struct round *r)
+{
+    struct buf b = buf_make(BUF_UNLIMITED);
+
+    pack_work(&b, &r->work[r->work_count - 1]);
+    r->work_bytes += b.n;
+    if (r->work_bytes >= ANSWER_ENOUGH)
+        r->most = (uint32_t)r->work_count; /* the rest comes with the next one */
+    buf_free(&b);
+}
+
 static void consider(struct round *r, struct entry_id id)
 {
     struct entry_row entry;
@@ -295,6 +309,7 @@ static void consider(struct round *r, struct entry_id id)
     } else if (r->gate && r->work_count < r->most && !is_busy(r->q, entry.destination) &&
                queue_lease_due(r->q, r->cx, id, r->gate, &entry)) {
         work_from(r->cx, id, &entry, &r->work[r->work_count++]);
+        count_bytes(r);
     }
 }
 
