@@ -398,6 +398,28 @@ static void test_damaged_row(void **state)
     assert_string_equal(view_text(w->e, &w->cx, fred, "c"), "2");
 }
 
+/* ---- copies ---- */
+
+/* Each goes its own way from what was durable, and outlives the other. */
+static void test_copy(void **state)
+{
+    struct world *w = *state;
+    struct engine *copy, *of_copy;
+
+    commit_durably(w->e, &w->cx, fred, "a", "1");
+    commit_one(w->e, &w->cx, fred, "b", "not yet");
+    assert_int_equal(memory_engine_copy(&w->cx, w->e, &copy), OK);
+    assert_string_equal(view_scan_text(copy, &w->cx, fred, "", "", false), "a=1");
+    commit_durably(w->e, &w->cx, fred, "a", "2");
+    commit_durably(copy, &w->cx, fred, "c", "3");
+    assert_string_equal(view_scan_text(w->e, &w->cx, fred, "", "", false), "a=2 b=not yet");
+    assert_string_equal(view_scan_text(copy, &w->cx, fred, "", "", false), "a=1 c=3");
+    assert_int_equal(memory_engine_copy(&w->cx, copy, &of_copy), OK);
+    engine_close(copy);
+    assert_string_equal(view_scan_text(of_copy, &w->cx, fred, "", "", false), "a=1 c=3");
+    engine_close(of_copy);
+}
+
 /* ---- the disk ---- */
 
 static void commit_while_looking(void *arg)
@@ -435,6 +457,7 @@ int main(void)
         ROW(test_many_failures),
         ROW(test_lingers_for_a_group),
         ROW(test_damaged_row),
+        ROW(test_copy),
         ROW(test_goes_on_while_somebody_looks_at_the_disk),
     };
 

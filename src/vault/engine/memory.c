@@ -325,13 +325,20 @@ static const struct backend_ops memory_ops = {
     .room_to_open = memory_room_to_open,
 };
 
-enum err engine_open_memory(struct cx *cx, const struct engine_options *options, struct engine **out)
+static enum err start(struct cx *cx, const struct engine_options *options, struct tree *flushed,
+                      struct engine **out)
 {
     struct memory *m = must_alloc(sizeof(*m));
 
     m->backend.ops = &memory_ops;
+    m->flushed = flushed;
     pthread_mutex_init(&m->m, NULL);
     return engine_start(cx, options, &m->backend, out);
+}
+
+enum err engine_open_memory(struct cx *cx, const struct engine_options *options, struct engine **out)
+{
+    return start(cx, options, NULL, out);
 }
 
 /* ---- breaking it ---- */
@@ -340,6 +347,18 @@ static struct memory *memory_in(struct engine *e)
 {
     assert(e->ops == &memory_ops);
     return memory_of(e->backend);
+}
+
+enum err memory_engine_copy(struct cx *cx, struct engine *of, struct engine **out)
+{
+    struct memory *m = memory_in(of);
+    struct tree *flushed;
+
+    {
+        HOLD(&m->m);
+        flushed = tree_hold(m->flushed);
+    }
+    return start(cx, &(struct engine_options){0}, flushed, out);
 }
 
 void memory_engine_cut_power(struct engine *e, size_t keep)

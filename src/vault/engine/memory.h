@@ -7,6 +7,8 @@
 #include "vault/engine/engine.h"
 
 void memory_engine_cut_power(struct engine *e, size_t keep); /* now */
+/* One that begins with what is durable in `of`. It costs nothing: they share the rows, until one of them changes its own. */
+enum err memory_engine_copy(struct cx *cx, struct engine *of, struct engine **out);
 /* When the nth write from now has been done, and before it is flushed: 1 is the next. Cuts within one commit need
  * no other test, since a commit is all there or not at all. */
 void memory_engine_cut_power_at_commit(struct engine *e, uint64_t nth, size_t keep);

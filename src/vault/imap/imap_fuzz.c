@@ -20,6 +20,22 @@ static void add_mails(void)
     world_mail(S("broken"));
 }
 
+/* The world is made once: that takes longer than most of what a client says. */
+static void start(void)
+{
+    static bool made;
+
+    if (!made) {
+        log_start("fuzz", LOG_ERROR + 1);
+        world.cx.arena = arena_new(0);
+        world_start();
+        add_mails();
+        world_keep();
+        made = true;
+    }
+    world_start_again();
+}
+
 static void say(struct driven *d, struct str bytes)
 {
     struct buf replies = buf_make(BUF_UNLIMITED);
@@ -42,10 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2)
         return 0;
-    log_start("fuzz", LOG_ERROR + 1);
-    world.cx.arena = arena_new(0);
-    world_start();
-    add_mails();
+    start();
     d.who = world.fred;
     step = data[0] ? data[0] : size;
     say(&d, S("a SELECT INBOX\r\n"));
@@ -53,6 +66,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         say(&d, str_upto(in, step));
     driven_close(&d);
     world_stop();
-    arena_free(world.cx.arena);
     return 0;
 }

@@ -69,27 +69,50 @@ void world_quota(uint64_t bytes)
     must(engine_wait(world.engine, &world.cx, ticket));
 }
 
+static void open_world(void)
+{
+    world_limit(0);
+    world_unauthenticate(true);
+    must(store_open(&world.cx, world.engine, settings, &world.store));
+    world.prefix = buf_make(1000);
+}
+
 void world_start(void)
 {
     struct ticket ticket;
 
-    world_limit(0);
-    world_unauthenticate(true);
-
     must(engine_open_memory(&world.cx, &(struct engine_options){0}, &world.engine));
-    must(store_open(&world.cx, world.engine, settings, &world.store));
+    open_world();
     must(domain_create(world.store, &world.cx, S("acompany.test"), &ticket));
     world.fred = make_account(S("fred@acompany.test"));
     world.tom = make_account(S("tom@acompany.test"));
-    world.prefix = buf_make(1000);
+}
+
+static void close_world(void)
+{
+    store_close(world.store);
+    buf_free(&world.prefix);
+    arena_reset(world.cx.arena);
 }
 
 void world_stop(void)
 {
-    store_close(world.store);
+    close_world();
     engine_close(world.engine);
-    buf_free(&world.prefix);
-    arena_reset(world.cx.arena);
+}
+
+static struct engine *kept;
+
+void world_keep(void)
+{
+    close_world();
+    kept = world.engine;
+}
+
+void world_start_again(void)
+{
+    must(memory_engine_copy(&world.cx, kept, &world.engine));
+    open_world();
 }
 
 /* As a gate sends it along, and accept/ looks at it. */

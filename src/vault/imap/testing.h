@@ -14,6 +14,9 @@ extern struct world world;
 
 void world_start(void);
 void world_stop(void);
+/* For many short lives of one world: after world_keep() there is none, and each world_start_again() is as it was then. */
+void world_keep(void);
+void world_start_again(void);
 void world_mail(struct str text);    /* comes into fred's INBOX */
 void world_limit(uint32_t messages); /* that one command may work on; 0: any number */
 void world_unauthenticate(bool on);
