@@ -2,9 +2,12 @@
  * implemented here (directory.c, queue.c, status.c, check.c, repair_call.c, backup.c,
  * restore.c) and declared in rpc/calls.h. */
 #pragma once
+#include "rpc/frame.h"
 #include "vault/caller.h"
 
-#define PAGE 1000 /* rows of a list in one answer */
+/* Of a list in one answer: so many rows, or so many bytes, packed; the last row may be twice as long as those. */
+#define PAGE 1000
+#define PAGE_BYTES (FRAME_LIMIT / 4)
 
 struct vault;
 void repair_end(struct vault *v); /* one that is under way, when the vault ends */

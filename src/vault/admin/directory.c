@@ -295,16 +295,19 @@ enum err serve_alias_list(struct caller *c, const struct alias_list_request *q,
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     scoped(scan_close) struct scan *scan = NULL;
     struct str key, value;
+    size_t bytes = 0;
     enum err e = v ? scan_page(c, v, 'A', q->after, &scan) : ERR_STORE;
 
     r->aliases = arena_array(c->cx.arena, struct alias_info, PAGE);
-    while (!e && r->aliases_count < PAGE && scan_next(scan, &key, &value)) {
+    while (!e && r->aliases_count < PAGE && bytes < PAGE_BYTES && scan_next(scan, &key, &value)) {
         struct str copy = str_copy(c->cx.arena, value);
         struct route_row route;
 
-        if (route_unpack(c->cx.arena, copy, &route) && !route.account.v)
-            r->aliases[r->aliases_count++] = describe_alias(&c->cx, str_from(key, 1), &route);
+        if (!route_unpack(c->cx.arena, copy, &route) || route.account.v)
+            continue;
+        r->aliases[r->aliases_count++] = describe_alias(&c->cx, str_from(key, 1), &route);
+        bytes += value.n + route.targets_count; /* as it is packed, nearly */
     }
-    r->more = r->aliases_count == PAGE;
+    r->more = r->aliases_count == PAGE || bytes >= PAGE_BYTES;
     return e ? e : scan_error(scan, &c->cx);
 }

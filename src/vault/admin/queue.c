@@ -49,24 +49,38 @@ static enum err scan_entries(struct caller *c, struct view *v, struct entry_id a
     return e;
 }
 
+static size_t packed_size(const struct queue_info *q)
+{
+    struct buf b = buf_make(BUF_UNLIMITED);
+    size_t n;
+
+    pack_queue_info(&b, q);
+    n = b.n;
+    buf_free(&b);
+    return n;
+}
+
 enum err serve_queue_list(struct caller *c, const struct queue_list_request *q,
                           struct queue_list_reply *r)
 {
     scoped(view_close) struct view *v = view_open(c->vault->engine);
     scoped(scan_close) struct scan *scan = NULL;
     struct str k, value;
+    size_t bytes = 0;
     enum err e = v ? scan_entries(c, v, q->after, &scan) : ERR_STORE;
 
     r->entries = arena_array(c->cx.arena, struct queue_info, PAGE);
-    while (!e && r->entries_count < PAGE && scan_next(scan, &k, &value)) {
+    while (!e && r->entries_count < PAGE && bytes < PAGE_BYTES && scan_next(scan, &k, &value)) {
         struct str copy = str_copy(c->cx.arena, value);
         struct entry_row row;
         struct entry_key key;
 
-        if (entry_key_unpack(k, &key) && entry_unpack(c->cx.arena, copy, &row))
-            r->entries[r->entries_count++] = describe(c, (struct entry_id){key.body, key.n}, &row);
+        if (!entry_key_unpack(k, &key) || !entry_unpack(c->cx.arena, copy, &row))
+            continue;
+        r->entries[r->entries_count] = describe(c, (struct entry_id){key.body, key.n}, &row);
+        bytes += packed_size(&r->entries[r->entries_count++]);
     }
-    r->more = r->entries_count == PAGE;
+    r->more = r->entries_count == PAGE || bytes >= PAGE_BYTES;
     return e ? e : scan_error(scan, &c->cx);
 }
 

@@ -433,6 +433,28 @@ static void test_an_answer_is_not_too_long(void **state)
     assert_int_equal(got, 64);
 }
 
+static void test_a_long_queue_is_listed_in_pages(void **state)
+{
+    struct world *w = *state;
+    struct queue_list_request q = {0};
+    struct queue_list_reply r = {.more = true};
+    size_t got = 0;
+
+    add_long_entries(w, 200);
+    while (r.more) {
+        scoped(buf_free) struct buf b = buf_make(BUF_UNLIMITED);
+
+        r = (struct queue_list_reply){0};
+        must(w, serve_queue_list(&w->c, &q, &r));
+        pack_queue_list_reply(&b, &r);
+        assert_true(b.n <= FRAME_LIMIT);
+        got += r.entries_count;
+        if (r.entries_count)
+            q.after = r.entries[r.entries_count - 1].entry;
+    }
+    assert_int_equal(got, 200);
+}
+
 /* Nobody takes them, and they are more than a round looks at. */
 static void test_a_long_queue_keeps_no_other_waiting(void **state)
 {
@@ -572,6 +594,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_schedule_goes_on_behind_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_long_queue_keeps_no_other_waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_answer_is_not_too_long, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_long_queue_is_listed_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
