@@ -50,6 +50,12 @@ void queue_add(struct txn *t, const struct config *config, const struct new_entr
 
 /* ---- settling an attempt ---- */
 
+/* Of what a gate says that a server said, which stays with the entry and is told to the postmaster: more than any server
+ * says (RFC 5321 §4.5.3.1.5), and less than would keep the queue from being listed. */
+#define STATUS_KEPT 16
+#define REMOTE_KEPT 255
+#define REPLY_KEPT 2000
+
 static uint32_t state_after(uint32_t outcome)
 {
     return outcome == OUTCOME_FAILED     ? RCPT_FAILED
@@ -72,8 +78,8 @@ static struct str outcome_text(struct cx *cx, const struct result *r)
     struct str s;
 
     if (r->remote.n)
-        buf_printf(&b, "%.*s said: ", STR_ARG(r->remote));
-    buf_add(&b, str_upto(r->reply, 2000));
+        buf_printf(&b, "%.*s said: ", STR_ARG(str_upto(r->remote, REMOTE_KEPT)));
+    buf_add(&b, str_upto(r->reply, REPLY_KEPT));
     s = str_copy(cx->arena, buf_str(&b));
     buf_free(&b);
     return s;
@@ -91,9 +97,9 @@ static void settle_rcpt(struct txn *t, struct cx *cx, const struct attempt *a, c
     char id[ID_TEXT_SIZE];
 
     to->state = state_after(r->outcome);
-    to->status = r->status;
-    to->last_reply = r->reply;
-    to->remote = r->remote;
+    to->status = str_upto(r->status, STATUS_KEPT);
+    to->last_reply = str_upto(r->reply, REPLY_KEPT);
+    to->remote = str_upto(r->remote, REMOTE_KEPT);
     trace_put(t, &ev);
     entry_id_text(a->id, id);
     log_line(r->outcome == OUTCOME_FAILED ? LOG_WARNING : LOG_INFO, trace_event_name(ev.kind),

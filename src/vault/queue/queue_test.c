@@ -159,6 +159,23 @@ static void test_deferred_mail_waits(void **state)
     assert_int_equal(count_in(w, w->fred), 0); /* too early to tell the sender */
 }
 
+/* A gate that was taken over says what it likes; were all of it kept, the queue could not be listed any more. */
+static void test_what_is_kept_of_a_reply_is_short(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+    struct buf reply = buf_make(1000000);
+
+    while (!reply.full)
+        buf_add_char(&reply, 'x');
+    reply.p[reply.n - 1] = '\0';
+    attempt(w, id, OUTCOME_DEFERRED, reply.p, reply.p);
+    assert_int_equal(queue_now(w).entries[0].rcpts[0].last_reply.n, 2000);
+    assert_true(queue_now(w).entries[0].rcpts[0].status.n < 100);
+    buf_free(&reply);
+}
+
 /* The schedule may have seen an entry in a view that is older than the end of the attempt before: without another look
  * it would be tried again at once, and what was delivered would be delivered twice. */
 static void test_what_is_not_due_any_more_is_not_leased(void **state)
@@ -581,6 +598,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_refused_mail_comes_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deferred_mail_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_kept_of_a_reply_is_short, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_not_due_any_more_is_not_leased, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_lease_outlives_the_gate_that_reported, set_up,
                                         tear_down),
