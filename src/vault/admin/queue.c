@@ -49,6 +49,16 @@ static enum err scan_entries(struct caller *c, struct view *v, struct entry_id a
     return e;
 }
 
+/* A block that cannot be read costs the entries in it; `check` names them. False: the end, or scan_error() tells. */
+static bool next_entry(struct scan *scan, struct cx *cx, struct str *key, struct str *value)
+{
+    do
+        if (scan_next(scan, key, value))
+            return true;
+    while (scan_error(scan, cx) == ERR_DAMAGED && scan_past_damage(scan));
+    return false;
+}
+
 static size_t packed_size(const struct queue_info *q)
 {
     struct buf b = buf_make(BUF_UNLIMITED);
@@ -70,7 +80,8 @@ enum err serve_queue_list(struct caller *c, const struct queue_list_request *q,
     enum err e = v ? scan_entries(c, v, q->after, &scan) : ERR_STORE;
 
     r->entries = arena_array(c->cx.arena, struct queue_info, PAGE);
-    while (!e && r->entries_count < PAGE && bytes < PAGE_BYTES && scan_next(scan, &k, &value)) {
+    while (!e && r->entries_count < PAGE && bytes < PAGE_BYTES &&
+           next_entry(scan, &c->cx, &k, &value)) {
         struct str copy = str_copy(c->cx.arena, value);
         struct entry_row row;
         struct entry_key key;
@@ -248,7 +259,7 @@ static enum err choose(struct caller *c, const struct queue_change_request *q, s
     enum err e = v ? scan_entries(c, v, after, &scan) : ERR_STORE;
 
     domain_to_ascii(c->cx.arena, q->domain, &domain);
-    while (!e && out->n < PAGE && scan_next(scan, &k, &value)) {
+    while (!e && out->n < PAGE && next_entry(scan, &c->cx, &k, &value)) {
         struct entry_row row;
         struct entry_key key;
 

@@ -403,6 +403,26 @@ static void test_the_schedule_goes_on_behind_damage(void **state)
     wait_for_mail(w, w->fred, 1);
 }
 
+static void pack_entry(struct buf *out, const void *key)
+{
+    entry_key_pack(out, key);
+}
+
+static void test_entries_behind_damage_are_listed(void **state)
+{
+    struct world *w = *state;
+    struct mail first = {0}, second = {.from = "fred@acompany.test",
+                                       .to = "c@other.test",
+                                       .text = S("Subject: to c\r\n\r\n"),
+                                       .session = w->fred_on};
+    struct entry_id lost = queue_one(w, &first);
+
+    must(w, send_mail(w, &second));
+    damage(w, entry_part(NO_ACCOUNT), pack_entry, &(struct entry_key){.body = lost.body, .n = lost.n});
+    assert_int_equal(queue_now(w).entries_count, 1);
+    remove_all(w);
+}
+
 /* As long as they may be, and together longer than an answer may be. */
 static void add_long_entries(struct world *w, int n)
 {
@@ -611,6 +631,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_damaged_message_is_put_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_schedule_goes_on_behind_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_long_queue_keeps_no_other_waiting, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_entries_behind_damage_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_answer_is_not_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_long_queue_is_listed_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
