@@ -328,6 +328,19 @@ static void deliver(struct world *w, struct entry_id id)
     durable(w, queue_deliver_local(&w->vault, &w->c.cx, id, &ticket), ticket);
 }
 
+/* A flush, after which views see the damage, and the directory is read again. */
+static void change_directory(struct world *w)
+{
+    struct part part = domain_part(NO_ACCOUNT);
+    struct txn *t = txn_begin(w->vault.engine, &part, 1);
+    struct ticket ticket;
+
+    domain_row_put(t, NO_ACCOUNT, &(struct domain_key){.name = S("later.test")},
+                   &(struct domain_row){0});
+    must(w, txn_commit(&t, &w->c.cx, &ticket));
+    must(w, engine_wait(w->vault.engine, &w->c.cx, ticket));
+}
+
 static void damage(struct world *w, struct part part, void (*pack)(struct buf *out, const void *key),
                    const void *key)
 {
@@ -336,7 +349,7 @@ static void damage(struct world *w, struct part part, void (*pack)(struct buf *o
     pack(&b, key);
     memory_engine_damage(w->vault.engine, part, buf_str(&b));
     buf_free(&b);
-    add_account(w, "later@acompany.test", 0, false); /* a flush, after which views see the damage */
+    change_directory(w);
 }
 
 static void pack_state(struct buf *out, const void *key)
@@ -381,6 +394,24 @@ static void test_a_damaged_message_is_put_off(void **state)
     q = queue_now(w).entries[0];
     assert_int_equal(q.rcpts[0].state, RCPT_WAITING);
     assert_true(q.attempts == 1 && q.due > (uint64_t)now_ms());
+}
+
+static void pack_domain(struct buf *out, const void *key)
+{
+    domain_key_pack(out, key);
+}
+
+/* What the other server said is settled all the same, or it would get the message again and again. */
+static void test_a_report_to_a_damaged_domain(void **state)
+{
+    struct world *w = *state;
+    struct mail m = {0};
+    struct entry_id id = queue_one(w, &m);
+
+    damage(w, domain_part(NO_ACCOUNT), pack_domain, &(struct domain_key){.name = S("acompany.test")});
+    attempt(w, id, OUTCOME_FAILED, "5.1.1", "550 5.1.1 no such person here");
+    assert_int_equal(queue_now(w).entries_count, 1);
+    assert_true(queue_now(w).entries[0].entry.body != id.body); /* the report, which waits */
 }
 
 static void pack_due(struct buf *out, const void *key)
@@ -629,6 +660,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_damaged_mailbox_keeps_no_other_waiting, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_message_is_put_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_report_to_a_damaged_domain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_schedule_goes_on_behind_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_long_queue_keeps_no_other_waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_entries_behind_damage_are_listed, set_up, tear_down),

@@ -69,7 +69,9 @@ static void put_body(struct txn *t, struct body_id id, struct str text)
     body_put(t, &b);
 }
 
-/* Where the sender's mail goes: our own mailboxes, or another server. */
+/* Where the sender's mail goes: our own mailboxes, or another server. Where that cannot be read it is left to our own
+ * deliverer, which tries again later: else the attempt that is told of here could not be settled, and the message it was about
+ * would be sent again at once, for ever. */
 static enum err find_destination(struct vault *v, struct cx *cx, const struct path *to,
                                  struct str *destination)
 {
@@ -83,9 +85,9 @@ static enum err find_destination(struct vault *v, struct cx *cx, const struct pa
     if (!domain_to_ascii(cx->arena, to->domain, destination))
         return OK;
     e = directory_is_ours(view, cx, *destination, &ours);
-    if (ours)
+    if (ours || (e && e != ERR_STORE))
         *destination = LOCAL_DESTINATION;
-    return e;
+    return e == ERR_STORE ? e : OK;
 }
 
 static void put_entry(struct txn *t, struct body_id id, const struct entry_row *about,
