@@ -292,9 +292,19 @@ void conn_note_stall(struct conn *c)
         c->step = monotonic_ms() + READ_GRACE_MS + (int64_t)c->out.n * READ_MS_PER_BYTE;
 }
 
+/* Who gets a reply may ask again before we have armed: often it runs first, on this processor. What is read here wakes
+ * no second thread on another one, for which that takes longer than all the rest. */
+static void write_replies(struct conn *c)
+{
+    bool any = c->out.n > 0;
+
+    if (conn_write_out(c) == IO_DONE && any)
+        c->readable = true;
+}
+
 static bool step_open(struct conn *c)
 {
-    conn_write_out(c);
+    write_replies(c);
     if (!is_open(c))
         return false;
     conn_note_stall(c);
