@@ -4,6 +4,10 @@
 
 #include <rocksdb/c.h>
 
+/* Of tables, as rocksdb_options.c has them made and rocksdb_mend_table.c reads them. */
+#define TABLE_FORMAT 5
+#define TABLE_CHECKSUM 1 /* CRC-32C: it tells a wrong byte (wrong_byte.h) */
+
 #define DAMAGED_MOST 4096 /* bytes of names: hundreds of damaged files */
 
 enum family { FAMILY_ROWS, FAMILY_BODY, FAMILY_TRACE, FAMILY_COUNT };

@@ -1,13 +1,13 @@
 /* What a flipped byte in a table would cost that no row stands in: the index, without which no block is found, the list of
- * properties and the list of such lists, and the footer, which tells where they lie. One wrong byte among them would
- * take all rows of the table away, so it is looked for and put right; more than one are left as they are.
+ * properties, that of deleted ranges and the list of such lists, and the footer, which tells where they lie. One wrong byte
+ * among them would take all rows of the table away, so it is looked for and put right; more than one are left as they are.
  *
  * A block carries a checksum, which tells the byte (wrong_byte.h), but would name one in a thousandth of the blocks with
  * more wrong ones, too. So a block must also be right with it: keys grow, and an index leads to blocks one behind
  * the other. Filters are not mended: a table is read without its filter, and a filter that is wrong hides rows. Nor are
  * blocks of rows: those that are wrong cost their own rows and nothing else.
  *
- * The shapes are those of RocksDB's table/format.cc, format version 5; an index has its keys whole. */
+ * The shapes are those of RocksDB's table/format.cc; an index has its keys whole. */
 #include "vault/engine/rocksdb_impl.h"
 
 #include "base/arena.h"
@@ -28,8 +28,10 @@
 /* The footer: kind of checksum, places of the list of lists and of the index, zeros, format version, magic. */
 #define FOOTER 53
 #define PLACES_END 41
-#define CHECKSUM_CRC32C 1
-static const char footer_end[] = "\x05\0\0\0\xf7\xcf\xf4\x85\xb7\x41\xe2\x88";
+static const char magic[] = "\xf7\xcf\xf4\x85\xb7\x41\xe2\x88";
+
+#define SEQUENCE 8 /* bytes behind the key of a row: what it is, and its number, little-endian */
+#define RANGE_DELETION '\x0f' /* kTypeRangeDeletion */
 
 struct place {
     uint64_t offset, size; /* without the trailer */
@@ -113,42 +115,71 @@ struct wanted {
     struct place found; /* size 0: not found */
 };
 
-/* The next key begins as the one before does, and grows. */
-static bool next_name(struct str *entries, struct whole_key *name, uint64_t *value_size)
+struct name {
+    size_t n;
+    char bytes[WHOLE_KEY_SIZE + SEQUENCE];
+};
+
+static struct str str_of(const struct name *name)
 {
-    struct whole_key before = *name;
-    uint64_t shared, more;
+    return (struct str){name->bytes, name->n};
+}
+
+/* It begins as the one before does. */
+static bool take_name(struct str *entries, struct name *name, struct str *value)
+{
+    uint64_t shared, more, size;
 
     if (!take_number(entries, &shared) || !take_number(entries, &more) ||
-        !take_number(entries, value_size) || shared > name->n || more > WHOLE_KEY_SIZE - shared ||
-        more > entries->n)
+        !take_number(entries, &size) || shared > name->n || more > sizeof(name->bytes) - shared ||
+        more > entries->n || size > entries->n - more)
         return false;
     memcpy(name->bytes + shared, entries->p, more);
     name->n = shared + more;
-    *entries = str_from(*entries, more);
-    return str_compare((struct str){before.bytes, before.n}, (struct str){name->bytes, name->n}) < 0;
+    *value = str_upto(str_from(*entries, more), size);
+    *entries = str_from(*entries, more + size);
+    return true;
 }
 
-/* Names with a value each. */
+/* Names, which grow, with a value each. */
 static bool read_list(struct str block, struct wanted *wanted)
 {
-    struct whole_key name = {.n = 0};
+    struct name name = {.n = 0}, before;
     struct str entries, value;
     struct place p;
-    uint64_t size;
     uint32_t count;
 
     if (!take_entries(block, &entries, &count))
         return false;
     while (entries.n) {
-        if (!next_name(&entries, &name, &size) || size > entries.n)
+        before = name;
+        if (!take_name(&entries, &name, &value) || str_compare(str_of(&before), str_of(&name)) >= 0)
             return false;
-        value = str_upto(entries, size);
-        entries = str_from(entries, size);
         if (wanted && take_place(&value, &p) &&
-            (wanted->name.n ? str_same((struct str){name.bytes, name.n}, wanted->name)
-                            : p.offset == wanted->offset))
+            (wanted->name.n ? str_same(str_of(&name), wanted->name) : p.offset == wanted->offset))
             wanted->found = p;
+    }
+    return true;
+}
+
+/* Ranges that were deleted: from a key, which a number follows that is greater for what came later, to a key. */
+static bool is_ranges(struct str block, uint64_t end)
+{
+    struct name name = {.n = SEQUENCE}, before;
+    struct str entries, to, from;
+    uint32_t count;
+
+    (void)end;
+    if (!take_entries(block, &entries, &count))
+        return false;
+    while (entries.n) {
+        before = name;
+        if (!take_name(&entries, &name, &to) || name.n < SEQUENCE)
+            return false;
+        from = str_upto(str_of(&name), name.n - SEQUENCE);
+        if (name.bytes[from.n] != RANGE_DELETION || str_compare(from, to) >= 0 ||
+            str_compare(str_upto(str_of(&before), before.n - SEQUENCE), from) > 0)
+            return false;
     }
     return true;
 }
@@ -282,8 +313,8 @@ static bool read_footer(const struct table *t, const char *footer, struct place 
 {
     struct str places = {footer + 1, PLACES_END - 1};
 
-    if (footer[0] != CHECKSUM_CRC32C ||
-        memcmp(footer + PLACES_END, footer_end, FOOTER - PLACES_END) != 0 ||
+    if (footer[0] != TABLE_CHECKSUM || u32_at(footer + PLACES_END) != TABLE_FORMAT ||
+        memcmp(footer + PLACES_END + 4, magic, FOOTER - PLACES_END - 4) != 0 ||
         !take_place(&places, lists) || !take_place(&places, index))
         return false;
     for (; places.n; places = str_from(places, 1))
@@ -344,11 +375,14 @@ static void mend_footer(struct table *t, char *footer)
 
 static void mend_lists(struct table *t, struct arena *arena, struct place lists)
 {
-    struct wanted properties = {.name = S("rocksdb.properties")};
+    struct wanted properties = {.name = S("rocksdb.properties")},
+                  ranges = {.name = S("rocksdb.range_del")};
 
     mend_block(t, arena, lists, is_list);
     if (find_in_lists(t, lists, &properties))
         mend_block(t, arena, properties.found, is_list);
+    if (find_in_lists(t, lists, &ranges))
+        mend_block(t, arena, ranges.found, is_ranges);
 }
 
 static void mend(struct table *t, char *footer)

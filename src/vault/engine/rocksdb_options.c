@@ -22,7 +22,6 @@ const char *const family_names[FAMILY_COUNT] = {
 #define BODY_LEAST (8 * KIB) /* smaller pieces stay in the table beside their key, see set_bodies */
 #define BODY_FILE_SIZE (64 * MIB)
 #define FILTER_BITS 10 /* a key that does not exist costs no read in 99 of 100 cases */
-#define CRC32C 1       /* rocksdb's ChecksumType */
 #define SYNC_EVERY                                                                                     \
     MIB /* table files reach the disk evenly, so that no flush of the log waits for a burst of them */
 /* A full memtable is a processor's work for 10 ms, and several MiB for the disk, during which everybody waits twice as
@@ -105,8 +104,8 @@ static void set_tables(const struct rocks *r, rocksdb_options_t *o, enum family 
     rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
     rocksdb_block_based_options_set_filter_policy(t,
                                                   rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
-    rocksdb_block_based_options_set_format_version(t, 5);
-    rocksdb_block_based_options_set_checksum(t, CRC32C); /* tells a wrong byte: rocksdb_mend_table.c */
+    rocksdb_block_based_options_set_format_version(t, TABLE_FORMAT);
+    rocksdb_block_based_options_set_checksum(t, TABLE_CHECKSUM);
     rocksdb_block_based_options_set_block_size(t, block_size[family]);
     rocksdb_options_set_block_based_table_factory(o, t);
     rocksdb_block_based_options_destroy(t);
