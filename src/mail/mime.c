@@ -94,7 +94,7 @@ void mime_reset(struct mime *m)
     m->line_start = m->line_length = m->line_count = 0;
     m->last_line_end = 0;
     m->last_line_empty = true;
-    m->cr = m->utf8_header = m->is_cut = false;
+    m->cr = m->utf8_header = m->utf8_own_header = m->is_cut = false;
     buf_clear(&m->boundaries);
     buf_clear(&m->line);
     open_part(m, 0);
@@ -265,9 +265,17 @@ static void pass_text(struct mime *m, struct str text, uint64_t next_line)
         header_line(m, text);
 }
 
+static void note_characters(struct mime *m, struct str some)
+{
+    if (!m->in_header || is_ascii(some))
+        return;
+    m->utf8_header = true;
+    m->utf8_own_header |= m->count == 1;
+}
+
 static void keep(struct mime *m, struct str some)
 {
-    m->utf8_header |= m->in_header && !is_ascii(some);
+    note_characters(m, some);
     buf_add(&m->line, str_upto(some, m->line.limit - m->line.n));
     if (some.n)
         m->cr = some.p[some.n - 1] == '\r';
@@ -284,7 +292,7 @@ static void pass_line(struct mime *m, struct str rest)
         keep(m, rest);
         text = buf_str(&m->line);
     } else {
-        m->utf8_header |= m->in_header && !is_ascii(rest);
+        note_characters(m, rest);
         m->cr = rest.n && rest.p[rest.n - 1] == '\r';
         m->line_length = rest.n;
     }

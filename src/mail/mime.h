@@ -37,9 +37,10 @@ struct mime_open;
 struct mime {
     struct mime_part *parts; /* valid after mime_end(), until mime_free() or mime_reset() */
     size_t count;
-    bool utf8_header; /* so far: some header, at any level, is not all ASCII (RFC 6532) */
-    bool is_cut;      /* beyond the limits there may be parts, and headers, that nobody looked at */
-    size_t room;      /* private, and the rest */
+    bool utf8_header;     /* so far: some header, at any level, is not all ASCII (RFC 6532) */
+    bool utf8_own_header; /* the message's own is not */
+    bool is_cut;          /* beyond the limits there may be parts, and headers, that nobody looked at */
+    size_t room;          /* private, and the rest */
     struct mime_open *open;
     size_t depth, open_room;
     struct buf boundaries, line, type, encoding;

@@ -114,21 +114,21 @@ static void test_utf8_headers(void **state)
 {
     static const struct {
         const char *in;
-        bool utf8_header;
+        bool utf8_header, utf8_own_header;
         const char *why;
     } rows[] = {
-        {"A: b\r\n\r\n\xc3\xbc\r\n", false, "a body"},
-        {"A: \xc3\xbc\r\n\r\nx\r\n", true, "the message's own"},
-        {"A: b\r\n \xc3\xbc\r\n\r\nx\r\n", true, "a fold"},
-        {"A: \xc3\xbc", true, "a header and nothing else"},
-        {MULTI "\xc3\xbc\r\n--b\r\nA: b\r\n\r\n\xc3\xbc\r\n--b--\r\n\xc3\xbc\r\n", false,
+        {"A: b\r\n\r\n\xc3\xbc\r\n", false, false, "a body"},
+        {"A: \xc3\xbc\r\n\r\nx\r\n", true, true, "the message's own"},
+        {"A: b\r\n \xc3\xbc\r\n\r\nx\r\n", true, true, "a fold"},
+        {"A: \xc3\xbc", true, true, "a header and nothing else"},
+        {MULTI "\xc3\xbc\r\n--b\r\nA: b\r\n\r\n\xc3\xbc\r\n--b--\r\n\xc3\xbc\r\n", false, false,
          "around and in a part"},
-        {MULTI "--b\r\nA: \xc3\xbc\r\n\r\nx\r\n--b--\r\n", true, "a part's"},
+        {MULTI "--b\r\nA: \xc3\xbc\r\n\r\nx\r\n--b--\r\n", true, false, "a part's"},
         {MULTI "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: \xc3\xbc\r\n\r\nx\r\n--b--\r\n",
-         true, "of a message inside"},
+         true, false, "of a message inside"},
         {MULTI "--b\r\nContent-Type: message/global\r\nContent-Transfer-Encoding: "
                "base64\r\n\r\nU3ViamVjdDogw7w=\r\n--b--\r\n",
-         false, "one that is encoded"},
+         false, false, "one that is encoded"},
     };
     struct mime m = mime_make();
 
@@ -136,7 +136,7 @@ static void test_utf8_headers(void **state)
     for (size_t piece = 1; piece < 200; piece += piece < 50 ? 1 : 49)
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
             parse(&m, str_from_c(rows[i].in), piece);
-            if (m.utf8_header != rows[i].utf8_header)
+            if (m.utf8_header != rows[i].utf8_header || m.utf8_own_header != rows[i].utf8_own_header)
                 fail_msg("row %zu, pieces of %zu: %s", i, piece, rows[i].why);
             assert_false(m.is_cut);
             mime_reset(&m);

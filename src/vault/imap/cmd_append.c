@@ -127,9 +127,6 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
     return answer_to(e);
 }
 
-/* RFC-GAP: RFC 6855 §4 would have a message with eight bits in its header refused (MUST) where UTF8=ACCEPT was not
- * enabled. Old mail is full of them, RFC 3501 §6.3.11 permits them, and who moves here with a program that never heard of
- * UTF8=ACCEPT would have to leave such mail behind. */
 static const char *data(struct imap *i, struct str piece)
 {
     size_t at;
@@ -253,6 +250,21 @@ static bool make_message(struct imap *i, const struct imap_append_message *m, ui
     return true;
 }
 
+/* RFC 6855 §4: a header of UTF-8 is for who has said that they know what it is. False: the reply is set. */
+static bool may_have_headers(struct imap *i, struct upload **uploads, size_t n)
+{
+    if (i->enabled & IMAP_ENABLE_UTF8 || i->s->store->config()->imap_8bit_headers)
+        return true;
+    for (size_t k = 0; k < n; k++)
+        if (uploads[k]->utf8_header) {
+            reply_no(i, "CANNOT",
+                     "8-bit characters in the header: ENABLE UTF8=ACCEPT first, or ask the "
+                     "postmaster for imap-8bit-headers");
+            return false;
+        }
+    return true;
+}
+
 /* All have to be looked at by now, so what points into them is set last. */
 static enum err point_to(struct imap *i, struct new_message *v, struct upload **uploads, size_t n)
 {
@@ -296,6 +308,8 @@ static enum err take_all(struct imap *i, struct appending *x)
 
     if (e == ERR_TOO_BIG)
         return reply_no(i, "LIMIT", "too many messages in one command");
+    if (!e && !may_have_headers(i, x->uploads, x->a.count))
+        return OK;
     if (!e)
         e = messages_append(i->s->store, i->s->cx, x->p.at, x->v, x->a.count, &added, &i->s->ticket);
     if (e == ERR_NOT_FOUND)
@@ -395,6 +409,8 @@ static enum err replace_on(struct imap *i, void *state, bool *done)
     if (!make_message(i, &x->a.message, x->p.rights, &m, &upload, &e))
         return e;
     e = point_to(i, &m, &upload, 1);
+    if (!e && !may_have_headers(i, &upload, 1))
+        return OK;
     if (!e)
         e = messages_replace(i->s->store, i->s->cx, i->selected->at, x->uid, x->p.at, &m, &added,
                              &i->s->ticket);

@@ -124,8 +124,9 @@ static void write_structure(const struct imap *i, struct buf *out, struct str st
 
 /* Kept texts suit every client: what is not ASCII stands in literals (imap_string_write()). A client without UTF-8 gets
  * such mail as it is.
- * RFC-GAP: RFC 6855 §7 would let it see a surrogate (RFC 6858) instead, as POP3's clients do; IMAP's have always had to
- * bear eight bits in literals (RFC 3501 §4.3.1). */
+ * RFC-GAP: RFC 6855 §8 would have only RFC 5322's ASCII in headers for it. The surrogate that POP3's clients see (RFC 6858)
+ * has another size and other offsets than the message; IMAP's clients have always had to bear eight bits in literals (RFC
+ * 3501 §4.3.1), in old mail as well. */
 void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att att,
                            const struct cold_row *cold)
 {

@@ -15,6 +15,7 @@
  *   damage-counts: 2                    what is in fred's mailbox of this id, in numbers, cannot be read any more
  *   limit: 3                            the most messages that one command may work on
  *   unauthenticate: off                 that setting
+ *   8bit-headers: on                    that setting
  *   quota: 100                          so many octets fred may have
  *   power: 0                            the next flush fails */
 #include "vault/imap/testing.h"
@@ -106,6 +107,8 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         world_limit((uint32_t)n);
     } else if (str_same(word, S("unauthenticate"))) {
         world_unauthenticate(str_same(value, S("on")));
+    } else if (str_same(word, S("8bit-headers"))) {
+        world_8bit_headers(str_same(value, S("on")));
     } else if (str_same(word, S("quota"))) {
         world_quota(n);
     } else if (str_same(word, S("power"))) {

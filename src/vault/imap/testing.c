@@ -54,6 +54,11 @@ void world_unauthenticate(bool on)
     config.imap_unauthenticate = on;
 }
 
+void world_8bit_headers(bool taken)
+{
+    config.imap_8bit_headers = taken;
+}
+
 void world_quota(uint64_t bytes)
 {
     struct account_key key = {.account = world.fred.v};
@@ -73,6 +78,7 @@ static void open_world(void)
 {
     world_limit(0);
     world_unauthenticate(true);
+    world_8bit_headers(false);
     must(store_open(&world.cx, world.engine, settings, &world.store));
     world.prefix = buf_make(1000);
 }

@@ -97,6 +97,7 @@ static enum err look(struct upload *u, struct cx *cx)
 
     mime_feed(&u->mime, buf_str(&u->last));
     mime_end(&u->mime);
+    u->utf8_header = u->mime.utf8_own_header;
     parts = body_parts_of(cx->arena, u->mime.parts, u->mime.count);
     t = txn_begin(u->store->engine, NULL, 0);
     return looks_of_new(t, cx, u->id, u->ahead, buf_str(&u->last), parts, u->mime.count, &u->looks,

@@ -22,6 +22,7 @@ struct upload {
     struct mime mime;
     size_t reserved, looks_reserved; /* of what all may hold */
     bool is_message;                 /* else a part that will be joined to one */
+    bool utf8_header;                /* its header is not all ASCII; after upload_end() */
     bool taken;                      /* the store has it: nothing is to be taken back */
     struct cold_row looks;
     struct str facts;
