@@ -1,5 +1,7 @@
 """What a user may keep, or a stranger may send, is never too much for a session to say."""
 
+import re
+
 import pytest
 
 from harness.imap import fill, signed_on
@@ -26,6 +28,35 @@ def test_subscriptions_that_lead_nowhere(tom):
     assert tom.until("s1999")[1] == "OK SUBSCRIBE completed"
     assert len(tom.ok('LSUB "" "gone/*"')) == 2000
     assert tom.ok('LSUB "" "%/%/%"') == sorted(b'* LSUB (\\Noselect) "/" gone/%d/x' % n for n in range(2000))
+
+
+def test_ten_thousand_mailboxes(tom):
+    """All that an account may have (RFC 9208 §5.3 tells of it): each is made, listed, counted, searched, renamed and gone."""
+    [_, quota] = tom.ok("GETQUOTAROOT INBOX")
+    used, most = map(int, re.search(rb"MAILBOX (\d+) (\d+)", quota).groups())
+    assert most == 10_000
+    names = [b"a"] + [name for n in range(100) for name in [b"a/%d" % n] + [b"a/%d/%d" % (n, m) for m in range(100)]]
+    names = names[:most - used]
+    leaves = sum(name.count(b"/") == 2 for name in names)
+    for first in range(0, len(names), 1000):
+        some = names[first:first + 1000]
+        tom.send(b"".join(b"c%d CREATE %s\r\n" % (first + n, name) for n, name in enumerate(some)))
+        for n in range(len(some)):
+            assert tom.until(f"c{first + n}")[1].startswith("OK [MAILBOXID (")
+    assert tom.command("CREATE b")[1].startswith("NO [LIMIT] ")
+    assert len(tom.ok('LIST "" "*"')) == most
+    assert len(tom.ok('LIST "" "a/%/%"')) == leaves
+    tom.ok("APPEND a/42/7 {}", b"Subject: salmon\r\n\r\nx\r\n")
+    lines = tom.ok('LIST "" "a/%/%" RETURN (STATUS (MESSAGES UIDNEXT))')
+    assert [line for line in lines if line.startswith(b"* STATUS") and b"(MESSAGES 0 UIDNEXT 1)" not in line] == \
+        [b"* STATUS a/42/7 (MESSAGES 1 UIDNEXT 2)"]
+    assert len(lines) == 2 * leaves
+    [found] = tom.ok("ESEARCH IN (personal) SUBJECT salmon")
+    assert re.fullmatch(rb'\* ESEARCH \(TAG "w\d+" MAILBOX a/42/7 UIDVALIDITY \d+\) UID ALL 1', found)
+    tom.ok("RENAME a q")
+    assert tom.ok('LIST "" "a*"') == [] and len(tom.ok('LIST "" "q/%/%"')) == leaves
+    tom.ok("SELECT q/42/7")
+    assert tom.ok("FETCH 1 (UID)") == [b"* 1 FETCH (UID 1)"]
 
 
 def swollen(count):
