@@ -121,7 +121,7 @@ static uint64_t emails_of_tom(struct world *w)
 
     rpc_use(w->postmaster);
     must(w, vault_account_show(&w->cx, &q, &r));
-    return r.account.emails;
+    return r.account.used.messages;
 }
 
 enum err envelope(struct world *w, struct path to, struct handle session, struct body_id *id)

@@ -46,6 +46,12 @@ def test_accounts(server):
     assert server.cli("account", "show", "ann@acompany.test") == {**before, "name": "Ann"}
     server.cli("account", "change", "ann@acompany.test", "--quota", "none")
     assert server.cli("account", "show", "ann@acompany.test") == {**before, "name": "Ann", "quota": 0}
+    assert before["message_quota"] == 0
+    server.cli("account", "change", "ann@acompany.test", "--messages", "100000")
+    assert server.cli("account", "show", "ann@acompany.test") == \
+        {**before, "name": "Ann", "quota": 0, "message_quota": 100000}
+    assert re.search(r"(?m)^ann@acompany\.test .*\b100000\b", server.cli("account", "list", json=False))
+    server.cli("account", "change", "ann@acompany.test", "--messages=none")
     for word, value in [("yes", True), ("no", False)]:
         server.cli("account", "change", "ann@acompany.test", "--internal-only", word)
         assert server.cli("account", "show", "ann@acompany.test") == \

@@ -382,6 +382,15 @@ def test_quota(posthorn, wire):
     assert wire.say(f"RCPT TO:<{TOM}>").startswith("250"), "others are not concerned"
 
 
+def test_quota_of_messages(posthorn, wire):
+    posthorn.add_account("few@acompany.test", "pw for few", "--messages", "1")
+    assert wire.deliver(STRANGER, ["few@acompany.test"], MESSAGE).startswith("250")
+    wire.say(f"MAIL FROM:<{STRANGER}>")
+    assert re.match(r"452 4\.2\.2", wire.say("RCPT TO:<few@acompany.test>"))
+    posthorn.cli("account", "change", "few@acompany.test", "--messages", "2")
+    assert wire.say("RCPT TO:<few@acompany.test>").startswith("250")
+
+
 def test_loop_of_received(posthorn, wire):
     hops = b"".join(b"Received: from a by b; Thu, 1 Jan 2026 00:00:%02d +0000\r\n" % (n % 60) for n in range(101))
     assert re.match(r"554 5\.4\.6", wire.deliver(STRANGER, [TOM], hops + MESSAGE))

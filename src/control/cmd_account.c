@@ -8,10 +8,15 @@
 #include <string.h>
 
 static const struct column account_columns[] = {
-    {"address", "ADDRESS", TEXT},       {"name", "NAME", TEXT},
-    {"emails", "EMAILS", NUMBER},       {"used", "USED", SIZE},
-    {"quota", "QUOTA", SIZE},           {"suspended", "SUSPENDED", FLAG},
-    {"created", "CREATED", TIME},       {"internal_only", "INTERNAL ONLY", FLAG},
+    {"address", "ADDRESS", TEXT},
+    {"name", "NAME", TEXT},
+    {"emails", "EMAILS", NUMBER},
+    {"used", "USED", SIZE},
+    {"quota", "QUOTA", SIZE},
+    {"message_quota", "MOST EMAILS", LIMIT},
+    {"suspended", "SUSPENDED", FLAG},
+    {"created", "CREATED", TIME},
+    {"internal_only", "INTERNAL ONLY", FLAG},
     {"has_password", "PASSWORD", FLAG},
 };
 
@@ -21,9 +26,10 @@ static json_t *account_object(const struct account_info *a)
 
     json_object_set_new(o, "address", json_text(a->address));
     json_object_set_new(o, "name", json_text(a->name));
-    json_object_set_new(o, "emails", json_integer((json_int_t)a->emails));
-    json_object_set_new(o, "used", json_integer((json_int_t)a->used));
-    json_object_set_new(o, "quota", json_integer((json_int_t)a->quota));
+    json_object_set_new(o, "emails", json_integer((json_int_t)a->used.messages));
+    json_object_set_new(o, "used", json_integer((json_int_t)a->used.bytes));
+    json_object_set_new(o, "quota", json_integer((json_int_t)a->limit.bytes));
+    json_object_set_new(o, "message_quota", json_integer((json_int_t)a->limit.messages));
     json_object_set_new(o, "suspended", json_boolean(a->suspended));
     json_object_set_new(o, "internal_only", json_boolean(a->internal_only));
     json_object_set_new(o, "has_password", json_boolean(a->has_password));
@@ -31,13 +37,18 @@ static json_t *account_object(const struct account_info *a)
     return o;
 }
 
-static enum err take_quota(struct operator* op, uint64_t *quota)
+/* --quota and --messages; "none" is 0. A number is one of 63 bits in IMAP and JSON (RFC 9208 §3.1.2). */
+static enum err take_limit(struct operator* op, struct amount *limit)
 {
-    const char *text = operator_option(op, "--quota");
+    const char *size = operator_option(op, "--quota"), *messages = operator_option(op, "--messages");
 
-    *quota = 0; /* none */
-    if (text && strcmp(text, "none") != 0 && !parse_size(str_from_c(text), quota))
+    *limit = (struct amount){0};
+    if (size && strcmp(size, "none") != 0 && !parse_size(str_from_c(size), &limit->bytes))
         return usage_error(op, "--quota: expected a size, such as 500M or 2G, or none");
+    if (messages && strcmp(messages, "none") != 0 &&
+        (!parse_u64(str_from_c(messages), &limit->messages) || !limit->messages ||
+         limit->messages > INT64_MAX))
+        return usage_error(op, "--messages: expected a number, such as 100000, or none");
     return OK;
 }
 
@@ -49,7 +60,7 @@ enum err cmd_account_add(struct operator* op)
     struct account_add_reply r;
     enum err e;
 
-    if ((e = take_quota(op, &q.quota)) ||
+    if ((e = take_limit(op, &q.limit)) ||
         (e = password_read(&op->cx, operator_option(op, "--password-stdin") != NULL, &q.password)) ||
         (e = vault_reach(op)) || (e = vault_account_add(&op->cx, &q, &r)))
         return e;
@@ -74,7 +85,7 @@ enum err cmd_account_list(struct operator* op)
         }
     }
     if (!e)
-        print_rows(op, rows, account_columns, 6); /* the rest is for "show" */
+        print_rows(op, rows, account_columns, 7); /* the rest is for "show" */
     json_decref(rows);
     return e;
 }
@@ -111,14 +122,15 @@ enum err cmd_account_change(struct operator* op)
     struct account_change_request q = {.address = str_from_c(op->argv[0]),
                                        .has_name = name != NULL,
                                        .name = str_from_c(name),
-                                       .has_quota = operator_option(op, "--quota") != NULL};
+                                       .has_bytes = operator_option(op, "--quota") != NULL,
+                                       .has_messages = operator_option(op, "--messages") != NULL};
     struct account_change_reply r;
-    enum err e = take_quota(op, &q.quota);
+    enum err e = take_limit(op, &q.limit);
 
     if (!e)
         e = take_internal_only(op, &q);
-    if (!e && !q.has_name && !q.has_quota && !q.has_internal_only)
-        return usage_error(op, "expected --name, --quota or --internal-only");
+    if (!e && !q.has_name && !q.has_bytes && !q.has_messages && !q.has_internal_only)
+        return usage_error(op, "expected --name, --quota, --messages or --internal-only");
     if (e || (e = vault_reach(op)))
         return e;
     return vault_account_change(&op->cx, &q, &r);

@@ -14,17 +14,21 @@ const struct command commands[] = {
     {"domain remove", "NAME", NULL, 1, 1, cmd_domain_remove,
      "Take no more mail for a domain; it must be empty."},
     {"domain list", "", NULL, 0, 0, cmd_domain_list, "List the domains."},
-    {"account add", "ADDRESS [--password-stdin] [--name TEXT] [--quota SIZE] [--internal-only]",
-     " --password-stdin --name= --quota= --internal-only ", 1, 1, cmd_account_add,
+    {"account add",
+     "ADDRESS [--password-stdin] [--name TEXT] [--quota SIZE] [--messages N] [--internal-only]",
+     " --password-stdin --name= --quota= --messages= --internal-only ", 1, 1, cmd_account_add,
      "Make an account. The password is asked for on the terminal; with --password-stdin it is the "
      "first "
      "line of standard input; without either the account has none until \"posthorn account password\". "
-     "--internal-only: it exchanges mail with this server's domains only."},
+     "--quota and --messages: the most that it may hold. --internal-only: it exchanges mail with this "
+     "server's domains only."},
     {"account list", "", NULL, 0, 0, cmd_account_list, "List the accounts."},
     {"account show", "ADDRESS", NULL, 1, 1, cmd_account_show, "Show one account."},
-    {"account change", "ADDRESS [--name TEXT] [--quota SIZE | none] [--internal-only yes | no]",
-     " --name= --quota= --internal-only= ", 1, 1, cmd_account_change,
-     "Give an account another name or quota, or say anew whether it exchanges mail with this server's "
+    {"account change",
+     "ADDRESS [--name TEXT] [--quota SIZE | none] [--messages N | none] [--internal-only yes | no]",
+     " --name= --quota= --messages= --internal-only= ", 1, 1, cmd_account_change,
+     "Give an account another name, other limits, or say anew whether it exchanges mail with this "
+     "server's "
      "domains only."},
     {"account remove", "ADDRESS", NULL, 1, 1, cmd_account_remove,
      "Remove an account and all of its mail."},

@@ -65,7 +65,7 @@ void vault_leave(struct operator* op);
 
 /* ---- answers ---- */
 
-enum column_kind { TEXT, NUMBER, SIZE, TIME, FLAG, LIST };
+enum column_kind { TEXT, NUMBER, LIMIT, SIZE, TIME, FLAG, LIST }; /* LIMIT: a number; 0 is none */
 
 struct column {
     const char *key;     /* in JSON */

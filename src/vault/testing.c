@@ -34,7 +34,7 @@ void durable(struct world *w, enum err e, struct ticket t)
 struct account_id add_account(struct world *w, const char *address, uint64_t quota, bool internal_only)
 {
     struct new_account n = {
-        .address = str_from_c(address), .quota = quota, .internal_only = internal_only};
+        .address = str_from_c(address), .limit.bytes = quota, .internal_only = internal_only};
     struct account_id id;
     struct ticket t;
 
@@ -86,6 +86,14 @@ int tear_down(void **state)
     arena_free(w->c.cx.arena);
     free(w);
     return 0;
+}
+
+void set_limit(struct world *w, struct account_id account, struct amount limit)
+{
+    struct account_change change = {.most_bytes = &limit.bytes, .most_messages = &limit.messages};
+    struct ticket t;
+
+    durable(w, account_change(w->vault.store, &w->c.cx, account, &change, &t), t);
 }
 
 struct path path_of(const char *text)

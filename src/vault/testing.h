@@ -29,6 +29,7 @@ int tear_down(void **state);
 void must(struct world *w, enum err e);
 void durable(struct world *w, enum err e, struct ticket t);
 struct account_id add_account(struct world *w, const char *address, uint64_t quota, bool internal_only);
+void set_limit(struct world *w, struct account_id account, struct amount limit);
 struct path path_of(const char *text); /* "local@domain", or a bare name */
 
 /* One message, as a gate sends it. */

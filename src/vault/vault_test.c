@@ -244,6 +244,63 @@ static void test_quota_counts_what_is_under_way(void **state)
     assert_int_equal(begin_mail(w, &second), ERR_MAILBOX_FULL);
 }
 
+static void test_a_limit_of_messages(void **state)
+{
+    struct world *w = *state;
+    struct mail first = {.from = "a@x.test", .to = "full@acompany.test", .text = S("\r\nhi\r\n")};
+    struct mail second = first, third = first;
+
+    set_limit(w, w->full, (struct amount){.messages = 2});
+    must(w, begin_mail(w, &first));
+    must(w, begin_mail(w, &second));
+    assert_int_equal(begin_mail(w, &third), ERR_MAILBOX_FULL); /* two are coming */
+    set_limit(w, w->full, (struct amount){.messages = 1});
+    must(w, end_mail(w, &first));
+    must(
+        w,
+        end_mail(
+            w,
+            &second)); /* what was promised is kept: a body is not taken for some and refused for others */
+    assert_int_equal(count_in(w, w->full), 2);
+    assert_int_equal(begin_mail(w, &third), ERR_MAILBOX_FULL);
+    set_limit(w, w->full, (struct amount){.messages = 3});
+    must(w, send_mail(w, &third));
+    assert_int_equal(begin_mail(w, &first), ERR_MAILBOX_FULL);
+    set_limit(w, w->full, (struct amount){.messages = 4, .bytes = 1});
+    assert_int_equal(begin_mail(w, &first), ERR_MAILBOX_FULL);
+    set_limit(w, w->full, (struct amount){0});
+    must(w, begin_mail(w, &first));
+}
+
+/* A list is not refused for one of its members, who gets no more than others do for all that. */
+static void test_a_full_member_of_a_list(void **state)
+{
+    struct world *w = *state;
+    struct target both[] = {{path_of("tom@acompany.test")}, {path_of("full@acompany.test")}};
+    struct mail m = {.from = "a@x.test",
+                     .to = "both@acompany.test",
+                     .text = S("\r\nhi\r\n"),
+                     .notify = NOTIFY_SUCCESS | NOTIFY_FAILURE};
+    struct queue_list_reply queued;
+    size_t to_full = 0;
+    struct ticket t;
+
+    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("both@acompany.test"), both, 2, &t),
+            t);
+    set_limit(w, w->full, (struct amount){.messages = 1});
+    must(w, send_mail(w, &m));
+    assert_int_equal(count_in(w, w->tom), 1);
+    assert_int_equal(count_in(w, w->full), 1);
+    must(w, send_mail(w, &m));
+    assert_int_equal(count_in(w, w->tom), 2);
+    assert_int_equal(count_in(w, w->full), 1);
+    queued = queue_now(w); /* twice the list's report of success, and none of a member's */
+    assert_int_equal(queued.entries_count, 3);
+    for (size_t i = 0; i < queued.entries_count; i++)
+        to_full += str_same(queued.entries[i].rcpts[0].to, S("full@acompany.test"));
+    assert_int_equal(to_full, 1);
+}
+
 static void test_a_body_in_pieces(void **state)
 {
     struct world *w = *state;
@@ -463,6 +520,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_local_delivery, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_loops_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quota_counts_what_is_under_way, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_limit_of_messages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_full_member_of_a_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_body_in_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_half_a_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_body_that_is_lost_in_part, set_up, tear_down),

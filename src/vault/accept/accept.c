@@ -16,6 +16,7 @@
 #include "vault/accept/transactions.h"
 #include "vault/caller.h"
 #include "vault/queue/queue.h"
+#include "vault/store/quota.h"
 #include "vault/vault.h"
 
 #include <inttypes.h>
@@ -35,26 +36,25 @@ static enum err check_size(struct caller *c, uint64_t size)
     return size > most ? fail(&c->cx, ERR_TOO_BIG, "%" PRIu64 " bytes of %" PRIu64, size, most) : OK;
 }
 
-/* A mailbox takes mail while what it holds, and what is under way to it, is below its quota. */
+/* A mailbox takes mail while what it holds, and what is under way to it, is below its limits. */
 static enum err check_quota(struct caller *c, struct view *v, struct account_id id,
                             const struct account_row *account)
 {
     struct state_row state;
-    uint64_t coming;
+    struct amount used;
     bool found;
     enum err e;
 
-    if (!account->quota)
+    if (!quota_limits(&account->limit))
         return OK;
     e = state_row_view(v, &c->cx, id, &(struct state_key){0}, &state, &found);
     if (e || !found)
         return e;
-    coming = transactions_reserved(c->vault->transactions, id);
-    if (state.used + coming >= account->quota)
-        return fail(&c->cx, ERR_MAILBOX_FULL,
-                    "account %" PRIu64 ": %" PRIu64 " and %" PRIu64 " coming, of %" PRIu64, id.v,
-                    state.used, coming, account->quota);
-    return OK;
+    used = transactions_reserved(c->vault->transactions, id);
+    used.bytes += state.used.bytes;
+    used.messages += state.used.messages;
+    e = quota_check(&c->cx, id, &account->limit, &used, &ANY_MESSAGE);
+    return e == ERR_OVER_QUOTA ? ERR_MAILBOX_FULL : e; /* it may empty: said as such (RFC 3463 §3.3) */
 }
 
 static enum err check_local(struct caller *c, struct view *v, const struct sender *from,
@@ -112,8 +112,9 @@ static enum err check_rcpt(struct caller *c, struct view *v, const struct sender
         e = check_local(c, v, from, leads_to.v[i].account, &account);
         if (e == ERR_MAILBOX_FULL && leads_to.n > 1)
             e = OK;
-        else if (!e && account.quota)
-            transaction_reserve(c->vault->transactions, x, leads_to.v[i].account, size ? size : 1);
+        else if (!e && quota_limits(&account.limit))
+            transaction_reserve(c->vault->transactions, x, leads_to.v[i].account,
+                                &(struct amount){size ? size : 1, 1});
     }
     return e;
 }
@@ -432,7 +433,7 @@ static enum err put_success_reports(const struct delivery *d, struct txn *t)
     for (size_t i = 0; i < d->plan.local_count; i++) {
         const struct plan_target *to = &d->plan.local[i];
 
-        if (to->notify & NOTIFY_SUCCESS)
+        if (!to->result && to->notify & NOTIFY_SUCCESS)
             there[n++] = (struct entry_rcpt){.to = to->to.delivered_to,
                                              .notify = to->notify,
                                              .orcpt = to->orcpt,

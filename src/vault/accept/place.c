@@ -51,7 +51,8 @@ enum err plan_add(struct plan *p, struct cx *cx, uint32_t rcpt, uint32_t notify,
                   const struct destinations *to)
 {
     for (size_t i = 0; i < to->n; i++) {
-        struct plan_target t = {.to = to->v[i], .rcpt = rcpt, .notify = notify, .orcpt = orcpt};
+        struct plan_target t = {
+            .to = to->v[i], .rcpt = rcpt, .notify = notify, .orcpt = orcpt, .of_several = to->n > 1};
 
         if (is_planned(p, &t.to))
             continue;
@@ -83,7 +84,7 @@ static struct str prefix_for(const struct plan *p, struct cx *cx, const struct p
     return prefix;
 }
 
-static enum err find_quota(struct txn *t, struct cx *cx, struct account_id id, uint64_t *quota)
+static enum err find_limit(struct txn *t, struct cx *cx, struct account_id id, struct amount *limit)
 {
     struct account_row account;
     bool found;
@@ -93,7 +94,7 @@ static enum err find_quota(struct txn *t, struct cx *cx, struct account_id id, u
     if (!e && !found)
         return fail(cx, ERR_NOT_FOUND, "an account was removed meanwhile");
     if (!e)
-        *quota = account.quota;
+        *limit = account.limit;
     return e;
 }
 
@@ -106,16 +107,18 @@ static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct
                           .internal_date = now,
                           .received = now,
                           .looks = p->looks,
-                          .facts = p->facts,
-                          .even_over_quota = !p->quota_matters};
+                          .facts = p->facts};
     struct placed at;
-    enum err e = p->quota_matters ? find_quota(t, cx, target->to.account, &n.quota) : OK;
+    enum err e =
+        p->from_queue || target->of_several ? find_limit(t, cx, target->to.account, &n.limit) : OK;
 
     if (e)
         return e;
     target->result = email_add(t, cx, target->to.account, INBOX, &n, &at);
     if (target->result && target->result != ERR_OVER_QUOTA)
         return target->result;
+    if (target->result && !p->from_queue)
+        append(cx, &p->later, &p->later_count, &p->later_room, target);
     p->delivered += !target->result;
     return OK;
 }

@@ -1,4 +1,4 @@
-/* A hash table of open transactions and one of reserved bytes by account, both chained, under one lock. */
+/* A hash table of open transactions and one of what is reserved by account, both chained, under one lock. */
 #include "vault/accept/transactions.h"
 
 #include "base/arena.h"
@@ -13,7 +13,7 @@
 struct reservation {
     struct reservation *next; /* of the same account's bucket */
     struct account_id account;
-    uint64_t bytes;
+    struct amount amount;
 };
 
 struct open_transaction {
@@ -218,7 +218,7 @@ size_t transactions_take_left(struct transactions *t, struct left_body *out, siz
 /* ---- quota under way ---- */
 
 void transaction_reserve(struct transactions *t, struct transaction *taken, struct account_id account,
-                         uint64_t bytes)
+                         const struct amount *amount)
 {
     struct open_transaction *x = (struct open_transaction *)taken;
     struct reservation *r;
@@ -231,18 +231,20 @@ void transaction_reserve(struct transactions *t, struct transaction *taken, stru
         x->reserved = must_realloc(x->reserved, x->reserved_room * sizeof(*x->reserved));
     }
     r = must_alloc(sizeof(*r));
-    *r = (struct reservation){t->by_account[bucket_of(account.v)], account, bytes};
+    *r = (struct reservation){t->by_account[bucket_of(account.v)], account, *amount};
     t->by_account[bucket_of(account.v)] = r;
     x->reserved[x->reserved_count++] = r;
 }
 
-uint64_t transactions_reserved(struct transactions *t, struct account_id account)
+struct amount transactions_reserved(struct transactions *t, struct account_id account)
 {
-    uint64_t sum = 0;
+    struct amount sum = {0};
     HOLD(&t->lock);
 
     for (struct reservation *r = t->by_account[bucket_of(account.v)]; r; r = r->next)
-        if (r->account.v == account.v)
-            sum += r->bytes;
+        if (r->account.v == account.v) {
+            sum.bytes += r->amount.bytes;
+            sum.messages += r->amount.messages;
+        }
     return sum;
 }

@@ -44,8 +44,8 @@ struct left_body {
 /* At most `most` of them, which are the caller's now, to take back. */
 size_t transactions_take_left(struct transactions *t, struct left_body *out, size_t most);
 
-/* Quota under way: `bytes` more may come into this account by this transaction. At most 1,000 a transaction. */
+/* Quota under way: so much more may come into this account by this transaction. At most 1,000 a transaction. */
 void transaction_reserve(struct transactions *t, struct transaction *x, struct account_id account,
-                         uint64_t bytes);
+                         const struct amount *amount);
 /* What all open transactions may still bring into it. */
-uint64_t transactions_reserved(struct transactions *t, struct account_id account);
+struct amount transactions_reserved(struct transactions *t, struct account_id account);

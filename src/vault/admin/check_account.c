@@ -285,11 +285,11 @@ static void check_counters(struct check *k, struct account_check *a)
         check_box(k, a, &a->boxes[i]);
     if (!a->has_state)
         return;
-    if (a->state.emails != a->emails || a->state.used != a->bytes)
+    if (a->state.used.messages != a->emails || a->state.used.bytes != a->bytes)
         found(k, CHECK_COUNTERS,
               "the account counts %" PRIu64 " emails of %" PRIu64 " bytes; there are %" PRIu64
               " of %" PRIu64,
-              a->state.emails, a->state.used, a->emails, a->bytes);
+              a->state.used.messages, a->state.used.bytes, a->emails, a->bytes);
     if (a->state.mailboxes != a->box_count || a->state.metadata != a->metadata)
         found(k, CHECK_COUNTERS,
               "the account counts %" PRIu64 " mailboxes, %" PRIu64

@@ -94,7 +94,7 @@ enum err serve_account_add(struct caller *c, const struct account_add_request *q
                            struct account_add_reply *r)
 {
     struct new_account n = {
-        .address = q->address, .name = q->name, .quota = q->quota, .internal_only = q->internal_only};
+        .address = q->address, .name = q->name, .limit = q->limit, .internal_only = q->internal_only};
     struct credential_row credential;
     struct account_id id;
     enum err e;
@@ -124,9 +124,8 @@ static enum err describe(struct caller *c, struct view *v, struct account_id id,
     *out = (struct account_info){.id = id,
                                  .address = row->address,
                                  .name = row->name,
-                                 .quota = row->quota,
+                                 .limit = row->limit,
                                  .used = state.used,
-                                 .emails = state.emails,
                                  .internal_only = row->internal_only,
                                  .suspended = row->suspended,
                                  .has_password = has_password,
@@ -207,7 +206,8 @@ enum err serve_account_change(struct caller *c, const struct account_change_requ
                               struct account_change_reply *r)
 {
     struct account_change change = {.name = q->has_name ? &q->name : NULL,
-                                    .quota = q->has_quota ? &q->quota : NULL,
+                                    .most_bytes = q->has_bytes ? &q->limit.bytes : NULL,
+                                    .most_messages = q->has_messages ? &q->limit.messages : NULL,
                                     .internal_only = q->has_internal_only ? &q->internal_only : NULL};
     struct account_id id;
     enum err e = find_id(c, q->address, &id);

@@ -355,7 +355,8 @@ void repair_account(struct repair *r, struct known_account *known)
     repair_for(r, (struct account_id){known->id});
     r->address = known->address;
     read_account(&a);
-    a.state.used = a.state.emails = a.state.mailboxes = a.state.metadata = 0;
+    a.state.used = (struct amount){0};
+    a.state.mailboxes = a.state.metadata = 0;
     renumber_without_counts(&a);
     bring_back_named(&a);
     raise_uid_next(&a);

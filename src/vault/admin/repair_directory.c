@@ -175,9 +175,10 @@ static void copy_account(struct repair *r, struct known_account *a)
                          &there) ||
         !there) {
         row = (struct account_row){.created = (uint64_t)now_ms(), .suspended = true};
-        tell(r, CHECK_ROWS,
-             "its entry in the directory was lost: its name, its quota, and whether it takes mail from "
-             "outside. It is suspended until \"posthorn account resume\"");
+        tell(
+            r, CHECK_ROWS,
+            "its entry in the directory was lost: its name, its limits, and whether it takes mail from "
+            "outside. It is suspended until \"posthorn account resume\"");
     }
     row.address = a->address;
     put_domain_of(r, a->address);

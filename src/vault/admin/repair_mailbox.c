@@ -96,8 +96,8 @@ static void count(struct account *a, struct box *b, struct roster_entry *e)
     c->bytes += e->size;
     c->deleted += !!(e->flags & FLAG_DELETED);
     c->deleted_bytes += e->flags & FLAG_DELETED ? e->size : 0;
-    a->state.emails++;
-    a->state.used += e->size;
+    a->state.used.messages++;
+    a->state.used.bytes += e->size;
     a->r->reply->emails++;
 }
 

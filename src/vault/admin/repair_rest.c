@@ -39,8 +39,7 @@ static enum err add_email(struct repair *r, struct body_id body, struct placed *
     struct new_email n = {.body = body,
                           .internal_date = repair_time_of(body),
                           .received = repair_time_of(body),
-                          .looks = &looks,
-                          .even_over_quota = true};
+                          .looks = &looks};
     enum err e;
 
     if (!repair_body(r, body, &size))

@@ -14,6 +14,7 @@
 #include "vault/imap/response.h"
 #include "vault/imap/selected.h"
 #include "vault/store/changes.h"
+#include "vault/store/quota.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -71,10 +72,9 @@ static enum err may_come(struct imap *i, const struct imap_append_seen *seen, ui
         e = account_figures(v, i->s->cx, p.at.account, &used);
     if (!e)
         e = account_limits(v, i->s->cx, p.at.account, &limits);
-    /* RFC 8508 §3.4: of a REPLACE only the difference counts, which is known in the end */
-    if (!e && !seen->replace && limits.bytes && used.bytes + size > limits.bytes)
-        return ERR_OVER_QUOTA;
-    return e;
+    if (e || seen->replace) /* RFC 8508 §3.4: of which only the difference counts, known in the end */
+        return e;
+    return quota_check(i->s->cx, p.at.account, &limits.mail, &used.mail, &(struct amount){size, 1});
 }
 
 static struct upload *add_upload(struct imap *i)

@@ -16,7 +16,8 @@
  *   limit: 3                            the most messages that one command may work on
  *   unauthenticate: off                 that setting
  *   8bit-headers: on                    that setting
- *   quota: 100                          so many octets fred may have
+ *   quota: 100                          so many octets fred may have, and as many messages as he likes
+ *   messages: 3                         so many messages, and as many octets; tom-messages: tom
  *   power: 0                            the next flush fails */
 #include "vault/imap/testing.h"
 
@@ -110,7 +111,11 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
     } else if (str_same(word, S("8bit-headers"))) {
         world_8bit_headers(str_same(value, S("on")));
     } else if (str_same(word, S("quota"))) {
-        world_quota(n);
+        world_quota(world.fred, &(struct amount){.bytes = n});
+    } else if (str_same(word, S("messages"))) {
+        world_quota(world.fred, &(struct amount){.messages = n});
+    } else if (str_same(word, S("tom-messages"))) {
+        world_quota(world.tom, &(struct amount){.messages = n});
     } else if (str_same(word, S("power"))) {
         memory_engine_fail_next_flush(world.engine);
     } else {

@@ -59,16 +59,16 @@ void world_8bit_headers(bool taken)
     config.imap_8bit_headers = taken;
 }
 
-void world_quota(uint64_t bytes)
+void world_quota(struct account_id account, const struct amount *limit)
 {
-    struct account_key key = {.account = world.fred.v};
+    struct account_key key = {.account = account.v};
     struct txn *t = txn_begin(world.engine, &(struct part){PART_DIRECTORY, 0}, 1);
     struct account_row row;
     struct ticket ticket;
     bool found;
 
     must(account_row_txn(t, &world.cx, NO_ACCOUNT, &key, &row, &found));
-    row.quota = bytes;
+    row.limit = *limit;
     account_row_put(t, NO_ACCOUNT, &key, &row);
     must(txn_commit(&t, &world.cx, &ticket));
     must(engine_wait(world.engine, &world.cx, ticket));

@@ -355,7 +355,7 @@ static void test_many_deletions(void **state)
     assert_true(str_ends_nocase(buf_str(&replies), S("+OK bye\r\n")));
     v = view_open(engine);
     assert_int_equal(account_used(v, &cx, fred, &row, &found), OK);
-    assert_int_equal(row.emails, MANY / 2);
+    assert_int_equal(row.used.messages, MANY / 2);
     assert_int_equal(
         change_row_view(v, &cx, fred, &(struct change_key){.modseq = row.modseq}, &change, &found), OK);
     assert_true(found);

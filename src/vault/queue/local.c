@@ -157,7 +157,7 @@ static void make_plan(struct local *l, struct vault *v, struct cx *cx, struct en
     l->plan.message = (struct body_id){id.body};
     l->plan.looks = &l->looks;
     l->plan.facts = l->facts;
-    l->plan.quota_matters = true;
+    l->plan.from_queue = true;
 }
 
 /* A number that no entry of this message has or had a moment ago: finished ones still hold their reference until the

@@ -396,6 +396,34 @@ static void test_a_damaged_message_is_put_off(void **state)
     assert_true(q.attempts == 1 && q.due > (uint64_t)now_ms());
 }
 
+static void test_a_full_mailbox_waits(void **state)
+{
+    static const char *const to[] = {"full@acompany.test", "fred@acompany.test"};
+    static const struct amount limits[] = {{.messages = 1}, {.bytes = 1}};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct entry_id id = put_local(w, (const char *const[]){"full@acompany.test"}, 1);
+        struct queue_info q;
+
+        set_limit(w, w->full, (struct amount){0});
+        deliver(w, id);
+        set_limit(w, w->full, limits[i]);
+        id = put_local(w, to, 2);
+        deliver(w, id);
+        q = queue_now(w).entries[0];
+        assert_int_equal(q.rcpts[0].state, RCPT_WAITING);
+        assert_true(str_same(q.rcpts[0].status, S("4.2.2")));
+        assert_int_equal(q.rcpts[1].state, RCPT_DONE);
+        assert_int_equal(count_in(w, w->fred), i + 1);
+        assert_int_equal(count_in(w, w->full), 2 * i + 1);
+        set_limit(w, w->full, (struct amount){.messages = 2 * i + 2}); /* room for one */
+        deliver(w, id);
+        assert_int_equal(count_in(w, w->full), 2 * i + 2);
+        assert_int_equal(queue_now(w).entries_count, 0);
+    }
+}
+
 static void pack_domain(struct buf *out, const void *key)
 {
     domain_key_pack(out, key);
@@ -667,6 +695,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_answer_is_not_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_long_queue_is_listed_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_full_mailbox_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
     };

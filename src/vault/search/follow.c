@@ -372,7 +372,7 @@ static enum err look_at_account(struct turn *t, bool *gone)
     if (e || !found)
         return e;
     t->reached = (struct index_reached){.modseq = state.modseq, .email = state.next_email};
-    t->emails = state.emails;
+    t->emails = state.used.messages;
     return OK;
 }
 

@@ -29,8 +29,7 @@ enum err account_figures(struct view *v, struct cx *cx, struct account_id accoun
     if (!e)
         *out = (struct account_figures){.modseq = state.modseq,
                                         .log_floor = state.log_floor,
-                                        .bytes = state.used,
-                                        .emails = state.emails,
+                                        .mail = state.used,
                                         .mailboxes = state.mailboxes,
                                         .metadata = state.metadata};
     return e;
@@ -45,9 +44,8 @@ enum err account_limits(struct view *v, struct cx *cx, struct account_id account
         account_row_view(v, cx, NO_ACCOUNT, &(struct account_key){.account = account.v}, &row, &found);
 
     if (!e)
-        *out = (struct account_limits){.bytes = found ? row.quota : 0,
-                                       .mailboxes = MOST_MAILBOXES,
-                                       .metadata = METADATA_BYTES_MAX};
+        *out = (struct account_limits){
+            .mail = row.limit, .mailboxes = MOST_MAILBOXES, .metadata = METADATA_BYTES_MAX};
     return e;
 }
 

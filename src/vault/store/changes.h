@@ -9,14 +9,16 @@
 struct account_figures {
     uint64_t modseq;    /* of the last change */
     uint64_t log_floor; /* changes up to here cannot be told one by one any more */
-    uint64_t bytes, emails, mailboxes, metadata; /* in use */
+    struct amount mail; /* in use; so are the others */
+    uint64_t mailboxes, metadata;
 };
 enum err account_figures(struct view *v, struct cx *cx, struct account_id account,
                          struct account_figures *out);
 
 /* The limits of an account (RFC 9208), 0: none. */
 struct account_limits {
-    uint64_t bytes, emails, mailboxes, metadata;
+    struct amount mail;
+    uint64_t mailboxes, metadata;
 };
 enum err account_limits(struct view *v, struct cx *cx, struct account_id account,
                         struct account_limits *out);

@@ -13,7 +13,6 @@ struct gathering {
     struct roster_entry *v;
     size_t n, room;
     struct ranges uids;
-    uint64_t bytes;
 };
 
 static enum box_verdict gather(void *arg, struct roster_entry *entry)
@@ -30,7 +29,6 @@ static enum box_verdict gather(void *arg, struct roster_entry *entry)
         g->room = room;
     }
     g->v[g->n++] = *entry;
-    g->bytes += entry->size;
     ranges_add(g->arena, &g->uids, entry->uid, entry->uid);
     return g->verdict;
 }
@@ -126,10 +124,10 @@ static enum err transfer(struct store *s, struct cx *cx, struct mailbox_ref from
 
     if (!e)
         e = box_walk(b.from, uids, gather, &g);
-    if (!e && new_emails)
-        e = check_quota(b.to_edit, g.bytes);
     if (!e)
         e = add_all(&b, &g, may_have, new_emails);
+    if (!e)
+        e = check_quota(b.to_edit);
     if (!e)
         e = box_row(b.to);
     if (e)

@@ -383,7 +383,7 @@ static enum err account_create_in(struct txn *t, struct cx *cx, const struct new
                                   struct account_id id)
 {
     struct account_row row = {.name = n->name,
-                              .quota = n->quota,
+                              .limit = n->limit,
                               .internal_only = n->internal_only,
                               .created = (uint64_t)now_ms()};
     enum err e;
@@ -464,7 +464,8 @@ enum err account_change(struct store *s, struct cx *cx, struct account_id id,
     if (e)
         return e;
     row.name = change->name ? *change->name : row.name;
-    row.quota = change->quota ? *change->quota : row.quota;
+    row.limit.bytes = change->most_bytes ? *change->most_bytes : row.limit.bytes;
+    row.limit.messages = change->most_messages ? *change->most_messages : row.limit.messages;
     row.suspended = change->suspended ? *change->suspended : row.suspended;
     row.internal_only = change->internal_only ? *change->internal_only : row.internal_only;
     account_row_put(t, NO_ACCOUNT, &(struct account_key){.account = id.v}, &row);

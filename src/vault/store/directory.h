@@ -46,7 +46,7 @@ enum err directory_may_send_as(struct store *s, struct view *v, struct cx *cx, s
 
 struct new_account {
     struct str address, name;
-    uint64_t quota; /* 0: none */
+    struct amount limit;
     bool internal_only;
     const struct credential_row *credential; /* NULL: no sign-on until a password is set */
 };
@@ -56,7 +56,7 @@ enum err account_delete(struct store *s, struct cx *cx, struct account_id id, st
 /* What is NULL stays. */
 struct account_change {
     const struct str *name;
-    const uint64_t *quota; /* 0: none */
+    const uint64_t *most_bytes, *most_messages; /* 0: no limit */
     const bool *suspended, *internal_only;
 };
 enum err account_change(struct store *s, struct cx *cx, struct account_id id,

@@ -22,6 +22,7 @@ enum err edit_begin(struct edit *e, struct txn *t, struct cx *cx, struct account
     err = state_row_txn(t, cx, account, &(struct state_key){0}, &e->state, &found);
     if (!err && !found)
         return fail(cx, ERR_NOT_FOUND, "account %" PRIu64 " was removed", account.v);
+    e->used_before = e->state.used;
     e->modseq = e->state.modseq + 1;
     return err;
 }
@@ -48,8 +49,8 @@ void edit_note(struct edit *e, uint32_t kind, struct mailbox_id mailbox, struct 
 
 struct email_id edit_new_email(struct edit *e, uint64_t size)
 {
-    e->state.emails++;
-    e->state.used += size;
+    e->state.used.messages++;
+    e->state.used.bytes += size;
     return (struct email_id){e->state.next_email++};
 }
 
@@ -60,8 +61,8 @@ static uint64_t less(uint64_t v, uint64_t by)
 
 void edit_drop_email(struct edit *e, const struct roster_entry *entry)
 {
-    e->state.emails = less(e->state.emails, 1);
-    e->state.used = less(e->state.used, entry->size);
+    e->state.used.messages = less(e->state.used.messages, 1);
+    e->state.used.bytes = less(e->state.used.bytes, entry->size);
     GROW(e->cx->arena, e->dropped, e->dropped_count, e->dropped_room);
     e->dropped[e->dropped_count++] = (struct dropped){.body = entry->body, .owner = entry->email.v};
 }

@@ -20,6 +20,7 @@ struct edit {
     struct cx *cx;
     struct account_id account;
     struct state_row state;
+    struct amount used_before;
     uint64_t modseq; /* of this change */
     int64_t now;
     struct change_item *items;

@@ -2,8 +2,7 @@
 
 #include "vault/store/body.h"
 #include "vault/store/email_impl.h"
-
-#include <inttypes.h>
+#include "vault/store/quota.h"
 
 enum err account_used(struct view *v, struct cx *cx, struct account_id account, struct state_row *state,
                       bool *found)
@@ -54,9 +53,8 @@ enum err email_add(struct txn *t, struct cx *cx, struct account_id account, stru
     struct box box;
     enum err e = edit_begin(&edit, t, cx, account);
 
-    if (!e && n->quota && edit.state.used >= n->quota && !n->even_over_quota)
-        e = fail(cx, ERR_OVER_QUOTA, "account %" PRIu64 ": %" PRIu64 " of %" PRIu64 " bytes", account.v,
-                 edit.state.used, n->quota);
+    if (!e)
+        e = quota_check(cx, account, &n->limit, &edit.state.used, &ANY_MESSAGE);
     if (!e)
         e = box_open(&box, &edit, mailbox);
     if (!e)

@@ -13,8 +13,9 @@ struct new_email {
     const struct cold_row
         *looks;       /* parser, envelope, bodystructure, preview, parts: made once for all accounts */
     struct str facts; /* mail/facts.h; empty: not known, and asked of the header when wanted */
-    uint64_t quota;   /* 0: none. Over it already: ERR_OVER_QUOTA; one message may go over */
-    bool even_over_quota; /* a commit that other recipients share is not refused */
+    struct amount
+        limit; /* at it already: ERR_OVER_QUOTA; in bytes one message may go over. {0}: it goes in however full
+                          * it is, as in a commit that other recipients share */
 };
 
 struct placed {

@@ -55,7 +55,7 @@ static void test_a_name_above_others(void **state)
     must(try_delete("a/b"));
     must(try_delete("a"));
     assert_string_equal(tree_text(), "INBOX (a) (a/b) a/b/c a/b/d");
-    assert_int_equal(figures_of(TOM).bytes, 5);
+    assert_int_equal(figures_of(TOM).mail.bytes, 5);
     assert_int_equal(folder_named("a/b").exists, 0);
     assert_int_equal(folder_named("a/b/c").exists, 1);
     assert_false(folder_named("a/b").damaged);
@@ -249,7 +249,7 @@ static void test_rename_inbox(void **state)
     assert_int_equal(folder_named("INBOX").uid_validity, inbox.uid_validity);
     assert_int_equal(folder_named("INBOX").uid_next, inbox.uid_next);
     assert_int_equal(folder_named("INBOX").exists, 0);
-    assert_int_equal(figures_of(TOM).bytes, 30);
+    assert_int_equal(figures_of(TOM).mail.bytes, 30);
     deliver(TOM, INBOX, 0, 10);
     assert_string_equal(mailbox_text(TOM, INBOX), "4");
     assert_int_equal(try_rename("INBOX", "INBOX"), ERR_EXISTS);

@@ -1,6 +1,7 @@
 #include "vault/store/messages_impl.h"
 
 #include "base/scoped.h"
+#include "vault/store/quota.h"
 #include "vault/store/roster_impl.h"
 
 #include <inttypes.h>
@@ -55,20 +56,21 @@ void two_boxes_close(struct two_boxes *b)
     txn_rollback(&b->t);
 }
 
-enum err check_quota(struct edit *e, uint64_t more)
+static uint64_t growth(uint64_t before, uint64_t now)
 {
+    return now > before ? now - before : 0;
+}
+
+enum err check_quota(struct edit *e)
+{
+    const struct amount *before = &e->used_before, *now = &e->state.used;
+    struct amount more = {growth(before->bytes, now->bytes), growth(before->messages, now->messages)};
     struct account_row row = {0};
     bool found;
     enum err err = account_row_txn(e->t, e->cx, NO_ACCOUNT,
                                    &(struct account_key){.account = e->account.v}, &row, &found);
 
-    if (err || !row.quota || !more)
-        return err;
-    if (e->state.used > row.quota || more > row.quota - e->state.used)
-        return fail(e->cx, ERR_OVER_QUOTA,
-                    "account %" PRIu64 ": %" PRIu64 " bytes more than %" PRIu64 " of %" PRIu64,
-                    e->account.v, more, e->state.used, row.quota);
-    return OK;
+    return err ? err : quota_check(e->cx, e->account, &row.limit, before, &more);
 }
 
 static enum err flags_mask(struct box *b, const struct flag_names *names, bool add, uint64_t *mask)
@@ -209,8 +211,10 @@ static enum err added(struct two_boxes *b, uint32_t first_uid, struct added *out
     struct added result = {.first_uid = first_uid,
                            .modseq = b->to_edit->modseq,
                            .removed_modseq = b->from->removed.n ? b->from_edit->modseq : 0};
-    enum err e = box_row(b->to);
+    enum err e = check_quota(b->to_edit);
 
+    if (!e)
+        e = box_row(b->to);
     result.uid_validity = b->to->row.uid_validity;
     if (!e)
         e = two_boxes_commit(b, ticket);
@@ -226,12 +230,7 @@ enum err messages_append(struct store *s, struct cx *cx, struct mailbox_ref at,
     scoped(two_boxes_close) struct two_boxes b = {0};
     enum err e = two_boxes_open(&b, s, cx, at, at);
     uint32_t first_uid = b.to->counts.uid_next;
-    uint64_t bytes = 0;
 
-    for (size_t i = 0; i < n; i++)
-        bytes += v[i].body.size;
-    if (!e)
-        e = check_quota(b.to_edit, bytes);
     for (size_t i = 0; i < n && !e; i++)
         e = append_one(&b, &v[i]);
     return e ? e : added(&b, first_uid, out, ticket);
@@ -246,16 +245,12 @@ enum err messages_replace(struct store *s, struct cx *cx, struct mailbox_ref fro
     const struct imap_set old = {.ranges = &range, .count = 1};
     enum err e = two_boxes_open(&b, s, cx, from, to);
     uint32_t first_uid = b.to->counts.uid_next;
-    uint64_t before = b.to_edit->state.used, freed;
 
     if (!e)
         e = box_walk(b.from, &old, drop_any, NULL);
     if (!e && !b.from->removed.n)
         e = fail(cx, ERR_GONE, "account %" PRIu64 ": UID %u of mailbox %" PRIu64 " was removed",
                  from.account.v, uid, from.mailbox.v);
-    freed = before - b.to_edit->state.used;
-    if (!e && m->body.size > freed) /* a smaller one is welcome however full it is */
-        e = check_quota(b.to_edit, m->body.size);
     if (!e)
         e = append_one(&b, m);
     return e ? e : added(&b, first_uid, out, ticket);

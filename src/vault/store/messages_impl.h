@@ -12,7 +12,7 @@ struct two_boxes {
 
 enum err two_boxes_open(struct two_boxes *b, struct store *s, struct cx *cx, struct mailbox_ref from,
                         struct mailbox_ref to);
-/* ERR_OVER_QUOTA: so many bytes more do not fit. */
-enum err check_quota(struct edit *e, uint64_t more);
+/* ERR_OVER_QUOTA: what has been added is too much. Where a message went for another, only the difference counts. */
+enum err check_quota(struct edit *e);
 enum err two_boxes_commit(struct two_boxes *b, struct ticket *ticket);
 void two_boxes_close(struct two_boxes *b); /* for scoped() */

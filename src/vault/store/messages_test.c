@@ -403,43 +403,95 @@ static void test_replace(void **state)
 
 /* ---- quota ---- */
 
-static void set_quota(struct account_id account, uint64_t quota)
+static void set_limit(struct account_id account, struct amount limit)
 {
     struct txn *txn = txn_begin(engine, &(struct part){PART_DIRECTORY, 0}, 1);
     struct ticket t;
 
     account_row_put(txn, NO_ACCOUNT, &(struct account_key){.account = account.v},
-                    &(struct account_row){.quota = quota});
+                    &(struct account_row){.limit = limit});
     durable(txn_commit(&txn, &cx, &t), t);
 }
 
-static void test_quota(void **state)
+static enum err try_copy(struct mailbox_ref from, struct mailbox_ref to)
 {
-    struct new_message m = message_of("0123456789");
     struct imap_set one = SET({1, 1});
     struct copied c;
+    struct ticket t;
+
+    return messages_copy(store, &cx, from, &one, to, UINT64_MAX, &c, &t);
+}
+
+static enum err try_move(struct mailbox_ref from, struct mailbox_ref to)
+{
+    struct imap_set one = SET({1, 1});
+    struct copied c;
+    struct ticket t;
+
+    return messages_move(store, &cx, from, &one, to, UINT64_MAX, &c, &t);
+}
+
+static enum err try_append(struct mailbox_ref to, const char *text)
+{
+    struct new_message m = message_of(text);
     struct added a;
     struct ticket t;
 
+    return messages_append(store, &cx, to, &m, 1, &a, &t);
+}
+
+static enum err try_replace(struct mailbox_ref at, uint32_t uid, const char *text)
+{
+    struct new_message m = message_of(text);
+    struct added a;
+    struct ticket t;
+
+    return messages_replace(store, &cx, at, uid, at, &m, &a, &t);
+}
+
+static void test_limit_of_bytes(void **state)
+{
     (void)state;
     deliver(TOM, INBOX, 0, 100);
-    set_quota(TOM, 109);
-    set_quota(FRED, 99);
-    assert_int_equal(messages_append(store, &cx, IN(TOM, INBOX), &m, 1, &a, &t), ERR_OVER_QUOTA);
-    assert_int_equal(messages_copy(store, &cx, IN(TOM, INBOX), &one, IN(TOM, SENT), UINT64_MAX, &c, &t),
-                     ERR_OVER_QUOTA);
-    assert_int_equal(
-        messages_move(store, &cx, IN(TOM, INBOX), &one, IN(FRED, SENT), UINT64_MAX, &c, &t),
-        ERR_OVER_QUOTA);
+    set_limit(TOM, (struct amount){.bytes = 109});
+    set_limit(FRED, (struct amount){.bytes = 99});
+    assert_int_equal(try_append(IN(TOM, INBOX), "0123456789"), ERR_OVER_QUOTA);
+    assert_int_equal(try_copy(IN(TOM, INBOX), IN(TOM, SENT)), ERR_OVER_QUOTA);
+    assert_int_equal(try_move(IN(TOM, INBOX), IN(FRED, SENT)), ERR_OVER_QUOTA);
     assert_string_equal(mailbox_text(TOM, INBOX), "1");
+    set_limit(TOM, (struct amount){.bytes = 50});
     transfer(true, IN(TOM, INBOX), SET({1, 1}), IN(TOM, SENT)); /* takes no room */
-    set_quota(TOM, 50);
-    durable(messages_replace(store, &cx, IN(TOM, SENT), 1, IN(TOM, SENT), &m, &a, &t), t);
-    set_quota(TOM, 20);
-    m = message_of("0123456789");
-    durable(messages_append(store, &cx, IN(TOM, INBOX), &m, 1, &a, &t), t); /* full to the byte */
-    m = message_of("0");
-    assert_int_equal(messages_append(store, &cx, IN(TOM, INBOX), &m, 1, &a, &t), ERR_OVER_QUOTA);
+    must(try_replace(IN(TOM, SENT), 1, "0123456789"));
+    set_limit(TOM, (struct amount){.bytes = 20});
+    must(try_append(IN(TOM, INBOX), "0123456789")); /* full to the byte */
+    assert_int_equal(try_append(IN(TOM, INBOX), "0"), ERR_OVER_QUOTA);
+    must(try_replace(IN(TOM, SENT), 2, "9876543210"));
+    assert_int_equal(try_replace(IN(TOM, SENT), 3, "98765432100"), ERR_OVER_QUOTA);
+}
+
+static void test_limit_of_messages(void **state)
+{
+    (void)state;
+    deliver(TOM, INBOX, 0, 100);
+    deliver(TOM, INBOX, 0, 100);
+    set_limit(TOM, (struct amount){.messages = 2});
+    set_limit(FRED, (struct amount){.messages = 1});
+    assert_int_equal(try_append(IN(TOM, INBOX), "0"), ERR_OVER_QUOTA);
+    assert_int_equal(try_copy(IN(TOM, INBOX), IN(TOM, SENT)), ERR_OVER_QUOTA);
+    set_limit(TOM, (struct amount){.messages = 1});
+    transfer(true, IN(TOM, INBOX), SET({1, 1}), IN(TOM, SENT)); /* is no message more */
+    must(try_replace(IN(TOM, SENT), 1,
+                     "a larger one, as there is room for so many bytes as one likes, "
+                     "and it is still one message, in the place of one"));
+    assert_int_equal(figures_of(TOM).mail.messages, 2);
+    must(try_copy(IN(TOM, INBOX), IN(FRED, SENT))); /* none, it was moved */
+    assert_int_equal(figures_of(FRED).mail.messages, 0);
+    transfer(true, IN(TOM, INBOX), SET({2, 2}), IN(FRED, INBOX));
+    assert_int_equal(figures_of(FRED).mail.messages, 1);
+    assert_int_equal(figures_of(TOM).mail.messages, 1);
+    assert_int_equal(try_copy(IN(FRED, INBOX), IN(TOM, INBOX)), ERR_OVER_QUOTA);
+    assert_int_equal(try_move(IN(FRED, INBOX), IN(TOM, INBOX)), ERR_OVER_QUOTA);
+    assert_int_equal(figures_of(TOM).mail.messages, 1);
 }
 
 /* ---- \Recent ---- */
@@ -531,7 +583,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pieces_ahead, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_letters_ahead, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_replace, store_set_up, store_tear_down),
-        cmocka_unit_test_setup_teardown(test_quota, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_limit_of_bytes, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_limit_of_messages, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_recent, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_reader, store_set_up, store_tear_down),
     };

@@ -78,7 +78,7 @@ static int tear_down(void **state)
 
 static struct account_id add_account(struct world *w, const char *address, uint64_t quota)
 {
-    struct new_account n = {.address = str_from_c(address), .quota = quota};
+    struct new_account n = {.address = str_from_c(address), .limit.bytes = quota};
     struct account_id id;
     struct ticket t;
 
@@ -313,10 +313,12 @@ static void test_quota_goes_over_by_one(void **state)
     durable(w, deliver(w, fred, S("0123456789012345678901234567890123456789"), &t, &at), t);
     struct txn *txn = txn_begin(w->engine, &(struct part){PART_ACCOUNT, fred.v}, 1);
     struct cold_row looks = {0};
-    struct new_email n = {.quota = 30, .looks = &looks};
+    struct new_email n = {.limit.bytes = 30, .looks = &looks};
 
     assert_int_equal(email_add(txn, &w->cx, fred, INBOX, &n, &at), ERR_OVER_QUOTA);
-    n.even_over_quota = true;
+    n.limit = (struct amount){.messages = 1};
+    assert_int_equal(email_add(txn, &w->cx, fred, INBOX, &n, &at), ERR_OVER_QUOTA);
+    n.limit = (struct amount){0}; /* a commit that others share */
     must(w, email_add(txn, &w->cx, fred, INBOX, &n, &at));
     txn_rollback(&txn);
 }
