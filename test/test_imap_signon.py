@@ -124,6 +124,16 @@ def test_imaplib_authenticate(posthorn):
         imap.client(posthorn, TOM, "wrong")
 
 
+def test_somebody_else(posthorn):
+    """RFC 5530 §3: what was refused is told to who knows the password, and to nobody else."""
+    with ImapWire(posthorn, "imaps") as client:
+        for authzid in (FRED, "nobody@acompany.test"):
+            assert client.ask("a", "AUTHENTICATE PLAIN " + plain(TOM, authzid=authzid)).startswith("a NO [AUTHORIZATIONFAILED]")
+        answer = client.ask("b", "AUTHENTICATE PLAIN " + plain(TOM, "wrong", authzid=FRED))
+        assert answer.startswith("b NO [AUTHENTICATIONFAILED]")
+    assert [e["reason"] for e in posthorn.events("signon-failed")] == ["wrong-authzid", "wrong-authzid", "wrong-password"]
+
+
 def test_curl(posthorn):
     for url in (f"imaps://127.0.0.1:{posthorn.ports['imaps']}/", f"imap://127.0.0.1:{posthorn.ports['imap']}/"):
         for option in (["--login-options", "AUTH=PLAIN"], ["--sasl-ir"], []):

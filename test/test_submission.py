@@ -61,6 +61,12 @@ def test_auth_plain_with_a_challenge(wire):
     assert wire.say("AUTH PLAIN " + plain(FRED)).startswith("503 5.5.1")
 
 
+def test_auth_plain_as_somebody_else(wire):
+    assert wire.say("AUTH PLAIN " + plain(FRED, authzid=TOM)).startswith("535 5.7.8 the password is right")
+    assert wire.say("AUTH PLAIN " + plain(FRED, "wrong", authzid=TOM)).startswith("535 5.7.8 the name or the password")
+    assert wire.say("AUTH PLAIN " + plain(FRED, authzid=FRED)).startswith("235 2.7.0")
+
+
 def test_auth_login(wire):
     assert wire.say("AUTH LOGIN").startswith("334 ")
     assert wire.say(b64(FRED)).startswith("334 ")

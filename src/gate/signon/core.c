@@ -85,7 +85,7 @@ bool core_one_too_many(struct core *c)
 /* The vault logs each refusal; what goes wrong beside that is logged here. */
 static enum err after_step(struct core *c, enum err e)
 {
-    if (e && e != ERR_AUTH_FAILED && e != ERR_AUTH_BUSY && e != ERR_SUSPENDED)
+    if (e && e != ERR_AUTH_FAILED && e != ERR_AUTHZ_FAILED && e != ERR_AUTH_BUSY && e != ERR_SUSPENDED)
         log_line(LOG_WARNING, "signon-broken", "address=%s service=%s error=%s cause=%s", c->client,
                  c->ops->name, err_row(e)->name, log_value(str_from_c(c->cx.cause)));
     if (!e && exchange_is_done(&c->exchange)) {

@@ -166,7 +166,8 @@ static enum err give_handle(struct step *p, struct account_id account, uint64_t 
     return OK;
 }
 
-/* RFC 4616 §2, RFC 5802 §5.1: somebody else's mailbox is not opened with one's own password. */
+/* RFC 4616 §2, RFC 5802 §5.1: somebody else's mailbox is not opened with one's own password. Who proved who he is may
+ * hear that it is that (RFC 5530 §3), but not whether there is such a one. */
 static enum err check_authzid(struct step *p, struct account_id account)
 {
     struct str authzid = exchange_authzid(p->v->exchange);
@@ -178,7 +179,7 @@ static enum err check_authzid(struct step *p, struct account_id account)
     e = subject_find(p->s->store, &p->c->cx, authzid, &other);
     if (e)
         return e;
-    return other.account.v == account.v ? OK : refuse(p, ERR_AUTH_FAILED, "wrong-authzid");
+    return other.account.v == account.v ? OK : refuse(p, ERR_AUTHZ_FAILED, "wrong-authzid");
 }
 
 /* The password was right. */

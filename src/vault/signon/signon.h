@@ -7,7 +7,7 @@
  *   … step(answer) …                   MORE: to_client is the next challenge, perhaps empty
  *   DONE                               session is the handle. If to_client is not empty (SCRAM's last word), it is
  *                                      sent as a challenge, and the client's empty answer to it is thrown away
- *   an error                           the conversation is over: AUTH_FAILED, AUTH_BUSY, SUSPENDED, STORE …
+ *   an error                           the conversation is over: AUTH_FAILED, AUTHZ_FAILED, AUTH_BUSY, SUSPENDED, STORE …
  *
  * USER and PASS of POP3 are PLAIN: NUL name NUL password.
  *

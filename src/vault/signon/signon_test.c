@@ -222,8 +222,9 @@ static const struct {
     {SAY("\0FRED@ACompany.Test\0secret"), OK, "any case"},
     {SAY("fred@acompany.test\0fred@acompany.test\0secret"), OK, "authzid is the account"},
     {SAY("fred\0fred@acompany.test\0secret"), OK, "however it is written"},
-    {SAY("tom@acompany.test\0fred@acompany.test\0secret"), ERR_AUTH_FAILED, "somebody else's"},
-    {SAY("nobody\0fred@acompany.test\0secret"), ERR_AUTH_FAILED, "nobody's"},
+    {SAY("tom@acompany.test\0fred@acompany.test\0secret"), ERR_AUTHZ_FAILED, "somebody else's"},
+    {SAY("nobody\0fred@acompany.test\0secret"), ERR_AUTHZ_FAILED, "nobody's"},
+    {SAY("tom@acompany.test\0fred@acompany.test\0Secret"), ERR_AUTH_FAILED, "with a wrong password"},
     {SAY("\0fred@acompany.test\0Secret"), ERR_AUTH_FAILED, "wrong password"},
     {SAY("\0fred@acompany.test\0"), ERR_AUTH_FAILED, "empty password"},
     {SAY("\0nopass@acompany.test\0secret"), ERR_AUTH_FAILED, "an account without one"},
@@ -392,7 +393,8 @@ static void test_scram(void **state)
     assert_true(got.client_is_content); /* our signature convinced it */
     assert_false(long_lane_was_used);
     assert_int_equal(scram("fred", "secret", "fred@acompany.test").e, OK);
-    assert_int_equal(scram("fred", "secret", "tom@acompany.test").e, ERR_AUTH_FAILED);
+    assert_int_equal(scram("fred", "secret", "tom@acompany.test").e, ERR_AUTHZ_FAILED);
+    assert_int_equal(scram("fred", "Secret", "tom@acompany.test").e, ERR_AUTH_FAILED);
     assert_int_equal(scram("fred", "Secret", NULL).e, ERR_AUTH_FAILED);
     config.scram = false;
     assert_int_equal(scram("fred", "secret", NULL).e, ERR_NO_MECHANISM);
