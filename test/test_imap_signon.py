@@ -134,6 +134,15 @@ def test_somebody_else(posthorn):
     assert [e["reason"] for e in posthorn.events("signon-failed")] == ["wrong-authzid", "wrong-authzid", "wrong-password"]
 
 
+def test_an_empty_answer(posthorn):
+    """No mechanism of ours has one: an end, and no other "+" (RFC 4616 §2)."""
+    with ImapWire(posthorn, "imaps") as client:
+        for mechanism in ("PLAIN", "SCRAM-SHA-256"):
+            assert client.send(f"a AUTHENTICATE {mechanism}").reply() == "+ "
+            assert client.send("").reply().startswith("a NO [AUTHENTICATIONFAILED]")
+        assert client.ask("b", "NOOP").startswith("b OK")
+
+
 def test_curl(posthorn):
     for url in (f"imaps://127.0.0.1:{posthorn.ports['imaps']}/", f"imap://127.0.0.1:{posthorn.ports['imap']}/"):
         for option in (["--login-options", "AUTH=PLAIN"], ["--sasl-ir"], []):

@@ -272,6 +272,8 @@ enum exchange_state exchange_step(struct exchange *x, const struct exchange_asks
         take_step(x, S(""), out);
         buf_clear(out);
     }
+    if (x->begun && !x->mechanism->server_speaks_first && !in.n) /* libgsasl would ask again */
+        return EXCHANGE_REFUSED;
     x->begun = true;
     result = take_step(x, in, out);
     x->asks = NULL;

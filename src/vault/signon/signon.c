@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #define MOST_CONVERSATIONS 10000
-#define MOST_STEPS 8             /* SCRAM with each of its empty steps takes four */
+#define MOST_STEPS 8             /* SCRAM and LOGIN take three */
 #define MOST_ACCOUNTS_KEPT 65536 /* 48 bytes each, once used */
 #define MOST_COUNTS 32768
 

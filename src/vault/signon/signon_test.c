@@ -281,6 +281,26 @@ static void test_plain_without_initial_response(void **state)
     assert_int_equal(step(1, id, S("\0fred\0secret"), &r), ERR_AUTH_CANCELLED); /* it is over */
 }
 
+/* What answers an empty challenge, and is empty, is no message of theirs (RFC 4616 §2, RFC 5802 §7). */
+static void test_an_empty_answer(void **state)
+{
+    static const char *const names[] = {"PLAIN", "SCRAM-SHA-256"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct way w = home;
+        struct signon_step_reply r;
+        uint64_t id;
+
+        w.mechanism = names[i];
+        assert_int_equal(begin(&w, &id), OK);
+        assert_int_equal(step(1, id, S(""), &r), OK);
+        assert_int_equal(r.state, SIGNON_MORE);
+        assert_int_equal(step(1, id, S(""), &r), ERR_AUTH_FAILED);
+        assert_int_equal(step(1, id, S("\0fred\0secret"), &r), ERR_AUTH_CANCELLED); /* it is over */
+    }
+}
+
 static void test_login(void **state)
 {
     struct way w = home;
@@ -742,14 +762,23 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SIGNON_TEST(test_plain),          SIGNON_TEST(test_plain_without_initial_response),
-        SIGNON_TEST(test_login),          SIGNON_TEST(test_begin_with_a_step),
-        SIGNON_TEST(test_scram),          SIGNON_TEST(test_channel_binding),
-        SIGNON_TEST(test_binding_hidden), SIGNON_TEST(test_unknown_looks_the_same),
-        SIGNON_TEST(test_cached),         SIGNON_TEST(test_suspended),
-        SIGNON_TEST(test_throttled),      SIGNON_TEST(test_unknown_is_throttled_alike),
-        SIGNON_TEST(test_begin),          SIGNON_TEST(test_foreign_and_finished),
-        SIGNON_TEST(test_too_much),       SIGNON_TEST(test_threads),
+        SIGNON_TEST(test_plain),
+        SIGNON_TEST(test_plain_without_initial_response),
+        SIGNON_TEST(test_an_empty_answer),
+        SIGNON_TEST(test_login),
+        SIGNON_TEST(test_begin_with_a_step),
+        SIGNON_TEST(test_scram),
+        SIGNON_TEST(test_channel_binding),
+        SIGNON_TEST(test_binding_hidden),
+        SIGNON_TEST(test_unknown_looks_the_same),
+        SIGNON_TEST(test_cached),
+        SIGNON_TEST(test_suspended),
+        SIGNON_TEST(test_throttled),
+        SIGNON_TEST(test_unknown_is_throttled_alike),
+        SIGNON_TEST(test_begin),
+        SIGNON_TEST(test_foreign_and_finished),
+        SIGNON_TEST(test_too_much),
+        SIGNON_TEST(test_threads),
     };
 
     cx.arena = arena_new(0);
