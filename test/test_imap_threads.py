@@ -6,8 +6,9 @@ import pytest
 
 from harness.imap import signed_on
 
-TOM = "tom@acompany.test"
-ITEM = re.compile(rb"EMAILID \((E[0-9a-f]+)\) THREADID \((T[0-9a-f]+)\)")
+TOM, FRED = "tom@acompany.test", "fred@acompany.test"
+OTHERS = f"Other Users/{FRED}/"
+ITEM = re.compile(rb"EMAILID \((E[0-9a-f]+-[0-9a-f]+)\) THREADID \((T[0-9a-f]+)\)")
 
 
 def letter(number, subject, references=None, answers=None):
@@ -129,3 +130,44 @@ def test_new_mail_that_is_told_of(posthorn, tom):
     lines = tom.ok("NOOP")
     assert any(b"UID 2 THREADID (%s)" % thread in line for line in lines)
     assert any(b"ADDTO" in line for line in lines)
+
+
+def test_in_two_accounts(posthorn, tom):
+    """A copy has the EMAILID and THREADID of what was copied, in whichever account; what was delivered to two is two letters,
+    for each has its own Delivered-To (§5.1, §5.2)."""
+    common = f"{OTHERS}Common"
+    with signed_on(posthorn, FRED) as fred:
+        fred.ok("CREATE Common")
+        fred.ok(f"SETACL Common {TOM} lrswite")
+        append(fred, letter(1, "plan"), mailbox="Common")  # with which those that come belong together, for Fred
+        fred.ok("SELECT Common")
+        assert len(threads(fred)) == 1
+        append(tom, letter(1, "plan"), letter(2, "Re: plan", [1]), letter(3, "another"), letter(4, "Re: another", [3]))
+        tom.ok("SELECT INBOX")
+        tom.ok(f'COPY 1:2 "{common}"')  # of whose threads nobody has heard
+        tom.ok(f'MOVE 3 "{common}"')
+        fred.ok("NOOP")
+        [own, first, second, moved] = threads(fred)
+        assert threads(tom)[:2] == [first, second] and first[1] == second[1] != own[1]
+        assert threads(tom)[2][1] == moved[1] and threads(tom)[2][0] != moved[0]
+        for wire, where in ((tom, "1"), (fred, "2")):
+            assert wire.ok("SEARCH RETURN (ALL) OR EMAILID {} EMAILID E1-1".format(first[0].decode()))[0].endswith(b" ALL " + where.encode())
+            assert b"ALL" not in wire.ok("SEARCH RETURN (ALL) EMAILID {}".format(first[0].decode().upper()))[0]
+
+        tom.ok(f'SELECT "{common}"')
+        assert threads(tom) == [own, first, second, moved]
+        tom.ok("COPY 2:4 Other")  # it comes home
+        tom.ok("SELECT Other")
+        assert threads(tom) == [first, second, moved]
+
+        with posthorn.smtp() as smtp:
+            smtp.sendmail("a@other.test", [TOM, FRED], b"Message-ID: <9@x.test>\r\nSubject: both\r\n\r\nx\r\n")
+        posthorn.wait_inbox(FRED, 1)
+        posthorn.wait_inbox(TOM, 4)
+        tom.ok("SELECT INBOX")
+        fred.ok("SELECT INBOX")
+        assert threads(fred)[0][0] != threads(tom, "*")[0][0]
+        posthorn.kill()
+    posthorn.start()
+    check = posthorn.run("check")
+    assert check.returncode == 0, check.stdout

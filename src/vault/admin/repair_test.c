@@ -573,7 +573,7 @@ static void test_another_format(void **state)
     r = repair_open(w->vault.engine, to, S("postmaster@acompany.test"));
     assert_int_equal(store_open(&w->c.cx, w->vault.engine, settings, &store), ERR_CONFIG);
     assert_string_equal(w->c.cx.cause,
-                        "the store has format 3, this program knows 4: use the program that wrote it");
+                        "the store has format 4, this program knows 5: use the program that wrote it");
     assert_int_equal(serve_check(&w->c, &q, &checked), ERR_CONFIG);
     assert_int_equal(repair_step(r, &w->c.cx, &repaired), ERR_CONFIG);
     assert_false(repaired.done);

@@ -101,7 +101,7 @@ static void write_cold_item(struct imap *i, struct fetch *f, enum imap_att att)
     if (!get_cold(i, f))
         return;
     begin_item(f, out);
-    fetch_cold_item_write(i, out, att, &f->cold);
+    fetch_cold_item_write(i, out, att, f->entry, &f->cold);
 }
 
 /* RFC 8474 §5.2. NIL: it could not be threaded, for it cannot be read. */
@@ -237,7 +237,7 @@ static bool write_item(struct imap *i, struct fetch *f, const struct imap_fetch_
 
     if (fetch_leaves_out(i, &f->a, att->att))
         return true;
-    if (bit & FETCH_HOT) {
+    if (bit & IMAP_ATT_HOT) {
         begin_item(f, &i->s->out);
         fetch_hot_item_write(i, &f->flags, &i->s->out, att->att, f->entry);
         return true;
@@ -355,7 +355,7 @@ static bool may_go_ahead(const struct fetch *f)
     uint32_t items = f->a.items;
     uint64_t worth = items & FETCH_PASSAGES ? AHEAD_WORTH_READ : AHEAD_WORTH;
 
-    return f->commanded && !(items & ~(FETCH_HOT | FETCH_COLD | FETCH_PASSAGES)) && !f->entry &&
+    return f->commanded && !(items & ~(IMAP_ATT_HOT | FETCH_COLD | FETCH_PASSAGES)) && !f->entry &&
            !f->seen_modseq && f->at.found >= f->alone_until && f->most >= f->at.found + worth;
 }
 
@@ -453,7 +453,7 @@ static enum err fetch_run(struct imap *i, void *state, bool *done)
     next_step(f);
     if (!vanished_write(i, &f->vanished, true, &f->vanished_told))
         return OK;
-    *done = f->a.items & ~FETCH_HOT || f->entry ? run_whole(i, f) : run_quick(i, f);
+    *done = f->a.items & ~IMAP_ATT_HOT || f->entry ? run_whole(i, f) : run_quick(i, f);
     if (*done)
         end_fetch(i, f);
     else if (i->s->out.n < SESSION_OUT) /* it was time that ran out: others want theirs */

@@ -28,18 +28,6 @@ static inline char *put_number(char *p, uint64_t v)
     return p + sizeof(digits) - at;
 }
 
-static char *put_hex(char *p, uint64_t v)
-{
-    char digits[16];
-    size_t at = sizeof(digits);
-
-    do {
-        digits[--at] = "0123456789abcdef"[v % 16];
-    } while ((v /= 16));
-    memcpy(p, digits + at, sizeof(digits) - at);
-    return p + sizeof(digits) - at;
-}
-
 static char *put_date(char *p, int64_t ms)
 {
     imap_date_time_text(p, ms, 0);
@@ -60,8 +48,6 @@ static char *put_item(char *p, enum imap_att att, const struct roster_entry *ent
         return put_number(put(p, S("RFC822.SIZE ")), entry->size);
     case IMAP_ATT_MODSEQ:
         return put(put_number(put(p, S("MODSEQ (")), entry->modseq), S(")"));
-    case IMAP_ATT_EMAILID: /* as email_id_write() */
-        return put(put_hex(put(p, S("EMAILID (E")), entry->body.v), S(")"));
     default:
         return p;
     }
@@ -128,11 +114,16 @@ static void write_structure(const struct imap *i, struct buf *out, struct str st
  * has another size and other offsets than the message; IMAP's clients have always had to bear eight bits in literals (RFC
  * 3501 §4.3.1), in old mail as well. */
 void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att att,
-                           const struct cold_row *cold)
+                           const struct roster_entry *entry, const struct cold_row *cold)
 {
     struct buf shorter = buf_make(cold->bodystructure.n + 100); /* or what stands for a broken one */
 
     switch (att) {
+    case IMAP_ATT_EMAILID:
+        buf_add(out, S("EMAILID ("));
+        email_id_write(out, letter_origin(cold, i->selected->at.account), entry->body);
+        buf_add_char(out, ')');
+        break;
     case IMAP_ATT_ENVELOPE:
         buf_add(out, S("ENVELOPE "));
         buf_add(out, cold->envelope);
@@ -247,14 +238,14 @@ static bool write_item(struct fetch_hand *h, struct buf *out, const struct imap_
 {
     uint32_t bit = IMAP_ATT_BIT(att->att);
 
-    if (bit & FETCH_HOT) {
+    if (bit & IMAP_ATT_HOT) {
         fetch_hot_item_write(h->i, &h->flags, out, att->att, entry);
         return true;
     }
     if (bit & FETCH_COLD) {
         if (!get_cold(h, entry, m))
             return false;
-        fetch_cold_item_write(h->i, out, att->att, &m->cold);
+        fetch_cold_item_write(h->i, out, att->att, entry, &m->cold);
         return true;
     }
     return get_reading(h, entry, m) && write_passage(h->i, out, att, &m->reading);

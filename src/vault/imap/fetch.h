@@ -5,12 +5,11 @@
 #include "vault/imap/passage.h"
 #include "vault/imap/response.h"
 
-/* Those that a roster's entry answers. */
-#define FETCH_HOT (IMAP_ATT_HOT | IMAP_ATT_BIT(IMAP_ATT_EMAILID))
 /* Those that the cold row answers. */
 #define FETCH_COLD                                                                                     \
     (IMAP_ATT_BIT(IMAP_ATT_ENVELOPE) | IMAP_ATT_BIT(IMAP_ATT_BODY) |                                   \
-     IMAP_ATT_BIT(IMAP_ATT_BODYSTRUCTURE) | IMAP_ATT_BIT(IMAP_ATT_PREVIEW))
+     IMAP_ATT_BIT(IMAP_ATT_BODYSTRUCTURE) | IMAP_ATT_BIT(IMAP_ATT_PREVIEW) |                           \
+     IMAP_ATT_BIT(IMAP_ATT_EMAILID))
 /* Those that are read from the message. */
 #define FETCH_PASSAGES                                                                                 \
     (IMAP_ATT_BIT(IMAP_ATT_RFC822) | IMAP_ATT_BIT(IMAP_ATT_RFC822_HEADER) |                            \
@@ -25,7 +24,7 @@ bool fetch_hot_write(const struct imap *i, struct flag_text *flags, struct buf *
 void fetch_hot_item_write(const struct imap *i, struct flag_text *flags, struct buf *out,
                           enum imap_att att, const struct roster_entry *entry);
 void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att att,
-                           const struct cold_row *cold);
+                           const struct roster_entry *entry, const struct cold_row *cold);
 /* Is it left out? With UIDONLY the response begins with the UID; in it that stands only if it was asked for (RFC 9586
  * §3.3). */
 static inline bool fetch_leaves_out(const struct imap *i, const struct imap_fetch *a, enum imap_att att)

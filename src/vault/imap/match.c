@@ -31,13 +31,15 @@
 struct node {
     enum imap_key_kind kind;
     enum match_cost cost;
-    uint64_t mask;       /* FLAG, KEYWORD */
-    uint64_t thread;     /* THREADID; 0: no thread is written so */
-    struct imap_set set; /* SEQUENCE, UID: UIDs, in order */
-    int64_t from, to;    /* times in ms, days or sizes: from ≤ x < to */
+    uint64_t mask;            /* FLAG, KEYWORD */
+    uint64_t thread;          /* THREADID; 0: no thread is written so */
+    struct body_id body;      /* EMAILID: the content; 0: no letter is written so … */
+    struct account_id origin; /* … and where it came to be */
+    struct imap_set set;      /* SEQUENCE, UID: UIDs, in order */
+    int64_t from, to;         /* times in ms, days or sizes: from ≤ x < to */
     struct str field;
     unsigned fact;        /* FACTS_…: the field is one of those; 0: none */
-    struct str needle;    /* folded; of EMAILID as it is */
+    struct str needle;    /* folded */
     struct unfolded word; /* BODY, TEXT: of the needle, for glance() */
     bool either;          /* of FUZZY: children[0] the words as they stand, [1] all of them anywhere */
     const uint64_t *may;  /* bits of search_candidates(); NULL: all may hold the needle */
@@ -262,16 +264,41 @@ static bool is_too_much(const struct making *k)
     return k->filter_keys > FILTER_KEYS_MOST || k->filter_bytes > FILTER_BYTES_MOST;
 }
 
+static uint64_t take_hex(struct str *in)
+{
+    uint64_t v = 0;
+
+    for (size_t k = 0; k < 16 && in->n && hex_value(in->p[0]) >= 0; k++) {
+        v = v << 4 | (unsigned)hex_value(in->p[0]);
+        *in = str_from(*in, 1);
+    }
+    return v;
+}
+
 /* As thread_id_write() writes it, and no other way (RFC 8474 §7: case is significant). */
 static uint64_t thread_id_read(struct str id)
 {
     scoped(buf_free) struct buf same = buf_make(64);
-    uint64_t v = 0;
+    struct str in = str_from(id, 1);
+    uint64_t v = take_hex(&in);
 
-    for (size_t k = 1; k < id.n && k <= 16; k++)
-        v = v << 4 | (unsigned)(hex_value(id.p[k]) & 15);
     thread_id_write(&same, v);
     return str_same(buf_str(&same), id) ? v : 0;
+}
+
+/* As email_id_write() writes it, and no other way. */
+static void email_id_read(struct node *n, struct str id)
+{
+    scoped(buf_free) struct buf same = buf_make(64);
+    struct str in = str_from(id, 1);
+
+    n->origin.v = take_hex(&in);
+    if (in.n)
+        in = str_from(in, 1);
+    n->body.v = take_hex(&in);
+    email_id_write(&same, n->origin, n->body);
+    if (!str_same(buf_str(&same), id))
+        n->body.v = 0;
 }
 
 static struct node *make_filter(struct making *k, const struct imap_key *key)
@@ -354,7 +381,7 @@ static struct node *make(struct making *k, const struct imap_key *key)
                           INT64_MAX);
     case IMAP_KEY_EMAILID:
         n = new_node(k, key->kind, MATCH_PICTURE);
-        n->needle = key->text;
+        email_id_read(n, key->text);
         return n;
     case IMAP_KEY_THREADID:
         n = new_node(k, key->kind, MATCH_FACTS);
@@ -675,15 +702,18 @@ static enum err ask_text(const struct node *n, struct asked *a, bool *fits)
     return t->failed ? a->reading.failed : OK;
 }
 
-static bool is_email_id(const struct node *n, const struct roster_entry *entry)
+/* Only of those with the content is asked where they came to be. */
+static enum err ask_email(const struct match *m, const struct node *n, struct asked *a, bool *fits)
 {
-    struct buf id = buf_make(64);
-    bool same;
+    struct cold_row looks;
+    enum err e = OK;
 
-    email_id_write(&id, entry->body);
-    same = str_same(buf_str(&id), n->needle);
-    buf_free(&id);
-    return same;
+    *fits = n->body.v && a->entry->body.v == n->body.v;
+    if (*fits)
+        e = reader_looks(a->by->stored, &a->by->cx, n->body, &looks, fits);
+    if (*fits && !e)
+        *fits = letter_origin(&looks, m->scope.at.account).v == n->origin.v;
+    return e;
 }
 
 /* By then the letters are threaded (threads.h). */
@@ -756,8 +786,7 @@ static enum err ask(const struct match *m, const struct node *n, struct asked *a
         *fits = in_range(n, (int64_t)entry->modseq);
         return OK;
     case IMAP_KEY_EMAILID:
-        *fits = is_email_id(n, entry);
-        return OK;
+        return ask_email(m, n, a, fits);
     case IMAP_KEY_THREADID:
         return ask_thread(n, a, fits);
     case IMAP_KEY_SENT_ON:

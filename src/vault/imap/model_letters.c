@@ -118,6 +118,7 @@ static void ask(struct model *m, size_t letter)
 
 /* ---- what is told of them ---- */
 
+/* The last number in it: before that of an EMAILID stands the account in which the letter came to be, which is one. */
 static bool find_id(struct str items, struct str name, uint64_t *id)
 {
     size_t at;
@@ -126,8 +127,8 @@ static bool find_id(struct str items, struct str name, uint64_t *id)
     if (!str_find(items, name, &at))
         return false;
     items = str_from(items, at + name.n);
-    for (; items.n && hex_value(items.p[0]) >= 0; items = str_from(items, 1))
-        *id = *id << 4 | (uint64_t)hex_value(items.p[0]);
+    for (; items.n && (hex_value(items.p[0]) >= 0 || items.p[0] == '-'); items = str_from(items, 1))
+        *id = items.p[0] == '-' ? 0 : *id << 4 | (uint64_t)hex_value(items.p[0]);
     return true;
 }
 

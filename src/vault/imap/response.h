@@ -40,7 +40,7 @@ void mailbox_flags_tell(struct imap *i, const struct roster *r);
 
 /* Object ids (RFC 8474 §4 to §6), without brackets. */
 void mailbox_id_write(struct buf *out, struct mailbox_ref at);
-void email_id_write(struct buf *out, struct body_id content);
+void email_id_write(struct buf *out, struct account_id origin, struct body_id content);
 void thread_id_write(struct buf *out, uint64_t thread);
 
 /* "(\HasNoChildren \Sent) "/" Sent": behind "* LIST ". */

@@ -1,4 +1,5 @@
-/* vault/imap/threads.h: before THREADID is told or searched for: letters that were not asked about yet are threaded
+/* vault/imap/threads.h: before THREADID is told or searched for, and before letters are copied into another account, which
+ * take theirs along: letters that were not asked about yet are threaded
  * (vault/store/threads.h), also in a mailbox that is only to be read: it is no change of the user's. */
 #pragma once
 #include "vault/imap/imap.h"

@@ -3,6 +3,7 @@
 #include "vault/store/messages_impl.h"
 
 #include "base/scoped.h"
+#include "vault/store/reader.h"
 #include "vault/store/threads.h"
 
 #include <inttypes.h>
@@ -45,7 +46,10 @@ static enum err copy_facts(struct two_boxes *b, uint64_t body)
     return e;
 }
 
-/* Another account has looks of its own: those that it has already, or the same. The size goes by its prefix. */
+/* Another account has looks of its own: those that it has already, or the same. The size goes by its prefix.
+ * RFC-GAP: RFC 8474 §5.1 would have the EMAILID of a copy be that of what was copied (MUST). An account to which that very
+ * letter was delivered as well has it with another prefix and so under another EMAILID, and keeps it so: what is copied
+ * there becomes one more of those. */
 static enum err bring_looks(struct two_boxes *b, struct roster_entry *entry)
 {
     struct cold_key key = {.body = entry->body.v};
@@ -65,6 +69,9 @@ static enum err bring_looks(struct two_boxes *b, struct roster_entry *entry)
                         b->from_edit->account.v);
     row.first_mailbox = b->to->id;
     row.first_uid = b->to->counts.uid_next;
+    row.origin = letter_origin(&row, b->from_edit->account);
+    if (row.origin.v == b->to_edit->account.v) /* it comes home */
+        row.origin = (struct account_id){0};
     cold_row_put(b->t, b->to_edit->account, &key, &row);
     return copy_facts(b, key.body);
 }

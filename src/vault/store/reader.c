@@ -74,6 +74,7 @@ static enum err make_anew(struct message_reader *r, struct cx *cx, struct body_i
     looks.received = had ? row->received : 0;
     looks.first_mailbox = row->first_mailbox;
     looks.first_uid = row->first_uid;
+    looks.origin = row->origin;
     *row = looks;
     return OK;
 }

@@ -10,6 +10,13 @@
 
 struct message_reader;
 
+/* A letter is what came to one account; it stays that when it is copied or moved into others (RFC 8474 §5.1). What was
+ * delivered to several accounts is a letter in each, for each has its own Delivered-To. */
+static inline struct account_id letter_origin(const struct cold_row *row, struct account_id here)
+{
+    return row->origin.v ? row->origin : here;
+}
+
 /* much: so many messages that to keep what is read of them in the store's cache would do no good (view_scan_much()). */
 struct message_reader *reader_open(struct view *v, struct account_id account, bool much);
 void reader_close(struct message_reader **r); /* NULL is fine */
