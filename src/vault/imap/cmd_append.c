@@ -435,7 +435,7 @@ enum err cmd_replace(struct imap *i, const struct imap_command *c)
     if (!parse_imap_replace(imap_parsing(i), c->args, &x->a))
         return reply_misread(i);
     if (i->selected->read_only)
-        return reply_no(i, NULL, "the mailbox was opened only to be looked at");
+        return reply_read_only(i);
     if ((i->selected->rights & (IMAP_RIGHT_DELETE_MSG | IMAP_RIGHT_EXPUNGE)) !=
         (IMAP_RIGHT_DELETE_MSG | IMAP_RIGHT_EXPUNGE))
         return reply_no(i, "NOPERM", "you may not remove messages here");

@@ -171,7 +171,7 @@ enum err cmd_move(struct imap *i, const struct imap_command *c)
     if (!prepare(i, c, &x, &e))
         return e;
     if (i->selected->read_only)
-        return reply_no(i, "READ-ONLY", "this mailbox was opened to be read only");
+        return reply_read_only(i);
     if (needed & ~i->selected->rights)
         return reply_no(i, "NOPERM", "you may not remove messages here");
     e = selected_cut(i, &x.uids, 1, 0, &x.uids, &left_out);

@@ -28,7 +28,7 @@ enum err cmd_expunge(struct imap *i, const struct imap_command *c)
     if (!read_args(i, c, &uids))
         return OK;
     if (i->selected->read_only)
-        return reply_no(i, "READ-ONLY", "this mailbox was opened to be read only");
+        return reply_read_only(i);
     if (!(i->selected->rights & IMAP_RIGHT_EXPUNGE))
         return reply_no(i, "NOPERM", "you may not remove messages here");
     if (c->uid) {

@@ -200,7 +200,7 @@ enum err cmd_store(struct imap *i, const struct imap_command *c)
     if (t->a.has_unchanged_since) /* RFC 7162 §3.1 */
         imap_enable(i, IMAP_ENABLE_CONDSTORE);
     if (i->selected->read_only)
-        return reply_no(i, "READ-ONLY", "this mailbox was opened to be read only");
+        return reply_read_only(i);
     change = change_of(&t->a);
     if (!cut_to_rights(i, &t->a, &change))
         return reply_no(i, "NOPERM", "you may not change these flags here");

@@ -37,6 +37,11 @@ enum err reply_gone(struct imap *i)
     return reply(i, i->run.lowest ? "OK" : "NO", "EXPUNGEISSUED", GONE_TEXT);
 }
 
+enum err reply_read_only(struct imap *i)
+{
+    return reply_no(i, "READ-ONLY", "this mailbox was opened to be read only");
+}
+
 enum err reply_bad(struct imap *i, const char *text)
 {
     return reply(i, "BAD", NULL, text);
