@@ -22,7 +22,6 @@ struct local {
     struct str facts;
     struct plan plan;
     struct result results[MOST_AT_ONCE];
-    size_t leads_to[MOST_AT_ONCE]; /* how many destinations a recipient has */
     size_t count;
     uint64_t version; /* of the directory, when the recipients were looked up */
 };
@@ -57,7 +56,6 @@ static enum err resolve_one(struct local *l, struct view *v, uint32_t n)
                : err_is_temporary(e) ? OUTCOME_DEFERRED
                                      : OUTCOME_FAILED,
                e);
-    l->leads_to[i] = to.n;
     return e ? OK : plan_add(&l->plan, l->cx, (uint32_t)i, rcpt->notify, rcpt->orcpt, &to);
 }
 
@@ -139,7 +137,7 @@ static void pass_over(struct local *l, struct txn *t)
 
         if (!why)
             continue;
-        if (l->leads_to[target->rcpt] == 1) {
+        if (!target->of_several) {
             defer(l, target->rcpt, why);
             continue;
         }
@@ -181,6 +179,16 @@ static enum err choose_numbers(struct local *l, struct txn *t)
     return scan_error(scan, l->cx);
 }
 
+/* What leads to one mailbox makes no entry beside its own. */
+static bool may_add_entries(const struct plan *p)
+{
+    bool may = p->remote_count || p->later_count;
+
+    for (size_t i = 0; i < p->local_count; i++)
+        may |= p->local[i].of_several;
+    return may;
+}
+
 static void plan_follows_entry(struct local *l)
 {
     l->plan.size = l->entry.size;
@@ -196,7 +204,7 @@ static enum err write_all(struct local *l, struct txn *t)
                         .results = l->results,
                         .results_count = l->count,
                         .local = true};
-    enum err e = choose_numbers(l, t);
+    enum err e = may_add_entries(&l->plan) ? choose_numbers(l, t) : OK;
 
     if (!e)
         e = plan_write(&l->plan, t, l->cx);
@@ -246,6 +254,11 @@ enum err queue_deliver_local(struct vault *v, struct cx *cx, struct entry_id id,
     do
         e = try_delivery(l, ticket);
     while (leave_out(l, e));
+    if (is_lasting(e)) { /* it was no mailbox's: all of it has to wait */
+        log_put_off(l, e);
+        put_off(l, e);
+        e = try_delivery(l, ticket);
+    }
     if (!e)
         atomic_fetch_add(&v->delivered, l->plan.delivered);
     return e;

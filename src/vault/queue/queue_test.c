@@ -396,6 +396,39 @@ static void test_a_damaged_message_is_put_off(void **state)
     assert_true(q.attempts == 1 && q.due > (uint64_t)now_ms());
 }
 
+static void pack_ref(struct buf *out, const void *key)
+{
+    ref_key_pack(out, key);
+}
+
+/* What a list's members may need numbers for waits, as with other damage; who needs none has the message. */
+static void test_damaged_references(void **state)
+{
+    static const char *const lists[] = {"both@acompany.test"}, *const people[] = {"fred@acompany.test"};
+    struct world *w = *state;
+    struct target both[] = {{path_of("tom@acompany.test")}, {path_of("inside@acompany.test")}};
+    struct entry_id to_list, to_fred;
+    struct queue_list_reply queued;
+    struct ticket t;
+
+    durable(w, alias_write(w->vault.store, &w->c.cx, ALIAS_NEW, S("both@acompany.test"), both, 2, &t),
+            t);
+    to_list = put_local(w, lists, 1);
+    to_fred = put_local(w, people, 1);
+    damage(w, ref_part(NO_ACCOUNT), pack_ref,
+           &(struct ref_key){.body = to_list.body, .part = QUEUE_PART, .owner = to_list.n});
+    damage(w, ref_part(NO_ACCOUNT), pack_ref,
+           &(struct ref_key){.body = to_fred.body, .part = QUEUE_PART, .owner = to_fred.n});
+    deliver(w, to_fred);
+    assert_int_equal(count_in(w, w->fred), 1);
+    deliver(w, to_list);
+    assert_int_equal(count_in(w, w->tom), 0);
+    queued = queue_now(w);
+    assert_int_equal(queued.entries_count, 1);
+    assert_true(queued.entries[0].attempts == 1 && queued.entries[0].due > (uint64_t)now_ms());
+    assert_int_equal(queued.entries[0].rcpts[0].state, RCPT_WAITING);
+}
+
 static void test_a_full_mailbox_waits(void **state)
 {
     static const char *const to[] = {"full@acompany.test", "fred@acompany.test"};
@@ -695,6 +728,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_answer_is_not_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_long_queue_is_listed_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_of_an_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_references, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_mailbox_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_postmaster_changes_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_unreadable_entry_can_be_removed, set_up, tear_down),
