@@ -1,8 +1,6 @@
 /* How RocksDB is set up. Each value has its reason beside it; what is not named here is RocksDB's default. */
 #include "vault/engine/rocksdb_impl.h"
 
-#include <unistd.h>
-
 const char *const family_names[FAMILY_COUNT] = {
     [FAMILY_ROWS] = "default", /* accounts, directory, references, queue */
     [FAMILY_BODY] = "body",
@@ -24,12 +22,9 @@ const char *const family_names[FAMILY_COUNT] = {
 #define FILTER_BITS 10 /* a key that does not exist costs no read in 99 of 100 cases */
 #define SYNC_EVERY                                                                                     \
     MIB /* table files reach the disk evenly, so that no flush of the log waits for a burst of them */
-/* A full memtable is a processor's work for 10 ms, and several MiB for the disk, during which everybody waits twice as
- * long; written no faster than this it is spread over 20 and more. A third of it is too little: writing then waits for
- * memtables, as two processors write tables of 120 MB a second when all they do is to take mail. */
-#define TABLES_A_SECOND (150 * MIB) /* for each processor */
-#define TABLES_REFILL_US 4000
-#define TABLES_FAIRNESS 10 /* RocksDB's: of so many turns a compaction has one before a memtable */
+/* Tables have no pace of their own (rocksdb_options_set_ratelimiter), though a full memtable takes a processor for 10 ms: until
+ * pull request 11763 of RocksDB (2023; Debian has 7.8) a thread that asks for bytes may wait for another one that does not wait
+ * for the time of the next any more. A memtable was never written then, and soon every commit stood still for ever. */
 
 /* Whatever RocksDB writes into its own LOG file is left out: on a full disk Debian's build, which has its
  * assertions compiled in, aborts in there. FATAL is a level nothing is written at but the header. */
@@ -53,17 +48,6 @@ static void set_log_and_recovery(const struct rocks *r, rocksdb_options_t *o)
     rocksdb_options_set_paranoid_checks(o, !r->options.read_only && !r->tolerant);
 }
 
-static void set_pace(rocksdb_options_t *o)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    rocksdb_ratelimiter_t *limiter =
-        rocksdb_ratelimiter_create((processors > 1 ? processors : 1) * (int64_t)TABLES_A_SECOND,
-                                   TABLES_REFILL_US, TABLES_FAIRNESS);
-
-    rocksdb_options_set_ratelimiter(o, limiter);
-    rocksdb_ratelimiter_destroy(limiter); /* the options keep it */
-}
-
 static rocksdb_options_t *database_options(const struct rocks *r)
 {
     rocksdb_options_t *o = rocksdb_options_create();
@@ -76,7 +60,6 @@ static rocksdb_options_t *database_options(const struct rocks *r)
     rocksdb_options_set_max_open_files(o, OPEN_FILES);
     rocksdb_options_set_max_background_jobs(o, 2); /* one flush and one compaction at a time */
     rocksdb_options_set_bytes_per_sync(o, SYNC_EVERY);
-    set_pace(o);
     rocksdb_options_compaction_readahead_size(o, READ_AHEAD);
     /* The kernel reads ahead where reading goes along a file, as that of a whole mailbox does: bodies are read one by one,
      * and each that is not in memory would be waited for. What is read here and there it reads alone. */
