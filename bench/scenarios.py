@@ -170,5 +170,5 @@ def fill_reader(messages):
 
 
 def fill_imap():
-    return Scenario("fill", "", "imap", "imap", ["--address", READER], "fill_per_s", [],
+    return Scenario("fill", "", "imap", "imap", ["--address", READER, "--time-limit", "1h"], "fill_per_s", [],
                     script="fill {all} !APPEND 100 INBOX", mailbox=True, reference="dovecot")
