@@ -30,6 +30,9 @@ struct imap_uploads {
     size_t kept;
     uint32_t message; /* which message the last one belongs to */
     uint64_t size;    /* of that message, so far announced */
+    uint64_t all_sizes;
+    struct account_id account; /* that is to receive them, as it was when the first was announced: */
+    struct amount limit, used;
 };
 
 /* ---- while it comes ---- */
@@ -55,14 +58,13 @@ static const char *answer_to(enum err e)
     }
 }
 
-/* What can be said before the first byte: better than after fifty million. */
-static enum err may_come(struct imap *i, const struct imap_append_seen *seen, uint64_t size)
+static enum err find_room(struct imap *i, struct str mailbox, struct imap_uploads *all)
 {
     struct account_figures used;
     struct account_limits limits;
     struct place p;
     struct view *v;
-    enum err e = place_find(i, seen->mailbox, IMAP_RIGHT_INSERT | PLACE_ALONE, &p);
+    enum err e = place_find(i, mailbox, IMAP_RIGHT_INSERT | PLACE_ALONE, &p);
 
     if (!e && !engine_has_room(i->s->store->engine))
         return ERR_NO_SPACE;
@@ -72,9 +74,25 @@ static enum err may_come(struct imap *i, const struct imap_append_seen *seen, ui
         e = account_figures(v, i->s->cx, p.at.account, &used);
     if (!e)
         e = account_limits(v, i->s->cx, p.at.account, &limits);
+    if (e)
+        return e;
+    all->account = p.at.account;
+    all->limit = limits.mail;
+    all->used = used.mail;
+    return OK;
+}
+
+/* What can be said before the first byte: better than after fifty million. */
+static enum err may_come(struct imap *i, const struct imap_append_seen *seen, uint64_t size)
+{
+    struct imap_uploads *all = i->uploads;
+    enum err e = all->n ? OK : find_room(i, seen->mailbox, all);
+
+    all->all_sizes += size;
     if (e || seen->replace) /* RFC 8508 §3.4: of which only the difference counts, known in the end */
         return e;
-    return quota_check(i->s->cx, p.at.account, &limits.mail, &used.mail, &(struct amount){size, 1});
+    return quota_check(i->s->cx, all->account, &all->limit, &all->used,
+                       &(struct amount){all->all_sizes, (uint64_t)seen->message + 1});
 }
 
 static struct upload *add_upload(struct imap *i)
@@ -95,7 +113,7 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
 {
     struct imap_uploads *all;
     struct upload *u;
-    enum err e = OK;
+    enum err e;
 
     if (!i->uploads)
         i->uploads = must_alloc(sizeof(*i->uploads));
@@ -108,8 +126,7 @@ static const char *begin(struct imap *i, const struct imap_append_seen *seen,
     if (l->size > i->s->store->config()->limits.message_size - all->size)
         return "NO [TOOBIG] the message is larger than this server takes";
     all->size += l->size;
-    if (!all->n)
-        e = may_come(i, seen, l->size);
+    e = may_come(i, seen, l->size);
     if (e == ERR_NOT_FOUND && imap_name_check(seen->mailbox))
         return "NO [CANNOT] there is no such mailbox, and there cannot be one";
     if (e) {
