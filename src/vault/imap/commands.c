@@ -50,7 +50,8 @@ static const struct imap_row commands[] = {
     {"SORT", SELECTED, NO_EXPUNGE | HAS_UID, cmd_sort},     /* RFC 5256 */
     {"THREAD", SELECTED, NO_EXPUNGE | HAS_UID, cmd_thread}, /* RFC 5256 */
     {"CANCELUPDATE", SELECTED, 0, cmd_cancelupdate},        /* RFC 5267 §4.3.5 */
-    {"ESEARCH", BOTH, 0, cmd_esearch},                      /* RFC 7377 */
+    /* RFC 7377; it tells UIDs in any case, but an example in its §2 has "UID ESEARCH", which its grammar has not */
+    {"ESEARCH", BOTH, HAS_UID | NO_NUMBERS, cmd_esearch},
     /* the gate's */
     {"LOGIN", 0, 0, NULL},
     {"AUTHENTICATE", 0, 0, NULL},
