@@ -551,7 +551,7 @@ def test_clients_that_saw_more(made, backup):
         assert len([line for line in fetched if b"FETCH" in line]) == 10
 
 
-THREADED = re.compile(rb"EMAILID \(E([0-9a-f]+)\) THREADID \(T([0-9a-f]+)\)")
+THREADED = re.compile(rb"EMAILID \(E[0-9a-f]+-([0-9a-f]+)\) THREADID \(T([0-9a-f]+)\)")
 
 
 def put(wire, *letters):
@@ -563,7 +563,7 @@ def put(wire, *letters):
 
 
 def threads(wire, which):
-    """(EMAILID, THREADID) of each, without their first letters."""
+    """(EMAILID, THREADID) of each, without their first letters and the account in the one."""
     return [THREADED.search(line).groups() for line in wire.ok(f"FETCH {which} (EMAILID THREADID)")]
 
 

@@ -87,19 +87,23 @@ def test_a_copy_between_accounts_has_other_header_lines(posthorn, tom):
         posthorn.cli("index", TOM)
 
 
-def test_headers(posthorn, tom):
+def test_headers(make_posthorn):
     """What the index has of a field is what is compared: decoded, and on one line."""
-    tom.ok("APPEND INBOX {}", b"List-Id: the =?utf-8?q?K=C3=A4?= =?utf-8?q?fer?=\r\n club\r\nX-Odd:\xff\t a\r\n\tb\r\n\r\nlist-id: body\r\n")
-    tom.ok("APPEND INBOX {}", b"X-Long: " + b"word " * 20000 + b"aardvark\r\nList-Id: beyond\r\n\r\nbody\r\n")
-    tom.ok("APPEND INBOX {}", b"List-Id: zebra\r\nSubject: a  gnu\r\nFrom: ann@x.test (\"The  Gnu\")\r\n\r\nbody\r\n")
-    keys = ['HEADER List-Id "THE K\u00c4FER  club"', 'HEADER List-Id "K\u00e4fer club"', 'HEADER List-Id body', 'HEADER X-Odd "? "',
-            'HEADER X-Odd "a b"', 'HEADER X-Long "d wor"', 'HEADER X-Long aardvark', 'HEADER List-Id beyond',
-            'NOT HEADER List-Id zebra', 'HEADER List-Id zebra SUBJECT "A  G"', 'FROM "(\\"the  g"', 'FROM "gnu <a"']
-    before = find(tom, *keys)
-    first = LETTERS + 1
-    assert before[1:7] == [[first], [], [first], [first], [first + 1], []] and before[9] == [first + 2], before
-    posthorn.cli("index", TOM)
-    assert find(tom, *keys) == before
+    posthorn = make_posthorn(settings="imap-8bit-headers = true").with_people().start()
+    fill(posthorn, TOM, LETTERS)
+    with signed_on(posthorn, TOM) as tom:
+        tom.ok("SELECT INBOX")
+        tom.ok("APPEND INBOX {}", b"List-Id: the =?utf-8?q?K=C3=A4?= =?utf-8?q?fer?=\r\n club\r\nX-Odd:\xff\t a\r\n\tb\r\n\r\nlist-id: body\r\n")
+        tom.ok("APPEND INBOX {}", b"X-Long: " + b"word " * 20000 + b"aardvark\r\nList-Id: beyond\r\n\r\nbody\r\n")
+        tom.ok("APPEND INBOX {}", b"List-Id: zebra\r\nSubject: a  gnu\r\nFrom: ann@x.test (\"The  Gnu\")\r\n\r\nbody\r\n")
+        keys = ['HEADER List-Id "THE K\u00c4FER  club"', 'HEADER List-Id "K\u00e4fer club"', 'HEADER List-Id body', 'HEADER X-Odd "? "',
+                'HEADER X-Odd "a b"', 'HEADER X-Long "d wor"', 'HEADER X-Long aardvark', 'HEADER List-Id beyond',
+                'NOT HEADER List-Id zebra', 'HEADER List-Id zebra SUBJECT "A  G"', 'FROM "(\\"the  g"', 'FROM "gnu <a"']
+        before = find(tom, *keys)
+        first = LETTERS + 1
+        assert before[1:7] == [[first], [], [first], [first], [first + 1], []] and before[9] == [first + 2], before
+        posthorn.cli("index", TOM)
+        assert find(tom, *keys) == before
 
 
 def test_by_itself(make_posthorn):
