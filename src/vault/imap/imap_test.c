@@ -14,6 +14,7 @@
  *   damage-looks: 2                     … nor what is kept of how it looks, but its body can
  *   damage-counts: 2                    what is in fred's mailbox of this id, in numbers, cannot be read any more
  *   limit: 3                            the most messages that one command may work on
+ *   uid-validity: 67890007              that of fred's INBOX, before anybody has looked at it
  *   unauthenticate: off                 that setting
  *   8bit-headers: on                    that setting
  *   quota: 100                          so many octets fred may have, and as many messages as he likes
@@ -106,6 +107,8 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         damage_counts(n);
     } else if (str_same(word, S("limit"))) {
         world_limit((uint32_t)n);
+    } else if (str_same(word, S("uid-validity"))) {
+        world_uid_validity((uint32_t)n);
     } else if (str_same(word, S("unauthenticate"))) {
         world_unauthenticate(str_same(value, S("on")));
     } else if (str_same(word, S("8bit-headers"))) {

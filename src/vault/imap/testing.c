@@ -74,6 +74,21 @@ void world_quota(struct account_id account, const struct amount *limit)
     must(engine_wait(world.engine, &world.cx, ticket));
 }
 
+void world_uid_validity(uint32_t v)
+{
+    struct mailbox_key key = {.mailbox = INBOX.v};
+    struct txn *t = txn_begin(world.engine, &(struct part){PART_ACCOUNT, world.fred.v}, 1);
+    struct mailbox_row row;
+    struct ticket ticket;
+    bool found;
+
+    must(mailbox_row_txn(t, &world.cx, world.fred, &key, &row, &found));
+    row.uid_validity = v;
+    mailbox_row_put(t, world.fred, &key, &row);
+    must(txn_commit(&t, &world.cx, &ticket));
+    must(engine_wait(world.engine, &world.cx, ticket));
+}
+
 static void open_world(void)
 {
     world_limit(0);
