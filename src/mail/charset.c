@@ -87,6 +87,11 @@ const struct charset *charset_find(struct str name)
     return NULL;
 }
 
+const struct charset *charset_at(size_t n)
+{
+    return n < sizeof(charsets) / sizeof(*charsets) ? &charsets[n] : NULL;
+}
+
 struct str charset_name(const struct charset *set)
 {
     return str_from_c(set->name);

@@ -17,6 +17,7 @@ struct charset; /* a row of a constant table */
 /* What a name means, in any case, "-" and "_" not counting; an empty one is US-ASCII. US-ASCII beyond 127 is read as
  * UTF-8, which it then most often is. NULL: not known here. */
 const struct charset *charset_find(struct str name);
+const struct charset *charset_at(size_t n); /* each in turn; NULL: there are no more */
 /* The name MIME prefers, for people. */
 struct str charset_name(const struct charset *set);
 /* Bytes below 128 are always ASCII, but for those that belong to a character which begins beyond. */

@@ -561,6 +561,37 @@ static void test_contexts_that_are_lost(void **state)
     buf_free(&replies);
 }
 
+/* RFC 5465 §5.8: more than is told in one go. From then on it is as after NOTIFY NONE. */
+static void test_too_much_news(void **state)
+{
+    struct buf command = buf_make(BUF_UNLIMITED), replies = buf_make(BUF_UNLIMITED);
+
+    (void)state;
+    begin();
+    say(S("a1 NOTIFY SET (personal (SubscriptionChange))\r\n"), &replies);
+    expect_in(&replies, S("a1 OK "));
+    other_session(world.fred, S("x SUBSCRIBE one\r\n"));
+    driven_wake(&driven, &replies);
+    expect_in(&replies, S("* LIST (\\NonExistent \\Subscribed) \"/\" one\r\n"));
+    for (int n = 0; n <= 2000; n++)
+        buf_printf(&command, "x%d SUBSCRIBE n/%d\r\n", n, n);
+    other_session(world.fred, buf_str(&command));
+    buf_clear(&replies);
+    driven_wake(&driven, &replies);
+    expect_in(&replies, S("* OK [NOTIFICATIONOVERFLOW] "));
+    other_session(world.fred, S("x UNSUBSCRIBE one\r\n"));
+    buf_clear(&replies);
+    driven_wake(&driven, &replies);
+    assert_int_equal(replies.n, 0);
+    say(S("a2 NOTIFY SET (personal (SubscriptionChange))\r\n"), &replies);
+    other_session(world.fred, S("x SUBSCRIBE one\r\n"));
+    driven_wake(&driven, &replies);
+    expect_in(&replies, S("* LIST (\\NonExistent \\Subscribed) \"/\" one\r\n"));
+    end();
+    buf_free(&command);
+    buf_free(&replies);
+}
+
 /* What a client that goes away in the middle leaves behind is taken back, whoever is looking at it. */
 static void test_going_while_appending(void **state)
 {
@@ -657,6 +688,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_others_hold_all),
         cmocka_unit_test(test_searches_are_limited),
         cmocka_unit_test(test_contexts_that_are_lost),
+        cmocka_unit_test(test_too_much_news),
         cmocka_unit_test(test_failing_between_large_letters),
     };
 

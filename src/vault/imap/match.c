@@ -244,11 +244,26 @@ static bool find_filter(struct making *k, struct str name, struct str *value)
     return true;
 }
 
+/* With all that are known here (RFC 9051 §7.1). */
+static void reply_bad_charset(struct imap *i)
+{
+    struct buf *code = reply_code(i);
+    const struct charset *known;
+
+    buf_add(code, S("BADCHARSET "));
+    for (size_t n = 0; (known = charset_at(n)); n++) {
+        buf_add_char(code, n ? ' ' : '(');
+        buf_add(code, charset_name(known));
+    }
+    buf_add_char(code, ')');
+    reply_no(i, NULL, "this charset is not known here");
+}
+
 static bool choose_charset(struct making *k, const struct imap_search *s)
 {
     k->charset = charset_find(s->charset);
     if (!k->charset) {
-        reply_no(k->i, "BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "this charset is not known here");
+        reply_bad_charset(k->i);
         return false;
     }
     if (!(s->needs & IMAP_NEEDS_FILTER) || k->charset == charset_find(S("UTF-8")) ||
