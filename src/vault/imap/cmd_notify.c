@@ -1,4 +1,4 @@
-/* NOTIFY (RFC 5465). */
+/* NOTIFY (RFC 5465), and annotations that others change, for who said ENABLE METADATA (RFC 5464 §4.4). */
 #include "vault/imap/commands.h"
 
 #include "base/arena.h"
@@ -33,6 +33,7 @@ struct listened {
 };
 
 struct notify {
+    bool commanded;      /* else it is here for ENABLE METADATA alone */
     struct arena *arena; /* of the request */
     struct imap_notify set;
     const struct imap_event_group *selected; /* NULL: none */
@@ -58,11 +59,30 @@ static bool is_selected(const struct imap *i, struct mailbox_ref at)
            i->selected->at.mailbox.v == at.mailbox.v;
 }
 
+/* What ENABLE asked for, of every mailbox that may be read. METADATA has annotations of the server as well. */
+static uint32_t enabled_events(const struct imap *i)
+{
+    return i->enabled & IMAP_ENABLE_METADATA
+               ? IMAP_EVENT_MAILBOX_METADATA_CHANGE | IMAP_EVENT_SERVER_METADATA_CHANGE
+           : i->enabled & IMAP_ENABLE_METADATA_SERVER ? IMAP_EVENT_SERVER_METADATA_CHANGE
+                                                      : 0;
+}
+
+static uint32_t events_elsewhere(const struct imap *i)
+{
+    return i->notify->events | enabled_events(i);
+}
+
+static bool asks_others(const struct imap *i)
+{
+    return i->notify->others || enabled_events(i) & IMAP_EVENT_MAILBOX_METADATA_CHANGE;
+}
+
 /* ---- the selected mailbox ---- */
 
 uint32_t notify_selected_events(const struct imap *i)
 {
-    if (!i->notify)
+    if (!i->notify || !i->notify->commanded)
         return IMAP_EVENT_MESSAGE;
     return i->notify->selected ? i->notify->selected->events : 0;
 }
@@ -318,6 +338,7 @@ struct news {
 
 struct found {
     struct arena *arena;
+    bool only_metadata; /* nothing else is asked for */
     struct news *v;
     size_t n;
     struct account_id account;
@@ -353,7 +374,7 @@ static bool look(void *arg, const struct change *c)
     uint32_t event = event_of(c->kind);
 
     f->names |= c->kind == CHANGE_MAILBOX;
-    return c->kind == CHANGE_MAILBOX ||
+    return c->kind == CHANGE_MAILBOX || (f->only_metadata && c->kind != CHANGE_METADATA) ||
            add_news(f, &(struct news){.kind = event ? CHANGE_ADDED : c->kind,
                                       .events = event,
                                       .at = {f->account, c->mailbox},
@@ -418,6 +439,7 @@ static enum err tell_metadata(struct imap *i, const struct news *news)
     bool own = news->at.account.v == i->s->who.account.v, server = !news->at.mailbox.v;
     struct buf *out = &i->s->out;
     struct place p = {.at = news->at};
+    uint32_t events = events_elsewhere(i);
     enum err e = OK;
 
     if (!own && (server || !str_starts(news->name, S("/shared/"))))
@@ -426,8 +448,9 @@ static enum err tell_metadata(struct imap *i, const struct news *news)
         e = gather_place(i, news->at, &p);
     if (e)
         return e == ERR_NOT_FOUND ? OK : e;
-    if (server ? !(i->notify->events & IMAP_EVENT_SERVER_METADATA_CHANGE)
-               : !(events_of(i, &p) & IMAP_EVENT_MAILBOX_METADATA_CHANGE && p.rights & IMAP_RIGHT_READ))
+    if (!server)
+        events = p.rights & IMAP_RIGHT_READ ? events_of(i, &p) | enabled_events(i) : 0;
+    if (!(events & (server ? IMAP_EVENT_SERVER_METADATA_CHANGE : IMAP_EVENT_MAILBOX_METADATA_CHANGE)))
         return OK;
     buf_add(out, S("* METADATA "));
     imap_mailbox_write(out, p.name, imap_is_utf8(i));
@@ -482,19 +505,18 @@ static enum err listen_to(struct imap *i, struct account_id account, bool *too_m
 /* Others who begin to share something are found with the next look. */
 static enum err listen(struct imap *i, bool *too_many)
 {
-    struct notify *n = i->notify;
     struct account_id *owners = NULL;
     size_t count = 0;
     struct view *v;
     enum err e = OK;
 
     *too_many = false;
-    if (!n->events)
+    if (!events_elsewhere(i))
         return OK;
     e = listen_to(i, i->s->who.account, too_many);
-    if (!e && n->others)
+    if (!e && asks_others(i))
         e = imap_view(i, &v);
-    if (!e && n->others)
+    if (!e && asks_others(i))
         e = acl_owners(v, i->s->cx, i->s->who.account, &owners, &count);
     for (size_t k = 0; k < count && !e && !*too_many; k++)
         e = listen_to(i, owners[k], too_many);
@@ -536,10 +558,11 @@ static void listen_to_nothing(struct notify *n)
     n->name_count = 0;
 }
 
-/* §5.8 */
+/* §5.8. Annotations go on: for who did not ask for more, what is lost of them is lost. */
 static void overflow(struct imap *i)
 {
-    imap_say(i, "OK", "NOTIFICATIONOVERFLOW", "too much has happened: ask again");
+    if (i->notify->commanded)
+        imap_say(i, "OK", "NOTIFICATIONOVERFLOW", "too much has happened: ask again");
     listen_to_nothing(i->notify);
 }
 
@@ -571,7 +594,7 @@ static enum err look_and_tell(struct imap *i, struct found *f)
     f->names |= n->account_count > had;
     if (!e && !lost)
         e = tell_found(i, f, &lost);
-    if (lost || too_many)
+    if (lost || (too_many && n->commanded))
         overflow(i);
     return e;
 }
@@ -586,7 +609,7 @@ static bool has_changed(struct imap *i)
         if (!imap_view(i, &v) && !account_figures(v, i->s->cx, n->accounts[k].account, &figures) &&
             figures.modseq != n->accounts[k].modseq)
             return true;
-    return n->others;
+    return asks_others(i) || !n->account_count;
 }
 
 enum err notify_some(struct imap *i)
@@ -594,8 +617,9 @@ enum err notify_some(struct imap *i)
     struct found f = {0};
     enum err e;
 
-    if (!i->notify || !i->notify->events || !has_changed(i))
+    if (!i->notify || !events_elsewhere(i) || !has_changed(i))
         return OK;
+    f.only_metadata = !i->notify->events;
     f.arena = arena_new(0);
     e = look_and_tell(i, &f);
     arena_free(f.arena);
@@ -680,6 +704,7 @@ enum err cmd_notify(struct imap *i, const struct imap_command *c)
         if (a.groups[k].events & ~(uint32_t)EVENTS_SERVED)
             return reply_no(i, EVENTS_NAMED, "this event is not known here");
     n = replace_notify(i);
+    n->commanded = true;
     again = imap_parse_make(n->arena, imap_is_utf8(i));
     if (!parse_imap_notify(&again, str_copy(n->arena, c->args), &n->set))
         return fail(i->s->cx, ERR_BUG, "NOTIFY is read once and not twice");
@@ -694,6 +719,17 @@ enum err cmd_notify(struct imap *i, const struct imap_command *c)
         n->others |= names_others(&g->filter);
     }
     return begin(i);
+}
+
+enum err notify_enabled(struct imap *i)
+{
+    bool too_many; /* then some of them are not listened to */
+
+    if (!enabled_events(i))
+        return OK;
+    if (!i->notify)
+        replace_notify(i);
+    return listen(i, &too_many);
 }
 
 void notify_end(struct imap *i)

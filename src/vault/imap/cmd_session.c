@@ -70,7 +70,7 @@ enum err cmd_enable(struct imap *i, const struct imap_command *c)
     imap_enabled_write(&i->s->out, bits);
     buf_add(&i->s->out, S("\r\n"));
     imap_enable(i, bits);
-    return OK;
+    return notify_enabled(i);
 }
 
 /* ---- ID (RFC 2971) ---- */

@@ -100,7 +100,7 @@ struct imap_running {
     bool compressed;                                                                                   \
     char *idle_tag;            /* IDLING: malloc, NUL at its end */                                    \
     struct selected *selected; /* NULL: none */                                                        \
-    struct notify *notify;     /* NULL: the client never sent NOTIFY */
+    struct notify *notify;     /* NULL: nothing elsewhere was asked for */
 
 struct imap_kept {
     IMAP_KEPT

@@ -1,4 +1,4 @@
-/* vault/imap/notify.h: NOTIFY (RFC 5465): what a client hears without asking, of the selected mailbox and of others. The
+/* vault/imap/notify.h: NOTIFY (RFC 5465), ENABLE METADATA (RFC 5464 §4.4): what a client hears without asking, of the selected mailbox and of others. The
  * command is in cmd_notify.c.
  *
  * For each account that it listens to, a session remembers up to which modseq it has told; when the account has changed,
@@ -17,6 +17,8 @@ bool notify_tells_selected(const struct imap *i, bool *may_expunge);
 /* What is told of new messages in it; NULL: nothing but that they are there (§5.2). */
 const struct imap_fetch *notify_items_of_new(const struct imap *i);
 
+/* ENABLE was said: annotations that others change are told from now on, if it named METADATA or METADATA-SERVER. */
+enum err notify_enabled(struct imap *i);
 /* What is new elsewhere. */
 enum err notify_some(struct imap *i);
 /* At the end of a step: the session's watches are those that NOTIFY needs. */
