@@ -6,10 +6,6 @@
 #include "vault/store/acl.h"
 #include "vault/store/directory.h"
 
-#define ANY_RIGHT                                                                                      \
-    (IMAP_RIGHT_LOOKUP | IMAP_RIGHT_READ | IMAP_RIGHT_INSERT | IMAP_RIGHT_CREATE | IMAP_RIGHT_DELETE | \
-     IMAP_RIGHT_ADMIN)
-
 /* "* ACL name", "* LISTRIGHTS name": the head of each of these responses. */
 static void begin(struct imap *i, const char *what, const struct place *p)
 {
@@ -156,10 +152,8 @@ enum err cmd_myrights(struct imap *i, const struct imap_command *c)
 
     if (!parse_imap_mailbox(imap_parsing(i), c->args, &name))
         return reply_misread(i);
-    if (!place_for(i, name, 0, &p, &e))
+    if (!place_for(i, name, PLACE_ANY, &p, &e))
         return e;
-    if (!(p.rights & ANY_RIGHT))
-        return reply_no(i, "NOPERM", "you may not do that with this mailbox");
     begin(i, "MYRIGHTS", &p);
     buf_add_char(&i->s->out, ' ');
     imap_rights_write(&i->s->out, p.rights);

@@ -3,6 +3,9 @@
 #include "vault/store/acl.h"
 #include "vault/store/directory.h"
 
+#define ANY_RIGHT                                                                                      \
+    (IMAP_RIGHT_LOOKUP | IMAP_RIGHT_READ | IMAP_RIGHT_INSERT | IMAP_RIGHT_CREATE | IMAP_RIGHT_DELETE | \
+     IMAP_RIGHT_ADMIN)
 #define RIGHTS_OF_MESSAGES                                                                             \
     (IMAP_RIGHT_READ | IMAP_RIGHT_SEEN | IMAP_RIGHT_WRITE | IMAP_RIGHT_INSERT |                        \
      IMAP_RIGHT_DELETE_MSG | IMAP_RIGHT_EXPUNGE)
@@ -67,8 +70,8 @@ enum err place_subscribed(struct imap *i, struct str name, bool *yes)
 
 enum err place_find(struct imap *i, struct str name, uint32_t rights, struct place *out)
 {
-    uint32_t needed = rights & ~PLACE_ALONE;
-    bool alone = rights & PLACE_ALONE;
+    uint32_t needed = rights & ~(PLACE_ALONE | PLACE_ANY);
+    bool alone = rights & PLACE_ALONE, lacks;
     struct cx *cx = i->s->cx;
     struct place p = {.name = name};
     struct str inside;
@@ -93,11 +96,14 @@ enum err place_find(struct imap *i, struct str name, uint32_t rights, struct pla
     }
     if (e)
         return e;
-    if (!(p.rights & IMAP_RIGHT_LOOKUP))
+    lacks = rights & PLACE_ANY ? !(p.rights & ANY_RIGHT)
+            : needed           ? needed & ~p.rights
+                               : !(p.rights & IMAP_RIGHT_LOOKUP);
+    if (lacks && !(p.rights & IMAP_RIGHT_LOOKUP))
         return fail(cx, ERR_NOT_FOUND, "a mailbox that may not be seen");
     if (p.folder.no_select && needed & RIGHTS_OF_MESSAGES)
         return fail(cx, ERR_NOT_FOUND, "a \\Noselect mailbox");
-    if (needed & ~p.rights)
+    if (lacks)
         return fail(cx, ERR_DENIED, "rights 0x%x of 0x%x", p.rights & needed, needed);
     p.rights &= IMAP_RIGHTS_ALL;
     *out = p;

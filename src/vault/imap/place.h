@@ -20,11 +20,14 @@ struct place {
     uint32_t rights; /* IMAP_RIGHT_ bits */
 };
 
-/* The mailbox of this name, with the rights that are needed. A name that leads nowhere, or to something that the user may
- * not even see, is ERR_NOT_FOUND (RFC 4314 §6); missing rights are ERR_DENIED. A \Noselect one is found, if
+/* The mailbox of this name, with the rights that are needed; none: it may be seen. Who has the rights need not see it (RFC
+ * 4314 §4): a mailbox may be there to drop letters into. A name that leads nowhere, or to something that the user may
+ * neither use so nor see, is ERR_NOT_FOUND (RFC 4314 §6); missing rights are ERR_DENIED. A \Noselect one is found, if
  * `needed` has nothing to do with messages. With PLACE_ALONE beside the rights, of `folder` only what it is, and not what is
  * in it, below it or subscribed to: most who append to it, copy or select it do so again and again. */
 #define PLACE_ALONE ((uint32_t)1 << 31)
+/* One of the rights that MYRIGHTS asks for (RFC 4314 §4), instead of all. */
+#define PLACE_ANY ((uint32_t)1 << 30)
 enum err place_find(struct imap *i, struct str name, uint32_t needed, struct place *out);
 /* The same for a handler that ends with it: it has set the reply, NO with NONEXISTENT (or TRYCREATE, where messages are
  * to go), NOPERM, CANNOT, and returns false; an error of the store is in *e, to be returned. */
