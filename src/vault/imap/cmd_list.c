@@ -167,8 +167,8 @@ static void add_spaces(struct imap *i, struct listing *l)
 static enum err add_places(struct imap *i, struct listing *l)
 {
     struct gathered all;
-    enum err e =
-        gather_places(i, may_match_below(l, S(OTHER_USERS)) || may_match_below(l, S(SHARED)), &all);
+    enum err e = gather_places(i, may_match_below(l, S(OTHER_USERS)) || may_match_below(l, S(SHARED)),
+                               IMAP_RIGHT_LOOKUP, &all);
 
     for (size_t k = 0; k < all.n && !e; k++)
         *add_entry(i, l) = (struct entry){

@@ -210,7 +210,7 @@ static int compare_places(const void *a, const void *b)
 static enum err gather_names(struct imap *i, struct place **out, size_t *n)
 {
     struct gathered all;
-    enum err e = gather_places(i, i->notify->others, &all);
+    enum err e = gather_places(i, i->notify->others, IMAP_RIGHT_LOOKUP, &all);
 
     if (e)
         return e;
@@ -665,7 +665,7 @@ static enum err begin(struct imap *i)
         return reply_no(i, "NOTIFICATIONOVERFLOW", "that is too much to listen to");
     }
     if (!e && n->events)
-        e = gather_places(i, n->others, &b->all);
+        e = gather_places(i, n->others, IMAP_RIGHT_LOOKUP, &b->all);
     if (e) {
         listen_to_nothing(n);
         return e;

@@ -48,9 +48,9 @@ static struct str join(struct imap *i, struct str space, struct str address, str
     return out;
 }
 
-/* One other account: those of its mailboxes that this user may see. */
+/* One other account. */
 static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, struct account_id owner,
-                             struct gathered *g)
+                             uint32_t rights, struct gathered *g)
 {
     struct account_row row;
     struct folder *list;
@@ -68,7 +68,7 @@ static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, stru
         struct place p = {.at = {owner, list[k].id}, .folder = list[k]};
 
         e = acl_rights(v, cx, owner, list[k].id, i->s->who.account, &p.rights);
-        if (e || !(p.rights & IMAP_RIGHT_LOOKUP))
+        if (e || !(p.rights & rights))
             continue;
         p.name = join(i, space, row.address, list[k].name);
         p.rights &= IMAP_RIGHTS_ALL;
@@ -79,18 +79,19 @@ static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, stru
     return e;
 }
 
-static enum err gather_others(struct imap *i, struct cx *cx, struct view *v, struct gathered *g)
+static enum err gather_others(struct imap *i, struct cx *cx, struct view *v, uint32_t rights,
+                              struct gathered *g)
 {
     struct account_id *owners;
     size_t n = 0;
     enum err e = acl_owners(v, cx, i->s->who.account, &owners, &n);
 
     for (size_t k = 0; k < n && !e; k++)
-        e = gather_owner(i, cx, v, owners[k], g);
+        e = gather_owner(i, cx, v, owners[k], rights, g);
     return e;
 }
 
-enum err gather_places(struct imap *i, bool others, struct gathered *out)
+enum err gather_places(struct imap *i, bool others, uint32_t rights, struct gathered *out)
 {
     struct cx cx = {.arena = i->arena}; /* what is gathered outlives the step */
     struct view *v;
@@ -101,7 +102,7 @@ enum err gather_places(struct imap *i, bool others, struct gathered *out)
         return e;
     e = gather_own(i, &cx, v, out);
     if (!e && others)
-        e = gather_others(i, &cx, v, out);
+        e = gather_others(i, &cx, v, rights, out);
     return e ? fail(i->s->cx, e, "%s", cx.cause) : OK;
 }
 

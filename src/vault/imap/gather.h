@@ -1,4 +1,4 @@
-/* vault/imap/gather.h: every mailbox that this user may see, by the names this user knows: one's own, and, if wanted, what
+/* vault/imap/gather.h: every mailbox that this user may see, or read, by the names this user knows: one's own, and, if wanted, what
  * others share (place.h). */
 #pragma once
 #include "vault/imap/place.h"
@@ -8,7 +8,8 @@ struct gathered {
     size_t n, room;
 };
 
-/* In i->arena. One's own come first, in the order of their tree; names without a mailbox (\Noselect) are among them. */
-enum err gather_places(struct imap *i, bool others, struct gathered *out);
+/* Those for which this user has one of the rights, such as IMAP_RIGHT_LOOKUP. In i->arena. One's own come first, in the order
+ * of their tree; names without a mailbox (\Noselect) are among them. */
+enum err gather_places(struct imap *i, bool others, uint32_t rights, struct gathered *out);
 /* One of them. ERR_NOT_FOUND: there is none, or this user may not see it. In i->arena. */
 enum err gather_place(struct imap *i, struct mailbox_ref at, struct place *out);

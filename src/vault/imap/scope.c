@@ -49,6 +49,14 @@ static bool wants_others(const struct imap_mailbox_filter *f)
     return f->kind != IMAP_FILTER_INBOXES && f->kind != IMAP_FILTER_PERSONAL;
 }
 
+/* RFC 7377 §2.2: what is named itself need not be seen to be searched. */
+static bool is_sought(const struct imap *i, const struct imap_mailbox_filter *f, const struct place *p)
+{
+    bool named = f->kind == IMAP_FILTER_SELECTED || f->kind == IMAP_FILTER_MAILBOXES;
+
+    return (named || p->rights & IMAP_RIGHT_LOOKUP) && scope_has(i, f, p);
+}
+
 bool scope_find(struct imap *i, const struct imap_mailbox_filter *filters, size_t count,
                 struct scope_list *out, enum err *e)
 {
@@ -69,7 +77,7 @@ bool scope_find(struct imap *i, const struct imap_mailbox_filter *filters, size_
         }
         others |= wants_others(&filters[k]);
     }
-    *e = gather_places(i, others, &all);
+    *e = gather_places(i, others, IMAP_RIGHT_LOOKUP | IMAP_RIGHT_READ, &all);
     if (*e)
         return false;
     out->v = arena_array(i->arena, struct scope_place, all.n);
@@ -78,7 +86,7 @@ bool scope_find(struct imap *i, const struct imap_mailbox_filter *filters, size_
         bool wanted = false;
 
         for (size_t k = 0; k < count && !wanted; k++)
-            wanted = scope_has(i, &filters[k], p);
+            wanted = is_sought(i, &filters[k], p);
         if (wanted && !p->folder.no_select && p->rights & IMAP_RIGHT_READ)
             out->v[out->n++] = (struct scope_place){.at = p->at, .name = p->name};
     }
