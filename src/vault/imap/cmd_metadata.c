@@ -140,7 +140,7 @@ enum err metadata_write(struct imap *i, const struct place *p, const struct str 
 
 /* ---- GETMETADATA ---- */
 
-/* Is `entry` the one asked for, or below it as far as DEPTH says (§4.2.2)? */
+/* Is `entry` one asked for, or below it as far as a DEPTH other than 0 says (§4.2.2)? */
 static bool is_asked(const struct imap_get_metadata *a, struct str entry)
 {
     for (size_t k = 0; k < a->count; k++) {
@@ -149,7 +149,7 @@ static bool is_asked(const struct imap_get_metadata *a, struct str entry)
 
         if (str_same(entry, asked))
             return true;
-        if (a->depth == IMAP_DEPTH_0 || !str_starts(entry, asked) || !take_char(&rest, '/'))
+        if (!str_starts(entry, asked) || !take_char(&rest, '/'))
             continue;
         if (a->depth == IMAP_DEPTH_INFINITY || !str_find_char(rest, '/', &at))
             return true;
@@ -157,37 +157,65 @@ static bool is_asked(const struct imap_get_metadata *a, struct str entry)
     return false;
 }
 
+struct getting {
+    struct imap_get_metadata a;
+    struct place p;
+    bool begun;
+    size_t longest; /* of those that are left out */
+};
+
+static void give(struct imap *i, struct getting *g, const struct metadata *m)
+{
+    bool first = !g->begun;
+
+    if (g->a.has_maxsize && m->value.n > g->a.maxsize) {
+        g->longest = m->value.n > g->longest ? m->value.n : g->longest;
+        return;
+    }
+    if (first)
+        begin(i, &g->p);
+    write_value(i, m, &first);
+    g->begun = true;
+}
+
+/* Each of them is answered, NIL where it has no value; but "/private" is only where names begin. */
+static void give_named(struct imap *i, struct getting *g, const struct metadata *list, size_t n)
+{
+    size_t at;
+
+    for (size_t k = 0; k < g->a.count; k++) {
+        struct str entry = g->a.entries[k];
+        const struct metadata *found = find_entry(list, n, entry);
+
+        if (found || str_find_char(str_from(entry, 1), '/', &at))
+            give(i, g, found ? found : &(struct metadata){.entry = entry});
+    }
+}
+
 enum err cmd_getmetadata(struct imap *i, const struct imap_command *c)
 {
-    struct imap_get_metadata a;
+    struct getting g = {0};
     struct metadata *list;
-    struct place p;
-    size_t n, longest = 0;
-    bool first = true;
+    size_t n;
     enum err e;
 
-    if (!parse_imap_get_metadata(imap_parsing(i), c->args, &a))
+    if (!parse_imap_get_metadata(imap_parsing(i), c->args, &g.a))
         return reply_misread(i);
-    if (!find(i, a.mailbox, 0, &p, &e))
+    if (!find(i, g.a.mailbox, 0, &g.p, &e))
         return e;
-    e = list_all(i, &p, &list, &n);
+    e = list_all(i, &g.p, &list, &n);
     if (e)
         return e;
-    for (size_t k = 0; k < n; k++) {
-        if (!is_asked(&a, list[k].entry))
-            continue;
-        if (a.has_maxsize && list[k].value.n > a.maxsize) {
-            longest = list[k].value.n > longest ? list[k].value.n : longest;
-            continue;
-        }
-        if (first)
-            begin(i, &p);
-        write_value(i, &list[k], &first);
-    }
-    if (!first)
+    if (g.a.depth == IMAP_DEPTH_0)
+        give_named(i, &g, list, n);
+    else
+        for (size_t k = 0; k < n; k++)
+            if (is_asked(&g.a, list[k].entry))
+                give(i, &g, &list[k]);
+    if (g.begun)
         buf_add(&i->s->out, S(")\r\n"));
-    if (longest)
-        buf_printf(reply_code(i), "METADATA LONGENTRIES %zu", longest);
+    if (g.longest)
+        buf_printf(reply_code(i), "METADATA LONGENTRIES %zu", g.longest);
     return OK;
 }
 
