@@ -245,17 +245,22 @@ bool take_imap_list_mailbox(struct imap_parse *p, struct str *in, struct str *ou
     return take_class(in, LIST, out) || take_imap_string(p, in, out);
 }
 
+static bool may_be_charset(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (!is_printable(name.p[i]))
+            return false;
+    return name.n > 0 && name.n <= IMAP_CHARSET_MAX;
+}
+
 bool take_imap_charset(struct imap_parse *p, struct str *in, struct str *out)
 {
     struct str s = *in, name;
 
-    if (!take_imap_atom(&s, &name) && !take_quoted(p, &s, &name))
+    if (!take_imap_astring(p, &s, &name))
         return false;
-    for (size_t i = 0; i < name.n; i++)
-        if (!is_printable(name.p[i]))
-            return false;
-    if (name.n == 0 || name.n > IMAP_CHARSET_MAX)
-        return false;
+    if (!may_be_charset(name))
+        return imap_no(p, "BADCHARSET", "this charset is not known here");
     *in = s;
     *out = name;
     return true;

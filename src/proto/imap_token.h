@@ -113,5 +113,6 @@ bool take_imap_several(struct imap_parse *p, struct str *in, imap_take_fn *take,
                        const struct str **out, size_t *count);
 
 #define IMAP_CHARSET_MAX 40 /* IANA's own bound (RFC 2978 §2.3) */
-/* charset = atom / quoted: printable ASCII, 1 to 40 */
+/* charset = atom / quoted, and in rev1 any astring. What cannot be the name of one, printable ASCII, 1 to 40, is NO
+ * [BADCHARSET] as one that is not known (RFC 9051 §6.4.4). */
 bool take_imap_charset(struct imap_parse *p, struct str *in, struct str *out);

@@ -92,6 +92,8 @@ static void test_strings(void **state)
         {take_imap_list_mailbox, STR("*\"x\""), "x", "", "RFC 5738's form"},
         {take_imap_charset, STR("UTF-8 ALL"), "UTF-8", " ALL", "an atom"},
         {take_imap_charset, STR("\"utf-8\""), "utf-8", "", "quoted"},
+        {take_imap_charset, STR("{5}\r\nutf-8 x"), "utf-8", " x", "a literal, as rev1 has it"},
+        {take_imap_charset, STR("a]b"), "a]b", "", "an astring"},
         {take_imap_charset, STR("\"\""), NULL, NULL, "empty"},
         {take_imap_charset, STR("\"\xc3\xbc\""), NULL, NULL, "no registered name"},
         {take_imap_base64, STR("dGlt x"), "tim", " x", "base 64"},

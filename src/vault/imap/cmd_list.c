@@ -307,7 +307,7 @@ static void write_attributes(const struct listing *l, struct buf *out, const str
         attribute(out, l->lsub ? S("\\Noselect") : S("\\NonExistent"), &first);
     else if (f->no_select || !(at->p.rights & IMAP_RIGHT_READ) || (l->lsub && !at->subscribed))
         attribute(out, S("\\Noselect"), &first);
-    if (at->exists)
+    if (at->exists || l->a.returns & IMAP_LIST_RETURN_CHILDREN)
         attribute(out, f->has_children ? S("\\HasChildren") : S("\\HasNoChildren"), &first);
     if (at->subscribed && !l->lsub &&
         (l->a.select & IMAP_LIST_SUBSCRIBED || l->a.returns & IMAP_LIST_RETURN_SUBSCRIBED))
