@@ -97,6 +97,8 @@ const char *imap_name_decode(struct arena *a, struct str wire, bool utf8_names, 
     return ok ? NULL : "the mailbox name is not valid modified UTF-7";
 }
 
+/* RFC-GAP: RFC 3501 §5.1.3 wants (MUST) a name kept exactly as it came in modified UTF-7; RFC 9051 §5.1 has it in NFC, by
+ * which two spellings of one name are one mailbox. */
 struct str imap_name_normal(struct arena *a, struct str name)
 {
     struct str out = name;
@@ -121,6 +123,8 @@ const char *imap_name_read(struct arena *a, struct str wire, bool utf8_names, st
 
 /* ---- may it be made? ---- */
 
+/* RFC-GAP: RFC 9051 §5.1 wants (MUST) what is not assigned refused as well; but newer systems than this machine's Unicode make
+ * such names, and only what never will be assigned is no character for certain. */
 static const char *check_characters(struct str name)
 {
     while (name.n) {
