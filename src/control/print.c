@@ -67,9 +67,7 @@ static void add_value(struct buf *out, const json_t *value, enum column_kind kin
     size_t i;
     json_t *element;
 
-    if (kind == NUMBER && json_is_integer(value))
-        buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (kind == LIMIT && json_integer_value(value) > 0)
+    if ((kind == NUMBER && json_is_integer(value)) || (kind == LIMIT && json_integer_value(value) > 0))
         buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (kind == SIZE && json_integer_value(value) > 0)
         add_size(out, (uint64_t)json_integer_value(value));

@@ -19,8 +19,8 @@ struct plan_target {
     uint32_t rcpt; /* which of the message's recipients led here */
     uint32_t notify;
     struct str orcpt;
-    bool
-        of_several; /* its recipient leads to others as well: where it is full, its copy waits in the queue */
+    /* Its recipient leads to others as well: where it is full, its copy waits in the queue. */
+    bool of_several;
     /* after plan_write, of local targets: OK, or OVER_QUOTA: nothing was written for this one; or why plan_write failed */
     enum err result;
     enum err left_out; /* set by who tries again without this one, and why; plan_write passes it over */
@@ -37,8 +37,8 @@ struct plan {
     const struct cold_row *looks;
     struct str facts;    /* beside them (looks.h) */
     uint32_t next_entry; /* the number of the next queue entry of this message */
-    bool
-        from_queue; /* a full mailbox is passed over; else the message goes in all the same, but for of_several */
+    /* A full mailbox is passed over; else the message goes in all the same, but for of_several. */
+    bool from_queue;
     /* made by plan_add */
     struct plan_target local[MOST_LOCAL_AT_ONCE];
     struct part parts[MOST_LOCAL_AT_ONCE]; /* to lock */

@@ -433,7 +433,7 @@ static const struct named_row {
     {entry_for_nobody, "waits for nobody"},
     {entry_size, ": 17 bytes, message"},
     {entry_reference, "does not refer to its message"},
-    {no_format, "the store does not say that it has format 5"},
+    {no_format, "the store does not say that it has format "},
     {sequence_low, "the next account would get the id 2, and this one has 2"},
     {route_missing, "tom@acompany.test: its address does not lead to it"},
     {route_to_another, "leads to account 1, whose address is fred@acompany.test"},

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define ROWS 4000
-#define OLD                                                                                            \
-    100 /* rows of trace that were deleted as a range, which a table keeps in a block of its own */
+/* Rows of trace that were deleted as a range, which a table keeps in a block of its own. */
+#define OLD 100
 #define SIZE 300
 #define TABLES_MOST 8
 #define FOOTER 53
@@ -222,6 +222,14 @@ static void assert_nothing_lost(struct world *w, const char *path, uint64_t at)
     assert_false(f.damaged);
 }
 
+static void lose_nothing_by(struct world *w, const char *path, uint64_t at)
+{
+    flip(path, at);
+    open_engine(w);
+    assert_nothing_lost(w, path, at);
+    close_engine(w);
+}
+
 /* Of each table every byte of the footer, and every seventh from the index to that. */
 static void test_every_byte(void **state)
 {
@@ -237,10 +245,7 @@ static void test_every_byte(void **state)
             scoped(close_fd) int fd = open(t.paths[i], O_RDONLY | O_CLOEXEC);
             uint8_t was = byte_at(fd, at);
 
-            flip(t.paths[i], at);
-            open_engine(w);
-            assert_nothing_lost(w, t.paths[i], at);
-            close_engine(w);
+            lose_nothing_by(w, t.paths[i], at);
             if (byte_at(fd, at) != was)
                 fail_msg("byte %ju of %s is as it was damaged", (uintmax_t)at, t.paths[i]);
         }
@@ -258,10 +263,7 @@ static void test_filter(void **state)
         uint64_t index, end;
 
         find_places(t.paths[i], &index, &end);
-        flip(t.paths[i], index - 100);
-        open_engine(w);
-        assert_nothing_lost(w, t.paths[i], index - 100);
-        close_engine(w);
+        lose_nothing_by(w, t.paths[i], index - 100);
         flip(t.paths[i], index - 100);
     }
 }

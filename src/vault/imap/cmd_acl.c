@@ -139,8 +139,12 @@ enum err cmd_listrights(struct imap *i, const struct imap_command *c)
     begin(i, "LISTRIGHTS", &p);
     buf_add_char(&i->s->out, ' ');
     imap_astring_write(&i->s->out, a.identifier, imap_is_utf8(i));
-    buf_add(&i->s->out, who.v == p.at.account.v ? S(" lrswipkxteacd\r\n")
-                                                : S(" \"\" l r s w i p k x t e a c d\r\n"));
+    buf_add_char(&i->s->out, ' ');
+    if (who.v == p.at.account.v)
+        imap_rights_write(&i->s->out, IMAP_RIGHTS_ALL);
+    else
+        buf_add(&i->s->out, S("\"\" l r s w i p k x t e a c d"));
+    buf_add(&i->s->out, S("\r\n"));
     return OK;
 }
 

@@ -53,8 +53,8 @@ static uint64_t flags_allowed(uint32_t rights)
 
 struct copying {
     bool move;
-    uint64_t
-        asked; /* the messages were named by so many numbers: all are copied, or none; 0: by UIDs */
+    /* The messages were named by so many numbers: all are copied, or none. 0: by UIDs. */
+    uint64_t asked;
     struct imap_set uids;
     struct place to;
     struct roster *roster; /* while they are threaded */

@@ -1,5 +1,5 @@
-/* vault/imap/gather.h: every mailbox that this user may see, or read, by the names this user knows: one's own, and, if wanted, what
- * others share (place.h). */
+/* vault/imap/gather.h: every mailbox that this user may see, or read, by the names this user knows: one's own, and, if
+ * wanted, what others share (place.h). */
 #pragma once
 #include "vault/imap/place.h"
 

@@ -207,8 +207,8 @@ enum err reply_no(struct imap *i, const char *code, const char *text); /* code N
 /* Of the messages that were meant some are gone, which the client has not been told yet (RFC 5530 §3): NO, but OK of a
  * command that was also cut short (RFC 9738 §3.1). */
 enum err reply_gone(struct imap *i);
-enum err
-reply_read_only(struct imap *i); /* a mailbox opened by EXAMINE, or with rights that only read */
+/* The mailbox was opened by EXAMINE, or with rights that only read. */
+enum err reply_read_only(struct imap *i);
 #define GONE_TEXT "some of these messages are gone"
 enum err reply_bad(struct imap *i, const char *text);
 enum err reply_bad_code(struct imap *i, const char *code, const char *text);

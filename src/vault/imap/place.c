@@ -70,7 +70,8 @@ enum err place_subscribed(struct imap *i, struct str name, bool *yes)
 
 enum err place_find(struct imap *i, struct str name, uint32_t rights, struct place *out)
 {
-    uint32_t needed = rights & ~(PLACE_ALONE | PLACE_ANY);
+    uint32_t needed =
+        rights & IMAP_RIGHTS_ALL ? rights & ~(PLACE_ALONE | PLACE_ANY) : IMAP_RIGHT_LOOKUP;
     bool alone = rights & PLACE_ALONE, lacks;
     struct cx *cx = i->s->cx;
     struct place p = {.name = name};
@@ -96,9 +97,7 @@ enum err place_find(struct imap *i, struct str name, uint32_t rights, struct pla
     }
     if (e)
         return e;
-    lacks = rights & PLACE_ANY ? !(p.rights & ANY_RIGHT)
-            : needed           ? needed & ~p.rights
-                               : !(p.rights & IMAP_RIGHT_LOOKUP);
+    lacks = rights & PLACE_ANY ? !(p.rights & ANY_RIGHT) : needed & ~p.rights;
     if (lacks && !(p.rights & IMAP_RIGHT_LOOKUP))
         return fail(cx, ERR_NOT_FOUND, "a mailbox that may not be seen");
     if (p.folder.no_select && needed & RIGHTS_OF_MESSAGES)

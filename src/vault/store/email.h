@@ -13,9 +13,9 @@ struct new_email {
     const struct cold_row
         *looks;       /* parser, envelope, bodystructure, preview, parts: made once for all accounts */
     struct str facts; /* mail/facts.h; empty: not known, and asked of the header when wanted */
-    struct amount
-        limit; /* at it already: ERR_OVER_QUOTA; in bytes one message may go over. {0}: it goes in however full
-                          * it is, as in a commit that other recipients share */
+    /* At it already: ERR_OVER_QUOTA; in bytes one message may go over. {0}: it goes in however full it is, as in a commit
+     * that other recipients share. */
+    struct amount limit;
 };
 
 struct placed {
