@@ -166,7 +166,24 @@ def test_in_two_accounts(posthorn, tom):
         posthorn.wait_inbox(TOM, 4)
         tom.ok("SELECT INBOX")
         fred.ok("SELECT INBOX")
-        assert threads(fred)[0][0] != threads(tom, "*")[0][0]
+        [of_fred] = threads(fred)
+        [of_tom] = threads(tom, "*")
+        assert of_fred[0] != of_tom[0]
+
+        tom.ok(f'COPY * "{common}"')  # beside Fred's own, into Fred's account
+        tom.ok(f'COPY * "{common}"')
+        fred.ok("COPY * Common")
+        fred.ok("SELECT Common")
+        assert threads(fred)[-3:] == [of_tom, of_tom, of_fred]
+        assert [b"tom@" in line for line in fred.ok("FETCH 5:7 BODY.PEEK[HEADER.FIELDS (DELIVERED-TO)]") if b"Delivered" in line] == [True, True, False]
+        assert fred.ok(f"SEARCH RETURN (ALL) EMAILID {of_tom[0].decode()}")[0].endswith(b" ALL 5:6")
+        assert fred.ok(f"SEARCH RETURN (ALL) EMAILID {of_fred[0].decode()}")[0].endswith(b" ALL 7")
+        assert fred.ok("SEARCH RETURN (ALL) BODY x SUBJECT both")[0].endswith(b" ALL 5:7")
+        fred.ok("UID EXPUNGE 1:*")
+        tom.ok(f'SELECT "{common}"')
+        tom.ok("MOVE 5 INBOX")  # home again
+        tom.ok("SELECT INBOX")
+        assert threads(tom, "*") == [of_tom]
         posthorn.kill()
     posthorn.start()
     check = posthorn.run("check")

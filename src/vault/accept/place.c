@@ -107,7 +107,8 @@ static enum err write_local(struct plan *p, struct txn *t, struct cx *cx, struct
                           .internal_date = now,
                           .received = now,
                           .looks = p->looks,
-                          .facts = p->facts};
+                          .facts = p->facts,
+                          .again = p->from_queue};
     struct placed at;
     enum err e =
         p->from_queue || target->of_several ? find_limit(t, cx, target->to.account, &n.limit) : OK;

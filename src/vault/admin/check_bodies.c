@@ -52,6 +52,8 @@ static void look_at_loser(struct check *k, void *arg, struct str key, struct str
     if (!ref_key_unpack(key, &rk))
         return;
     l->owners++;
+    if (rk.part == BODY_PART)
+        return; /* it is looked at itself, and has lost them as well */
     if (rk.part != QUEUE_PART)
         (void)directory_account(k->v, &k->row, (struct account_id){rk.part}, &account, &there);
     k->address = there ? account.address : STR_NONE;
@@ -178,9 +180,12 @@ static void look_at_body(struct check *k, void *arg, struct str key, struct str 
     }
     id_text(bk.body, text);
     check_strays(k, p, bk.body);
-    *p = (struct pieces){.body = bk.body, .n = body_pieces(row.size)};
+    *p = (struct pieces){.body = bk.body, .n = row.same_as.v ? 0 : body_pieces(row.size)};
     if (row.pieces != body_pieces(row.size))
         found(k, CHECK_BODY, "message %s: %u pieces for %" PRIu64 " bytes", text, row.pieces, row.size);
+    if (row.same_as.v && !has_reference(k, row.same_as, BODY_PART, bk.body))
+        found(k, CHECK_REFERENCE, "message %s does not refer to the one that it has its bytes from",
+              text);
     check_bytes(k, (struct body_id){bk.body}, &row);
     if (!has_references(k, bk.body))
         found(k, CHECK_REFERENCE, "message %s is kept for nobody", text);
@@ -192,8 +197,13 @@ static void look_at_body(struct check *k, void *arg, struct str key, struct str 
 /* Whose a reference or a mark is, for people: "account 3, email 7". */
 static void owner_text(uint64_t part, uint64_t owner, char *out, size_t size)
 {
+    char text[ID_TEXT_SIZE];
+
+    id_text(owner, text);
     if (part == QUEUE_PART)
         snprintf(out, size, "queue entry %" PRIu64, owner);
+    else if (part == BODY_PART)
+        snprintf(out, size, "message %s", text);
     else
         snprintf(out, size, "account %" PRIu64 ", email %" PRIu64, part, owner);
 }
@@ -203,7 +213,12 @@ static void owner_text(uint64_t part, uint64_t owner, char *out, size_t size)
 static bool has_owner(struct check *k, uint64_t body, uint64_t part, uint64_t owner)
 {
     scoped(buf_free) struct buf key = buf_make(64);
+    struct body_row row;
+    bool there;
 
+    if (part == BODY_PART)
+        return body_find(k->v, &k->row, (struct body_id){owner}, &row, &there) ||
+               (there && row.same_as.v == body);
     if (part != QUEUE_PART) {
         cold_key_pack(&key, &(struct cold_key){.body = body});
         return row_exists(k, cold_part((struct account_id){part}), &key, "the looks of a message");

@@ -103,6 +103,15 @@ static void check_parts(struct check *k, const char *who, const struct cold_row 
     }
 }
 
+static void check_twin(struct check *k, const char *who, struct body_id letter, uint64_t body)
+{
+    char text[ID_TEXT_SIZE];
+
+    id_text(letter.v, text);
+    if (letter.v && !has_reference(k, letter, BODY_PART, body))
+        found(k, CHECK_ROWS, "%s is a twin of message %s, whose bytes it does not have", who, text);
+}
+
 struct kept {
     struct account_check *a;
     size_t references;
@@ -155,6 +164,7 @@ static void look_at_cold(struct check *k, void *arg, struct str key, struct str 
     snprintf(who, sizeof(who), "message %s", text);
     check_body_of(k, who, (struct body_id){ck.body}, row.body_size);
     check_parts(k, who, &row);
+    check_twin(k, who, row.letter, ck.body);
     for (size_t i = first_of(a, ck.body, 0); i < a->mail_count && a->mails[i].body == ck.body; i++) {
         a->mails[i].has_cold = true;
         if (a->mails[i].size != row.prefix.n + row.body_size)

@@ -269,6 +269,33 @@ BREAKS(reference_to_another)
 {
     body_refer(w->t, w->first, w->tom.v, 3);
 }
+static struct body_id twin(struct world *w)
+{
+    struct body_id id = {fresh_id()};
+
+    must(w, body_put_same(w->t, &w->c.cx, id, w->second));
+    put_email(w, w->t, w->fred, id, 16);
+    return id;
+}
+BREAKS(twin_without_hold)
+{
+    ref_row_delete(w->t, NO_ACCOUNT,
+                   AT(ref, .body = w->second.v, .part = BODY_PART, .owner = twin(w).v));
+}
+BREAKS(twin_of_another)
+{
+    struct body_id id = twin(w);
+
+    CHANGE(cold, w->fred, row.letter = w->first, .body = id.v);
+}
+BREAKS(hold_of_nothing)
+{
+    body_refer(w->t, w->first, BODY_PART, 77);
+}
+BREAKS(twin_with_a_piece)
+{
+    body_put_ahead(w->t, twin(w), 1, S("more"));
+}
 BREAKS(reference_to_nothing)
 {
     body_refer(w->t, (struct body_id){99}, QUEUE_PART, 1);
@@ -422,6 +449,10 @@ static const struct named_row {
     {reference_missing, "email 2 does not refer to its message"},
     {reference_for_nobody, "is kept for email 77, which is in no mailbox"},
     {reference_to_another, "is kept for email 3, which is in no mailbox"},
+    {twin_without_hold, "does not refer to the one that it has its bytes from"},
+    {twin_of_another, ", whose bytes it does not have"},
+    {hold_of_nothing, "which does not exist"},
+    {twin_with_a_piece, "piece 1 belongs to nothing"},
     {reference_to_nothing, "is kept for queue entry 1, and is missing"},
     {mark_on_the_living, "is to be collected, and email 2 still needs it"},
     {mark_without_reference, "is to be collected for account 2, email 77, which does not refer"},

@@ -138,6 +138,13 @@ static void tell_lost_copies(struct account *a, struct body_id body, size_t n)
     tell(a->r, CHECK_ROWS, "message %s: the places of %zu copies were lost; others are there", text, n);
 }
 
+/* A twin's row says whose bytes it has, even if the body's cannot be read. */
+static bool bring_body(struct repair *r, struct body_id body, struct cold_row *cold)
+{
+    return cold->letter.v ? repair_same(r, body, cold->letter, &cold->body_size)
+                          : repair_body(r, body, &cold->body_size);
+}
+
 static void copy_content(struct account *a, struct body_id body, struct cold_row *cold)
 {
     struct references refs = {.a = a, .body = body};
@@ -147,8 +154,7 @@ static void copy_content(struct account *a, struct body_id body, struct cold_row
     repair_references(a->r, body, note_reference, &refs);
     if (!n && !refs.n)
         return; /* it was removed, and waited for the collector */
-    if (!repair_body(a->r, body, &cold->body_size) ||
-        (!parts_fit(cold) && !look_again(a, body, cold))) {
+    if (!bring_body(a->r, body, cold) || (!parts_fit(cold) && !look_again(a, body, cold))) {
         for (size_t i = 0; i < n; i++)
             seen[i]->done = true;
         tell_lost(a, n ? seen[0]->entry.email.v : refs.emails[0], body);

@@ -59,6 +59,8 @@ void repair_for(struct repair *r, struct account_id account); /* whose part is w
 /* Copies a body, unless it was copied already. *size: as expected (or SIZE_UNKNOWN), then as it is. False: it cannot
  * be read whole; r->row.cause says why. */
 bool repair_body(struct repair *r, struct body_id id, uint64_t *size);
+/* The same for one that has the bytes of another, which is copied as well. */
+bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_t *size);
 /* Has whoever owned this given it back? */
 bool repair_is_released(struct repair *r, struct body_id body, uint64_t part, uint64_t owner);
 

@@ -112,17 +112,31 @@ static bool copy_body(struct repair *r, struct body_id id, uint64_t size, struct
     return true;
 }
 
+bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_t *size)
+{
+    return repair_body(r, as, size) && !body_put_same(repair_out(r, 200), &r->row, id, as);
+}
+
+static bool bring_body(struct repair *r, struct body_id id, uint64_t *size)
+{
+    struct body_id home;
+    struct str sum;
+
+    if (!body_home(r->v, &r->row, id, &home) && home.v != id.v)
+        return repair_same(r, id, home, size);
+    return find_body(r, id, size, &sum) && copy_body(r, id, *size, sum);
+}
+
 bool repair_body(struct repair *r, struct body_id id, uint64_t *size)
 {
     struct body_row row;
-    struct str sum;
     bool done = false;
 
     if (body_row_txn(repair_out(r, 0), &r->row, NO_ACCOUNT, &(struct body_key){.body = id.v}, &row,
                      &done))
         return false;
     if (!done)
-        return find_body(r, id, size, &sum) && copy_body(r, id, *size, sum);
+        return bring_body(r, id, size);
     if (*size != SIZE_UNKNOWN && *size != row.size)
         return fail(&r->row, ERR_DAMAGED, "%" PRIu64 " bytes are stored, %" PRIu64 " expected",
                     row.size, *size),

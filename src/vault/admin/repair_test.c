@@ -8,6 +8,7 @@
 #include "vault/store/threads.h"
 #include "vault/store/directory.h"
 #include "vault/store/email.h"
+#include "vault/store/letters.h"
 #include "vault/store/mailbox.h"
 
 #include <inttypes.h>
@@ -230,6 +231,18 @@ DAMAGES(a_whole_account)
     a_mailbox(w);
     counters(w);
 }
+static struct body_id twin_of(struct world *w, struct engine *e)
+{
+    scoped(buf_free) struct buf twins = buf_make(100);
+    struct body_id twin;
+    struct view *v = view_open(e);
+
+    must(w, letter_twins(v, &w->c.cx, w->second, &twins));
+    view_close(&v);
+    assert_int_equal(twins.n, sizeof(twin));
+    memcpy(&twin, twins.p, sizeof(twin));
+    return twin;
+}
 static void thread_both(struct world *w)
 {
     const struct letter v[] = {{.body = w->first, .count = 2, .keys = {7, 9}},
@@ -259,8 +272,34 @@ DAMAGES(a_threaded_piece)
     thread_both(w);
     DAMAGE(piece, NO_ACCOUNT, .body = w->first.v, .n = 0);
 }
+static struct body_id copy_to_fred(struct world *w) /* beside his own */
+{
+    const struct imap_range third = {3, 3};
+    struct copied c;
+    struct ticket t;
+
+    durable(w,
+            messages_copy(w->vault.store, &w->c.cx, (struct mailbox_ref){w->tom, INBOX},
+                          &(struct imap_set){.ranges = &third, .count = 1},
+                          (struct mailbox_ref){w->fred, INBOX}, 0, &c, &t),
+            t);
+    return twin_of(w, w->vault.engine);
+}
+DAMAGES(a_twin) { copy_to_fred(w); }
+DAMAGES(a_twins_body) { DAMAGE(body, NO_ACCOUNT, .body = copy_to_fred(w).v); }
+DAMAGES(a_twins_looks) { DAMAGE(cold, w->fred, .body = copy_to_fred(w).v); }
+DAMAGES(the_own_looks)
+{
+    copy_to_fred(w);
+    DAMAGE(cold, w->fred, .body = w->second.v);
+}
 DAMAGES(a_piece) { DAMAGE(piece, NO_ACCOUNT, .body = w->first.v, .n = 0); }
 DAMAGES(a_shared_piece) { DAMAGE(piece, NO_ACCOUNT, .body = w->second.v, .n = 0); }
+DAMAGES(a_twins_piece)
+{
+    copy_to_fred(w);
+    a_shared_piece(w);
+}
 DAMAGES(a_check_value) { DAMAGE(body, NO_ACCOUNT, .body = w->first.v); }
 DAMAGES(a_reference) { DAMAGE(ref, NO_ACCOUNT, .body = w->first.v, .part = w->tom.v, .owner = 2); }
 DAMAGES(a_mark) { DAMAGE(dead, NO_ACCOUNT, .id = dead_id(w)); }
@@ -312,6 +351,14 @@ static const struct damage {
      "tom@acompany.test: email 2 is lost, message"},
     {a_shared_piece, "fred@acompany.test:; tom@acompany.test: 2=one; queue 1",
      "fred@acompany.test: email 1 is lost, message"},
+    {a_twin, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    {a_twins_body, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    {a_twins_looks, "fred@acompany.test: 1=two 3=two!; tom@acompany.test: 2=one 3=two; queue 1",
+     "fred@acompany.test: email 2 was made again from its message"},
+    {the_own_looks, "fred@acompany.test: 2=two 3=two!; tom@acompany.test: 2=one 3=two; queue 1",
+     "fred@acompany.test: email 1 was made again from its message"},
+    {a_twins_piece, "fred@acompany.test:; tom@acompany.test: 2=one; queue 1",
+     "fred@acompany.test: email 2 is lost, message"},
     {a_check_value, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
      "its check value was lost"},
     {a_reference, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
@@ -379,6 +426,29 @@ static void test_threads_are_kept(void **state)
     v = view_open(r.engine);
     must(w, thread_row_view(v, &w->c.cx, w->tom, AT(thread, .body = w->second.v), &row, &there));
     assert_true(there && row.thread == w->first.v);
+    view_close(&v);
+    engine_close(r.engine);
+    world_close((void **)&w);
+}
+
+/* Nor its EMAILID, in an account that has another letter of this content. */
+static void test_twins_are_kept(void **state)
+{
+    struct world *w;
+    struct repaired r;
+    struct cold_row row;
+    struct view *v;
+    struct body_id twin;
+    bool there;
+
+    (void)state;
+    world_open((void **)&w);
+    twin = copy_to_fred(w);
+    repair(w, &r);
+    assert_int_equal(twin_of(w, r.engine).v, twin.v);
+    v = view_open(r.engine);
+    must(w, cold_row_view(v, &w->c.cx, w->fred, AT(cold, .body = twin.v), &row, &there));
+    assert_true(there && row.letter.v == w->second.v && row.origin.v == w->tom.v);
     view_close(&v);
     engine_close(r.engine);
     world_close((void **)&w);
@@ -589,6 +659,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_another_format, world_open, world_close),
         cmocka_unit_test(test_threads_are_kept),
+        cmocka_unit_test(test_twins_are_kept),
         cmocka_unit_test_setup_teardown(test_a_store_in_order, world_open, world_close),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_prefix),

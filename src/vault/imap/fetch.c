@@ -121,7 +121,7 @@ void fetch_cold_item_write(const struct imap *i, struct buf *out, enum imap_att 
     switch (att) {
     case IMAP_ATT_EMAILID:
         buf_add(out, S("EMAILID ("));
-        email_id_write(out, letter_origin(cold, i->selected->at.account), entry->body);
+        email_id_write(out, letter_id_of(cold, i->selected->at.account, entry->body));
         buf_add_char(out, ')');
         break;
     case IMAP_ATT_ENVELOPE:

@@ -275,13 +275,13 @@ static void email_id_read(struct node *n, struct str id)
     scoped(buf_free) struct buf same = buf_make(64);
     struct str in = str_from(id, 1);
 
-    n->origin.v = take_hex(&in);
+    n->letter.origin.v = take_hex(&in);
     if (in.n)
         in = str_from(in, 1);
-    n->body.v = take_hex(&in);
-    email_id_write(&same, n->origin, n->body);
+    n->letter.content.v = take_hex(&in);
+    email_id_write(&same, n->letter);
     if (!str_same(buf_str(&same), id))
-        n->body.v = 0;
+        n->letter.content.v = 0;
 }
 
 static struct node *make_filter(struct making *k, const struct imap_key *key)

@@ -47,6 +47,9 @@ struct asker {
     struct cx cx;              /* private, and the rest: room, kept from message to message */
     struct buf header, folded;
     struct message_text text;
+    struct body_id
+        twins_of; /* EMAILID: the twins of this content (letters.h); 0: nobody has asked yet */
+    struct buf twins;
 };
 struct asker asker_make(struct message_reader *stored, struct facts_table *table);
 void asker_free(struct asker *a);

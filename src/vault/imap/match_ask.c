@@ -17,6 +17,7 @@ struct asker asker_make(struct message_reader *stored, struct facts_table *table
                           .cx = {.arena = arena_new(0)},
                           .header = buf_make(BUF_UNLIMITED),
                           .folded = buf_make(BUF_UNLIMITED),
+                          .twins = buf_make(BUF_UNLIMITED),
                           .text = message_text_make()};
 }
 
@@ -24,6 +25,7 @@ void asker_free(struct asker *a)
 {
     buf_free(&a->header);
     buf_free(&a->folded);
+    buf_free(&a->twins);
     message_text_free(&a->text);
     arena_free(a->cx.arena);
 }
@@ -217,17 +219,46 @@ static enum err ask_text(const struct node *n, struct asked *a, bool *fits)
     return t->failed ? a->reading.failed : OK;
 }
 
-/* Only of those with the content is asked where they came to be. */
+static enum err find_twins(struct asker *by, struct body_id content)
+{
+    enum err e;
+
+    if (by->twins_of.v == content.v)
+        return OK;
+    buf_clear(&by->twins);
+    e = reader_twins(by->stored, &by->cx, content, &by->twins);
+    by->twins_of.v = e ? 0 : content.v;
+    return e;
+}
+
+static bool is_among(struct str twins, struct body_id body)
+{
+    struct body_id twin;
+
+    for (; twins.n; twins = str_from(twins, sizeof(twin))) {
+        memcpy(&twin, twins.p, sizeof(twin));
+        if (twin.v == body.v)
+            return true;
+    }
+    return false;
+}
+
+/* Only of those with the content, or of its twins, is asked whether they are that letter. */
 static enum err ask_email(const struct match *m, const struct node *n, struct asked *a, bool *fits)
 {
     struct cold_row looks;
     enum err e = OK;
 
-    *fits = n->body.v && a->entry->body.v == n->body.v;
-    if (*fits)
-        e = reader_looks(a->by->stored, &a->by->cx, n->body, &looks, fits);
+    *fits = false;
+    if (n->letter.content.v)
+        e = find_twins(a->by, n->letter.content);
+    if (n->letter.content.v && !e)
+        *fits =
+            a->entry->body.v == n->letter.content.v || is_among(buf_str(&a->by->twins), a->entry->body);
     if (*fits && !e)
-        *fits = letter_origin(&looks, m->scope.at.account).v == n->origin.v;
+        e = reader_looks(a->by->stored, &a->by->cx, a->entry->body, &looks, fits);
+    if (*fits && !e)
+        *fits = letter_id_same(letter_id_of(&looks, m->scope.at.account, a->entry->body), n->letter);
     return e;
 }
 

@@ -9,12 +9,11 @@
 struct node {
     enum imap_key_kind kind;
     enum match_cost cost;
-    uint64_t mask;            /* FLAG, KEYWORD */
-    uint64_t thread;          /* THREADID; 0: no thread is written so */
-    struct body_id body;      /* EMAILID: the content; 0: no letter is written so … */
-    struct account_id origin; /* … and where it came to be */
-    struct imap_set set;      /* SEQUENCE, UID: UIDs, in order */
-    int64_t from, to;         /* times in ms, days or sizes: from ≤ x < to */
+    uint64_t mask;           /* FLAG, KEYWORD */
+    uint64_t thread;         /* THREADID; 0: no thread is written so */
+    struct letter_id letter; /* EMAILID; content 0: no letter is written so */
+    struct imap_set set;     /* SEQUENCE, UID: UIDs, in order */
+    int64_t from, to;        /* times in ms, days or sizes: from ≤ x < to */
     struct str field;
     unsigned fact;        /* FACTS_…: the field is one of those; 0: none */
     struct str needle;    /* folded */

@@ -197,9 +197,9 @@ void mailbox_id_write(struct buf *out, struct mailbox_ref at)
     buf_printf(out, "M%" PRIx64 "-%" PRIx64, at.account.v, at.mailbox.v);
 }
 
-void email_id_write(struct buf *out, struct account_id origin, struct body_id content)
+void email_id_write(struct buf *out, struct letter_id letter)
 {
-    buf_printf(out, "E%" PRIx64 "-%" PRIx64, origin.v, content.v);
+    buf_printf(out, "E%" PRIx64 "-%" PRIx64, letter.origin.v, letter.content.v);
 }
 
 void thread_id_write(struct buf *out, uint64_t thread)

@@ -2,6 +2,7 @@
 #pragma once
 #include "vault/imap/place.h"
 #include "vault/imap/selected.h"
+#include "vault/store/letters.h"
 
 /* Flags of one mailbox's messages as text: most messages have flags that others had a moment ago. */
 #define FLAG_TEXT_MAX 200
@@ -40,7 +41,7 @@ void mailbox_flags_tell(struct imap *i, const struct roster *r);
 
 /* Object ids (RFC 8474 §4 to §6), without brackets. */
 void mailbox_id_write(struct buf *out, struct mailbox_ref at);
-void email_id_write(struct buf *out, struct account_id origin, struct body_id content);
+void email_id_write(struct buf *out, struct letter_id letter);
 void thread_id_write(struct buf *out, uint64_t thread);
 
 /* "(\HasNoChildren \Sent) "/" Sent": behind "* LIST ". */

@@ -151,6 +151,23 @@ void body_put(struct txn *t, const struct new_body *b)
         ahead_row_delete(t, NO_ACCOUNT, &(struct ahead_key){.body = b->id.v});
 }
 
+enum err body_put_same(struct txn *t, struct cx *cx, struct body_id id, struct body_id as)
+{
+    struct body_row row;
+    char text[ID_TEXT_SIZE];
+    bool found;
+    enum err e = body_row_txn(t, cx, NO_ACCOUNT, &(struct body_key){.body = as.v}, &row, &found);
+
+    id_text(as.v, text);
+    if (e || !found)
+        return e ? e : fail(cx, ERR_GONE, "body %s was removed", text);
+    if (!row.same_as.v)
+        row.same_as = as;
+    body_row_put(t, NO_ACCOUNT, &(struct body_key){.body = id.v}, &row);
+    body_refer(t, row.same_as, BODY_PART, id.v);
+    return OK;
+}
+
 void body_refer(struct txn *t, struct body_id body, uint64_t part, uint64_t owner)
 {
     ref_row_put(t, NO_ACCOUNT, &(struct ref_key){.body = body.v, .part = part, .owner = owner},
@@ -166,16 +183,24 @@ void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t ow
         &(struct dead_row){.time = (uint64_t)now_ms(), .part = part, .items = &item, .items_count = 1});
 }
 
-enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *bodies, uint64_t *bytes)
+enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *bodies, uint64_t *bytes,
+                     struct body_id *held)
 {
     struct body_row row;
     bool found;
     enum err e = body_row_txn(t, cx, NO_ACCOUNT, &(struct body_key){.body = body.v}, &row, &found);
 
+    *held = (struct body_id){0};
     if (e == ERR_DAMAGED) /* how many pieces there are nobody knows */
         delete_pieces(t, body.v);
     else if (e || !found)
         return e;
+    if (!e && row.same_as.v) {
+        *held = row.same_as;
+        ref_row_delete(t, NO_ACCOUNT,
+                       &(struct ref_key){.body = row.same_as.v, .part = BODY_PART, .owner = body.v});
+        row.size = row.pieces = 0;
+    }
     for (uint32_t n = 0; !e && n < row.pieces; n++)
         piece_row_delete(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n});
     body_row_delete(t, NO_ACCOUNT, &(struct body_key){.body = body.v});
@@ -206,18 +231,43 @@ enum err body_piece_check(struct cx *cx, struct body_id id, uint64_t size, uint3
     return OK;
 }
 
+enum err body_home(struct view *v, struct cx *cx, struct body_id id, struct body_id *home)
+{
+    struct body_row row;
+    bool found;
+    enum err e = body_find(v, cx, id, &row, &found);
+
+    *home = !e && found && row.same_as.v ? row.same_as : id;
+    return e;
+}
+
+static enum err find_piece(struct view *v, struct cx *cx, struct body_id id, uint32_t n,
+                           struct str *piece, bool *found)
+{
+    struct piece_row row = {0};
+    enum err e =
+        piece_row_view(v, cx, NO_ACCOUNT, &(struct piece_key){.body = id.v, .n = n}, &row, found);
+
+    *piece = row.raw;
+    return e;
+}
+
 enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n,
                     struct str *piece)
 {
-    struct piece_row row = {0};
+    struct str bytes;
+    struct body_id home = id;
     bool found;
-    enum err e =
-        piece_row_view(v, cx, NO_ACCOUNT, &(struct piece_key){.body = id.v, .n = n}, &row, &found);
+    enum err e = find_piece(v, cx, id, n, &bytes, &found);
 
+    if (!e && !found)
+        e = body_home(v, cx, id, &home);
+    if (!e && home.v != id.v)
+        e = find_piece(v, cx, home, n, &bytes, &found);
     if (!e)
-        e = body_piece_check(cx, id, size, n, found, row.raw);
+        e = body_piece_check(cx, id, size, n, found, bytes);
     if (!e)
-        *piece = row.raw;
+        *piece = bytes;
     return e;
 }
 

@@ -7,7 +7,8 @@
 #include "vault/store/store.h"
 
 #define SHA256_SIZE 32
-#define QUEUE_PART 0 /* `part` of the references that queue entries hold */
+#define QUEUE_PART 0         /* `part` of the references that queue entries hold */
+#define BODY_PART UINT64_MAX /* … and that bodies hold which have the bytes of another */
 
 /* The check value, fed piece by piece. */
 struct digest;
@@ -47,19 +48,26 @@ struct new_body {
 };
 void body_put(struct txn *t, const struct new_body *b);
 
+/* A body with the bytes of another, which is kept as long. The caller holds a part with a reference to that one. ERR_GONE: it
+ * is not there. */
+enum err body_put_same(struct txn *t, struct cx *cx, struct body_id id, struct body_id as);
+
 void body_refer(struct txn *t, struct body_id body, uint64_t part, uint64_t owner);
 /* The reference will go when the grace is over. */
 void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t owner);
 
-/* When nobody refers to it any more. Adds to *bodies and *bytes what there was; nothing if it has gone already. */
-enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *bodies,
-                     uint64_t *bytes);
+/* When nobody refers to it any more. Adds to *bodies and *bytes what there was; nothing if it has gone already. *held: the one
+ * that it has its bytes from, which nobody may refer to any more by now; 0: none. */
+enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *bodies, uint64_t *bytes,
+                     struct body_id *held);
 
+/* Where its pieces are: itself, or the one that it has its bytes from. Also itself if it is not there. */
+enum err body_home(struct view *v, struct cx *cx, struct body_id id, struct body_id *home);
 enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body_row *row, bool *found);
 /* What was found for piece n of a body of that size: ERR_GONE, or ERR_DAMAGED where its length does not fit. */
 enum err body_piece_check(struct cx *cx, struct body_id id, uint64_t size, uint32_t n, bool found,
                           struct str piece);
-/* Piece n, checked. */
+/* Piece n, checked; of its own or of the one that it has its bytes from. */
 enum err body_piece(struct view *v, struct cx *cx, struct body_id id, uint64_t size, uint32_t n,
                     struct str *piece);
 

@@ -66,6 +66,23 @@ static enum err has_references(struct txn *t, struct cx *cx, uint64_t body, bool
     return scan_error(scan, cx);
 }
 
+/* If nobody refers to it any more; then the same with the one that it had its bytes from. */
+static enum err drop_body(struct txn *t, struct cx *cx, struct body_id body, struct collected *out)
+{
+    enum err e = OK;
+
+    while (!e && body.v) {
+        struct body_id held = {0};
+        bool any;
+
+        e = has_references(t, cx, body.v, false, 0, &any);
+        if (!e && !any)
+            e = body_delete(t, cx, body, &out->bodies, &out->bytes, &held);
+        body = held;
+    }
+    return e;
+}
+
 /* What cannot be read is kept, rather than take a body that somebody needs; `check` will name it. */
 static enum err drop(struct txn *t, struct cx *cx, uint64_t part, const struct dropped *item,
                      struct collected *out)
@@ -83,9 +100,7 @@ static enum err drop(struct txn *t, struct cx *cx, uint64_t part, const struct d
         e = thread_forget(t, cx, (struct account_id){part}, item->body);
     }
     if (!e)
-        e = has_references(t, cx, item->body.v, false, 0, &any);
-    if (!e && !any)
-        e = body_delete(t, cx, item->body, &out->bodies, &out->bytes);
+        e = drop_body(t, cx, item->body, out);
     return e == ERR_DAMAGED ? OK : e;
 }
 

@@ -3,7 +3,7 @@
 #include "vault/store/messages_impl.h"
 
 #include "base/scoped.h"
-#include "vault/store/reader.h"
+#include "vault/store/letters.h"
 #include "vault/store/threads.h"
 
 #include <inttypes.h>
@@ -34,58 +34,58 @@ static enum box_verdict gather(void *arg, struct roster_entry *entry)
     return g->verdict;
 }
 
-static enum err copy_facts(struct two_boxes *b, uint64_t body)
+static enum err copy_facts(struct two_boxes *b, struct body_id from, struct body_id to)
 {
-    struct facts_key key = {.body = body};
     struct facts_row row;
     bool found;
-    enum err e = facts_row_txn(b->t, b->to_edit->cx, b->from_edit->account, &key, &row, &found);
+    enum err e = facts_row_txn(b->t, b->to_edit->cx, b->from_edit->account,
+                               &(struct facts_key){.body = from.v}, &row, &found);
 
     if (!e && found)
-        facts_row_put(b->t, b->to_edit->account, &key, &row);
+        facts_row_put(b->t, b->to_edit->account, &(struct facts_key){.body = to.v}, &row);
     return e;
 }
 
-/* Another account has looks of its own: those that it has already, or the same. The size goes by its prefix.
- * RFC-GAP: RFC 8474 §5.1 would have the EMAILID of a copy be that of what was copied (MUST). An account to which that very
- * letter was delivered as well has it with another prefix and so under another EMAILID, and keeps it so: what is copied
- * there becomes one more of those. */
-static enum err bring_looks(struct two_boxes *b, struct roster_entry *entry)
+static enum err put_looks(struct two_boxes *b, const struct roster_entry *entry,
+                          struct letter_id letter, struct body_id body, struct cold_row *row)
 {
-    struct cold_key key = {.body = entry->body.v};
-    struct cx *cx = b->to_edit->cx;
-    struct cold_row row;
-    bool found;
-    enum err e = cold_row_txn(b->t, cx, b->to_edit->account, &key, &row, &found);
+    row->first_mailbox = b->to->id;
+    row->first_uid = b->to->counts.uid_next;
+    letter_row(row, b->to_edit->account, letter, body);
+    cold_row_put(b->t, b->to_edit->account, &(struct cold_key){.body = body.v}, row);
+    return copy_facts(b, entry->body, body);
+}
 
-    if (!e && found) {
-        entry->size = row.prefix.n + row.body_size;
-        return OK;
-    }
-    e = cold_row_txn(b->t, cx, b->from_edit->account, &key, &row, &found);
-    if (e || !found)
+/* Into another account, which has looks of its own of each letter. Its thread comes along (RFC 8474 §5.2). */
+static enum err bring_letter(struct two_boxes *b, struct roster_entry *entry)
+{
+    struct account_id from = b->from_edit->account, to = b->to_edit->account;
+    struct cx *cx = b->to_edit->cx;
+    struct cold_row row, other;
+    struct letter_id letter;
+    struct body_id body;
+    bool there;
+    enum err e = cold_row_txn(b->t, cx, from, &(struct cold_key){.body = entry->body.v}, &row, &there);
+
+    if (e || !there)
         return e ? e
-                 : fail(cx, ERR_DAMAGED, "account %" PRIu64 ": a message's looks are missing",
-                        b->from_edit->account.v);
-    row.first_mailbox = b->to->id;
-    row.first_uid = b->to->counts.uid_next;
-    row.origin = letter_origin(&row, b->from_edit->account);
-    if (row.origin.v == b->to_edit->account.v) /* it comes home */
-        row.origin = (struct account_id){0};
-    cold_row_put(b->t, b->to_edit->account, &key, &row);
-    return copy_facts(b, key.body);
+                 : fail(cx, ERR_DAMAGED, "account %" PRIu64 ": a message's looks are missing", from.v);
+    letter = letter_id_of(&row, from, entry->body);
+    e = letter_place(b->t, cx, to, letter, &body, &other, &there);
+    if (!e && !there)
+        e = put_looks(b, entry, letter, body, &row);
+    if (!e)
+        e = thread_bring(b->t, cx, from, entry->body, to, body);
+    entry->body = body;
+    return e;
 }
 
 static enum err add_one(struct two_boxes *b, struct roster_entry *entry, bool new_email)
 {
     enum err e = OK;
 
-    if (b->from_edit != b->to_edit) {
-        e = bring_looks(b, entry);
-        if (!e)
-            e = thread_bring(b->t, b->to_edit->cx, b->from_edit->account, b->to_edit->account,
-                             entry->body);
-    }
+    if (b->from_edit != b->to_edit)
+        e = bring_letter(b, entry);
     if (e)
         return e;
     entry->save_date = b->to_edit->now;

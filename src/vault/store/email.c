@@ -2,6 +2,7 @@
 
 #include "vault/store/body.h"
 #include "vault/store/email_impl.h"
+#include "vault/store/letters.h"
 #include "vault/store/quota.h"
 
 enum err account_used(struct view *v, struct cx *cx, struct account_id account, struct state_row *state,
@@ -48,6 +49,7 @@ enum err edit_add_email(struct edit *edit, struct box *box, const struct new_ema
 enum err email_add(struct txn *t, struct cx *cx, struct account_id account, struct mailbox_id mailbox,
                    const struct new_email *n, struct placed *out)
 {
+    struct new_email own = *n;
     struct roster_entry entry;
     struct edit edit;
     struct box box;
@@ -57,8 +59,10 @@ enum err email_add(struct txn *t, struct cx *cx, struct account_id account, stru
         e = quota_check(cx, account, &n->limit, &edit.state.used, &ANY_MESSAGE);
     if (!e)
         e = box_open(&box, &edit, mailbox);
+    if (!e && n->again)
+        e = letter_place_new(t, cx, account, &own.body);
     if (!e)
-        e = edit_add_email(&edit, &box, n, &entry);
+        e = edit_add_email(&edit, &box, &own, &entry);
     if (!e)
         e = box_close(&box);
     if (!e)

@@ -75,6 +75,7 @@ static enum err make_anew(struct message_reader *r, struct cx *cx, struct body_i
     looks.first_mailbox = row->first_mailbox;
     looks.first_uid = row->first_uid;
     looks.origin = row->origin;
+    looks.letter = row->letter;
     *row = looks;
     return OK;
 }
@@ -133,12 +134,23 @@ enum err reader_facts(struct message_reader *r, struct cx *cx, struct body_id bo
     return trail_get(r->facts, cx, buf_str(&r->key), &row->raw, found);
 }
 
-static enum err read_piece(struct message_reader *r, struct cx *cx, struct body_id body, uint32_t n,
-                           struct str *piece, bool *found)
+static enum err read_own_piece(struct message_reader *r, struct cx *cx, struct body_id body, uint32_t n,
+                               struct str *piece, bool *found)
 {
     buf_clear(&r->key);
     piece_key_pack(&r->key, &(struct piece_key){.body = body.v, .n = n});
     return trail_get(r->pieces, cx, buf_str(&r->key), piece, found);
+}
+
+static enum err read_piece(struct message_reader *r, struct cx *cx, struct body_id body, uint32_t n,
+                           struct str *piece, bool *found)
+{
+    struct body_id home = body;
+    enum err e = read_own_piece(r, cx, body, n, piece, found);
+
+    if (!e && !*found)
+        e = body_home(r->view, cx, body, &home);
+    return !e && home.v != body.v ? read_own_piece(r, cx, home, n, piece, found) : e;
 }
 
 enum err reader_first_piece(struct message_reader *r, struct cx *cx, struct body_id body,
@@ -162,6 +174,11 @@ enum err reader_thread(struct message_reader *r, struct cx *cx, struct body_id b
     if (!e && *found)
         *thread = row.thread;
     return e;
+}
+
+enum err reader_twins(struct message_reader *r, struct cx *cx, struct body_id content, struct buf *out)
+{
+    return letter_twins(r->view, cx, content, out);
 }
 
 enum err reader_piece(struct message_reader *r, struct cx *cx, const struct message *m, uint32_t n,

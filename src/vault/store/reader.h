@@ -6,16 +6,10 @@
  *     scoped(reader_close) struct message_reader *r = reader_open(view, account, false);
  *     e = reader_cold(r, cx, entry->body, &cold, &found); */
 #pragma once
+#include "vault/store/letters.h"
 #include "vault/store/mailbox.h"
 
 struct message_reader;
-
-/* A letter is what came to one account; it stays that when it is copied or moved into others (RFC 8474 §5.1). What was
- * delivered to several accounts is a letter in each, for each has its own Delivered-To. */
-static inline struct account_id letter_origin(const struct cold_row *row, struct account_id here)
-{
-    return row->origin.v ? row->origin : here;
-}
 
 /* much: so many messages that to keep what is read of them in the store's cache would do no good (view_scan_much()). */
 struct message_reader *reader_open(struct view *v, struct account_id account, bool much);
@@ -40,6 +34,8 @@ enum err reader_first_piece(struct message_reader *r, struct cx *cx, struct body
 /* Of a letter that was threaded (threads.h). */
 enum err reader_thread(struct message_reader *r, struct cx *cx, struct body_id body, uint64_t *thread,
                        bool *found);
+/* As letter_twins(). */
+enum err reader_twins(struct message_reader *r, struct cx *cx, struct body_id content, struct buf *out);
 /* As message_piece(); the piece lives in cx->arena, or until another one is asked for. */
 enum err reader_piece(struct message_reader *r, struct cx *cx, const struct message *m, uint32_t n,
                       struct str *piece);

@@ -7,7 +7,7 @@
 
 /* Of the rows on disk. An older program refuses a newer store; a newer one migrates those that were ever released, and
  * refuses the others. */
-#define STORE_FORMAT 5
+#define STORE_FORMAT 6
 
 struct config;
 struct view;

@@ -117,19 +117,18 @@ static enum err put_letter(struct txn *t, struct cx *cx, struct account_id accou
     return e;
 }
 
-enum err thread_bring(struct txn *t, struct cx *cx, struct account_id from, struct account_id to,
-                      struct body_id body)
+enum err thread_bring(struct txn *t, struct cx *cx, struct account_id from, struct body_id body,
+                      struct account_id to, struct body_id body_there)
 {
-    struct thread_key key = {.body = body.v};
     struct link_row rows[LETTER_KEYS_MAX];
     struct thread_row row;
-    struct letter l = {.body = body};
+    struct letter l = {.body = body_there};
     uint64_t another;
     bool there, found = false;
-    enum err e = thread_row_txn(t, cx, to, &key, &row, &there);
+    enum err e = thread_row_txn(t, cx, to, &(struct thread_key){.body = body_there.v}, &row, &there);
 
     if (!e && !there)
-        e = thread_row_txn(t, cx, from, &key, &row, &found);
+        e = thread_row_txn(t, cx, from, &(struct thread_key){.body = body.v}, &row, &found);
     if (e || !found || !thread_keys(row.keys, &l))
         return e == ERR_DAMAGED ? OK : e;
     e = find_keys(t, cx, to, &l, rows, &another);

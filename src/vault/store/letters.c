@@ -1,0 +1,96 @@
+/* The twins of a content are those bodies that have its bytes: their references to it say which (BODY_PART). There are as
+ * many as there are accounts that were sent a letter and had somebody else's copied to them besides. */
+#include "vault/store/letters.h"
+
+#include "base/scoped.h"
+#include "vault/store/body.h"
+
+static enum err find_row(struct txn *t, struct cx *cx, struct account_id account, struct body_id body,
+                         struct cold_row *row, bool *there)
+{
+    return cold_row_txn(t, cx, account, &(struct cold_key){.body = body.v}, row, there);
+}
+
+static void twin_bounds(struct body_id content, struct buf *from, struct buf *to)
+{
+    ref_key_pack(from, &(struct ref_key){.body = content.v, .part = BODY_PART});
+    ref_key_pack(to, &(struct ref_key){.body = content.v + 1});
+}
+
+/* The one that stands for the letter here. */
+static enum err find_twin(struct txn *t, struct cx *cx, struct account_id account,
+                          struct letter_id letter, struct body_id *body, struct cold_row *row,
+                          bool *there)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    struct ref_key ref;
+    enum err e;
+
+    twin_bounds(letter.content, &from, &to);
+    e = txn_scan(t, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
+    while (!e && !*there && scan_next(scan, &key, &value))
+        if (ref_key_unpack(key, &ref)) {
+            body->v = ref.owner;
+            e = find_row(t, cx, account, *body, row, there);
+            *there = *there && letter_id_same(letter_id_of(row, account, *body), letter);
+        }
+    return e ? e : scan_error(scan, cx);
+}
+
+static enum err make_twin(struct txn *t, struct cx *cx, struct body_id content, struct body_id *twin)
+{
+    twin->v = fresh_id();
+    return body_put_same(t, cx, *twin, content);
+}
+
+enum err letter_place(struct txn *t, struct cx *cx, struct account_id account, struct letter_id letter,
+                      struct body_id *body, struct cold_row *row, bool *there)
+{
+    enum err e = find_row(t, cx, account, letter.content, row, there);
+
+    *body = letter.content;
+    if (e || !*there || letter_id_same(letter_id_of(row, account, *body), letter))
+        return e;
+    *there = false;
+    e = find_twin(t, cx, account, letter, body, row, there);
+    return e || *there ? e : make_twin(t, cx, letter.content, body);
+}
+
+enum err letter_place_new(struct txn *t, struct cx *cx, struct account_id account, struct body_id *body)
+{
+    struct cold_row row;
+    bool there;
+    enum err e = find_row(t, cx, account, *body, &row, &there);
+
+    return e || !there ? e : make_twin(t, cx, *body, body);
+}
+
+void letter_row(struct cold_row *row, struct account_id account, struct letter_id letter,
+                struct body_id body)
+{
+    row->origin.v = letter.origin.v == account.v ? 0 : letter.origin.v;
+    row->letter.v = letter.content.v == body.v ? 0 : letter.content.v;
+}
+
+enum err letter_twins(struct view *v, struct cx *cx, struct body_id content, struct buf *out)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    struct ref_key ref;
+    enum err e;
+
+    twin_bounds(content, &from, &to);
+    e = view_scan(v, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
+    if (e)
+        return e;
+    while (scan_next(scan, &key, &value))
+        if (ref_key_unpack(key, &ref)) {
+            struct body_id twin = {ref.owner};
+
+            buf_add(out, (struct str){(const char *)&twin, sizeof(twin)});
+        }
+    return scan_error(scan, cx);
+}

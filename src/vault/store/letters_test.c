@@ -1,0 +1,199 @@
+/* A content that two accounts were sent, and what becomes of it when one copies it to the other: whose letter it is, whose
+ * bytes it has, and how long they are kept. */
+#include "vault/store/body.h"
+#include "vault/store/collect.h"
+#include "vault/store/letters.h"
+#include "vault/store/mailbox.h"
+#include "vault/store/testing.h"
+
+#include "base/scoped.h"
+
+#include <stdlib.h>
+
+static struct body_id content;
+
+static void deliver_it(struct account_id account, const char *prefix, bool again)
+{
+    const struct part parts[] = {{PART_ACCOUNT, account.v}};
+    struct txn *txn = txn_begin(engine, parts, 1);
+    struct cold_row looks = {0};
+    struct new_email n = {.body = content,
+                          .body_size = 5,
+                          .prefix = str_from_c(prefix),
+                          .looks = &looks,
+                          .facts = S("facts"),
+                          .again = again};
+    struct placed at;
+    struct ticket t;
+
+    must(email_add(txn, &cx, account, INBOX, &n, &at));
+    durable(txn_commit(&txn, &cx, &t), t);
+}
+
+/* UID 1 of both INBOXes. */
+static void deliver_to_both(void)
+{
+    struct txn *txn = txn_begin(engine, NULL, 0);
+    struct new_body b = {.id = {fresh_id()}, .last = S("bytes"), .size = 5};
+    struct ticket t;
+
+    content = b.id;
+    body_put(txn, &b);
+    durable(txn_commit(&txn, &cx, &t), t);
+    deliver_it(TOM, "To: tom\r\n", false);
+    deliver_it(FRED, "To: fred!\r\n", false);
+}
+
+static struct copied transfer(bool move, struct mailbox_ref from, uint32_t uid, struct mailbox_ref to)
+{
+    struct imap_set one = SET({uid, uid});
+    struct copied c;
+    struct ticket t;
+
+    durable((move ? messages_move : messages_copy)(store, &cx, from, &one, to, UINT64_MAX, &c, &t), t);
+    assert_int_equal(c.count, 1);
+    return c;
+}
+
+static void remove_all(struct account_id account, struct mailbox_id mailbox)
+{
+    struct imap_set all = SET({1, UINT32_MAX});
+    struct removed r;
+    struct ticket t;
+
+    durable(messages_remove(store, &cx, IN(account, mailbox), &all, false, &r, &t), t);
+}
+
+static struct collected collect_all(void)
+{
+    struct collected c;
+
+    must(collect(store, &cx, INT64_MAX, &c));
+    assert_false(c.more);
+    return c;
+}
+
+/* "1 To: tom|bytes of 1-; 2 …" of a mailbox: UID, message, origin; "-" if it is the content that all share, "+" a twin. */
+static const char *letters_text(struct account_id account, struct mailbox_id mailbox)
+{
+    scoped(view_close) struct view *v = view_open(engine);
+    struct buf b = buf_make(10000);
+    struct listed *l;
+    const char *text;
+    size_t n, damaged;
+
+    must(mailbox_list(v, &cx, account, mailbox, 0, &l, &n, &damaged));
+    for (size_t i = 0; i < n; i++) {
+        struct message m;
+        struct cold_row row;
+        struct facts_row facts;
+        struct str piece;
+        struct letter_id id;
+        bool found;
+
+        must(message_find(v, &cx, account, l[i].body, &m));
+        must(message_piece(v, &cx, &m, 0, &piece));
+        assert_int_equal(l[i].size, m.prefix.n + piece.n);
+        must(cold_row_view(v, &cx, account, &(struct cold_key){.body = l[i].body.v}, &row, &found));
+        must(facts_row_view(v, &cx, account, &(struct facts_key){.body = l[i].body.v}, &facts, &found));
+        assert_true(found && str_same(facts.raw, S("facts")));
+        id = letter_id_of(&row, account, l[i].body);
+        buf_printf(&b, "%s%u %.*s|%.*s of %llu%c", i ? "; " : "", l[i].uid,
+                   STR_ARG(str_upto(m.prefix, m.prefix.n - 2)), STR_ARG(piece),
+                   (unsigned long long)id.origin.v, l[i].body.v == content.v ? '-' : '+');
+        if (id.content.v != content.v)
+            buf_add_char(&b, '!');
+    }
+    free(l);
+    text = str_to_c(cx.arena, buf_str(&b));
+    buf_free(&b);
+    return text;
+}
+
+static size_t twins(void)
+{
+    scoped(view_close) struct view *v = view_open(engine);
+    scoped(buf_free) struct buf b = buf_make(1000);
+
+    must(letter_twins(v, &cx, content, &b));
+    return b.n / sizeof(struct body_id);
+}
+
+/* Tom's, copied to Fred, is Tom's there too, beside Fred's own; once more, it is the same one. */
+static void test_twin(void **state)
+{
+    (void)state;
+    deliver_to_both();
+    transfer(false, IN(TOM, INBOX), 1, IN(FRED, INBOX));
+    assert_string_equal(letters_text(FRED, INBOX), "1 To: fred!|bytes of 2-; 2 To: tom|bytes of 1+");
+    transfer(false, IN(TOM, INBOX), 1, IN(FRED, SENT));
+    transfer(false, IN(FRED, INBOX), 2, IN(FRED, SENT));
+    assert_string_equal(letters_text(FRED, SENT), "1 To: tom|bytes of 1+; 2 To: tom|bytes of 1+");
+    assert_int_equal(twins(), 1);
+    transfer(true, IN(FRED, INBOX), 2,
+             IN(TOM, SENT)); /* it comes home, where it is the content itself */
+    transfer(true, IN(FRED, INBOX), 1, IN(TOM, SENT)); /* and here Fred's is the twin */
+    assert_string_equal(letters_text(TOM, SENT), "1 To: tom|bytes of 1-; 2 To: fred!|bytes of 2+");
+    assert_int_equal(twins(), 2);
+    transfer(true, IN(TOM, SENT), 2, IN(FRED, DRAFTS));
+    assert_string_equal(letters_text(FRED, DRAFTS), "1 To: fred!|bytes of 2-");
+    collect_all();
+    assert_int_equal(twins(), 1);
+    assert_string_equal(letters_text(FRED, DRAFTS), "1 To: fred!|bytes of 2-");
+    assert_string_equal(letters_text(FRED, SENT), "1 To: tom|bytes of 1+; 2 To: tom|bytes of 1+");
+}
+
+/* The bytes stay as long as one of them is there, and no longer; whichever goes first. */
+static void test_how_long(void **state)
+{
+    (void)state;
+    deliver_to_both();
+    transfer(false, IN(TOM, INBOX), 1, IN(FRED, SENT));
+    remove_all(FRED, INBOX);
+    assert_int_equal(collect_all().bodies, 0);
+    remove_all(TOM, INBOX);
+    assert_int_equal(collect_all().bodies, 0);
+    assert_string_equal(letters_text(FRED, SENT), "1 To: tom|bytes of 1+");
+    transfer(false, IN(FRED, SENT), 1, IN(TOM, SENT)); /* the content has nobody but the twin by now */
+    assert_string_equal(letters_text(TOM, SENT), "1 To: tom|bytes of 1-");
+    remove_all(FRED, SENT);
+    assert_int_equal(collect_all().bodies, 1);
+    assert_int_equal(twins(), 0);
+    assert_string_equal(letters_text(TOM, SENT), "1 To: tom|bytes of 1-");
+    transfer(true, IN(TOM, SENT), 1, IN(FRED, SENT));
+    deliver_it(FRED, "To: fred\r\n", true);
+    remove_all(FRED, SENT);
+    assert_int_equal(collect_all().bodies, 0);
+    assert_string_equal(letters_text(FRED, INBOX), "2 To: fred|bytes of 2+!");
+    remove_all(FRED, INBOX);
+    struct collected c = collect_all();
+    assert_int_equal(c.bodies, 2); /* the twin, and what it had its bytes from */
+    assert_int_equal(c.bytes, 5);
+}
+
+/* What waited in the queue until its mailbox had room, and somebody else has copied theirs there meanwhile. */
+static void test_delivered_later(void **state)
+{
+    (void)state;
+    deliver_to_both();
+    remove_all(FRED, INBOX);
+    collect_all();
+    transfer(false, IN(TOM, INBOX), 1, IN(FRED, SENT));
+    deliver_it(FRED, "To: fred, later\r\n", true);
+    assert_string_equal(letters_text(FRED, SENT), "1 To: tom|bytes of 1-");
+    assert_string_equal(letters_text(FRED, INBOX), "2 To: fred, later|bytes of 2+!");
+    transfer(false, IN(FRED, INBOX), 2, IN(TOM, INBOX));
+    assert_string_equal(letters_text(TOM, INBOX),
+                        "1 To: tom|bytes of 1-; 2 To: fred, later|bytes of 2+!");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_twin, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_how_long, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_delivered_later, store_set_up, store_tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
