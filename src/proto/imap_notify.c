@@ -100,10 +100,12 @@ static bool is_of_selected(const struct imap_event_group *g)
 static bool check_group(struct imap_parse *p, const struct imap_event_group *g)
 {
     bool new = g->events &IMAP_EVENT_MESSAGE_NEW, expunge = g->events &IMAP_EVENT_MESSAGE_EXPUNGE;
+    /* §3.1: what is not served is NO [BADEVENT], and not BAD */
+    bool strange = g->events & (IMAP_EVENT_UNKNOWN | IMAP_EVENT_ANNOTATION_CHANGE);
 
-    if (new != expunge)
+    if (new != expunge && !strange)
         return imap_bad(p, "MessageNew and MessageExpunge go together");
-    if ((g->events & (IMAP_EVENT_FLAG_CHANGE | IMAP_EVENT_ANNOTATION_CHANGE)) && !new)
+    if ((g->events & IMAP_EVENT_FLAG_CHANGE) && !new && !strange)
         return imap_bad(p, "FlagChange goes with MessageNew and MessageExpunge");
     if (is_of_selected(g) && (g->events & ~(unsigned)(IMAP_EVENT_MESSAGE | IMAP_EVENT_UNKNOWN)))
         return imap_bad(p, "the selected mailbox has events of messages only");

@@ -1,4 +1,9 @@
-/* NOTIFY (RFC 5465), and annotations that others change, for who said ENABLE METADATA (RFC 5464 §4.4). */
+/* NOTIFY (RFC 5465), and annotations that others change, for who said ENABLE METADATA (RFC 5464 §4.4).
+ *
+ * RFC-GAP: RFC 5465 §5 would not tell a client what it did itself (SHOULD). In the selected mailbox it is so; elsewhere the
+ * change log does not say whose a change was, and the client hears what it knows already.
+ * RFC-GAP: RFC 5465 §5.9 would tell of the loss of "l" with \NoAccess (SHOULD). It is told with \NonExistent, which §5.4 wants
+ * (MUST) of who asked for MailboxName, and others not at all: \NoAccess would say that the mailbox is still there. */
 #include "vault/imap/commands.h"
 
 #include "base/arena.h"
@@ -350,6 +355,7 @@ static uint32_t event_of(uint32_t kind)
     return kind == CHANGE_ADDED     ? IMAP_EVENT_MESSAGE_NEW
            : kind == CHANGE_FLAGS   ? IMAP_EVENT_FLAG_CHANGE
            : kind == CHANGE_REMOVED ? IMAP_EVENT_MESSAGE_EXPUNGE
+           : kind == CHANGE_MAILBOX ? IMAP_EVENT_FLAG_CHANGE /* another UIDVALIDITY, it may be (§5.1) */
                                     : 0;
 }
 
@@ -374,7 +380,7 @@ static bool look(void *arg, const struct change *c)
     uint32_t event = event_of(c->kind);
 
     f->names |= c->kind == CHANGE_MAILBOX;
-    return c->kind == CHANGE_MAILBOX || (f->only_metadata && c->kind != CHANGE_METADATA) ||
+    return (f->only_metadata && c->kind != CHANGE_METADATA) ||
            add_news(f, &(struct news){.kind = event ? CHANGE_ADDED : c->kind,
                                       .events = event,
                                       .at = {f->account, c->mailbox},

@@ -136,6 +136,9 @@ enum err cmd_idle(struct imap *i, const struct imap_command *c)
 
 /* ---- COMPRESS (RFC 4978), UNAUTHENTICATE (RFC 8437) ---- */
 
+/* RFC-GAP: RFC 4978 §1 would have TLS offer compression as well (SHOULD). It gives away what is compressed beside a secret
+ * (CRIME), and TLS 1.3 has none. */
+
 enum err cmd_compress(struct imap *i, const struct imap_command *c)
 {
     if (!parse_imap_compress(imap_parsing(i), c->args))

@@ -182,7 +182,7 @@ static void show_new(struct imap *i, const struct context *c, const struct marke
     for (size_t k = 0; k < count; k++)
         imap_set_add(&fresh, uids[k]);
     set = imap_set_built(&fresh);
-    news_begin(i, &c->search.returns.update, &set);
+    news_want(i, &c->search.returns.update, &set);
     imap_set_builder_free(&fresh);
 }
 
@@ -358,14 +358,10 @@ bool contexts_some(struct imap *i)
 {
     struct contexts *all = contexts_of(i);
 
-    for (;;) {
-        if (!news_some(i))
-            return false;
-        if (!all || (!all->step.run && !ask_next(all)))
-            return true;
+    while (all && (all->step.run || ask_next(all)))
         if (!imap_run_aside(i, &all->step))
             return false;
-    }
+    return news_some(i);
 }
 
 /* ---- beginning and end ---- */

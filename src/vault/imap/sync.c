@@ -240,7 +240,7 @@ static void begin_news(struct imap *i, const struct sync *y, uint32_t first_new)
     struct imap_set fresh = imap_set_built(&y->fresh), moved = imap_set_built(&y->moved);
 
     if (items)
-        news_begin(i, items, &fresh);
+        news_want(i, items, &fresh);
     contexts_moved(i, &moved, first_new);
     selected_forget_own(i, first_new);
 }
