@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 
 #include <stdlib.h>
+#include <unictype.h>
 #include <uninorm.h>
 
 #define INBOX S("INBOX")
@@ -97,8 +98,6 @@ const char *imap_name_decode(struct arena *a, struct str wire, bool utf8_names, 
     return ok ? NULL : "the mailbox name is not valid modified UTF-7";
 }
 
-/* RFC-GAP: RFC 3501 §5.1.3 wants (MUST) a name kept exactly as it came in modified UTF-7; RFC 9051 §5.1 has it in NFC, by
- * which two spellings of one name are one mailbox. */
 struct str imap_name_normal(struct arena *a, struct str name)
 {
     struct str out = name;
@@ -123,8 +122,7 @@ const char *imap_name_read(struct arena *a, struct str wire, bool utf8_names, st
 
 /* ---- may it be made? ---- */
 
-/* RFC-GAP: RFC 9051 §5.1 wants (MUST) what is not assigned refused as well; but newer systems than this machine's Unicode make
- * such names, and only what never will be assigned is no character for certain. */
+/* What is not assigned yet has no composed form that is known to stay (RFC 5198 §2). */
 static const char *check_characters(struct str name)
 {
     while (name.n) {
@@ -137,6 +135,8 @@ static const char *check_characters(struct str name)
             return "a mailbox name holds no control characters";
         if ((c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef))
             return "a mailbox name holds only characters";
+        if (uc_is_general_category(c, UC_UNASSIGNED))
+            return "a mailbox name holds only characters that the Unicode of this system knows";
         if (c == '*' || c == '%')
             return "a mailbox name holds no \"*\" and no \"%\"";
         name = str_from(name, n);

@@ -10,7 +10,7 @@
 static void begin(struct imap *i, const char *what, const struct place *p)
 {
     buf_printf(&i->s->out, "* %s ", what);
-    imap_mailbox_write(&i->s->out, p->name, imap_is_utf8(i));
+    place_name_write(i, &i->s->out, p->at, p->name);
 }
 
 /* Whom an identifier means. False: *e, or the reply is set. */

@@ -26,7 +26,7 @@ void status_write(struct imap *i, const struct place *p, uint32_t items)
     if (f->damaged)
         return;
     buf_add(out, S("* STATUS "));
-    imap_mailbox_write(out, p->name, imap_is_utf8(i));
+    place_name_write(i, out, p->at, p->name);
     buf_add(out, S(" ("));
     for (uint32_t item = 1; item <= IMAP_STATUS_DELETED_STORAGE; item <<= 1) {
         uint64_t n = item == IMAP_STATUS_MESSAGES          ? f->exists
@@ -322,7 +322,7 @@ static void write_rights(struct imap *i, const struct place *p)
     struct buf *out = &i->s->out;
 
     buf_add(out, S("* MYRIGHTS "));
-    imap_mailbox_write(out, p->name, imap_is_utf8(i));
+    place_name_write(i, out, p->at, p->name);
     buf_add_char(out, ' ');
     imap_rights_write(out, p->rights);
     buf_add(out, S("\r\n"));
@@ -337,7 +337,7 @@ static enum err write_entry(struct imap *i, const struct listing *l, const struc
     buf_add(out, l->lsub ? S("* LSUB (") : S("* LIST ("));
     write_attributes(l, out, at);
     buf_add(out, S(") \"/\" "));
-    imap_mailbox_write(out, at->p.name, imap_is_utf8(i));
+    place_name_write(i, out, at->p.at, at->p.name);
     if (at->has_chosen_below && !l->lsub)
         buf_add(out, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
     buf_add(out, S("\r\n"));

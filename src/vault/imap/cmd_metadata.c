@@ -85,7 +85,7 @@ static enum err list_all(struct imap *i, const struct place *p, struct metadata 
 static void begin(struct imap *i, const struct place *p)
 {
     buf_add(&i->s->out, S("* METADATA "));
-    imap_mailbox_write(&i->s->out, p->name, imap_is_utf8(i));
+    place_name_write(i, &i->s->out, p->at, p->name);
     buf_add(&i->s->out, S(" ("));
 }
 

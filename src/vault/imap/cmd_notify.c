@@ -459,7 +459,7 @@ static enum err tell_metadata(struct imap *i, const struct news *news)
     if (!(events & (server ? IMAP_EVENT_SERVER_METADATA_CHANGE : IMAP_EVENT_MAILBOX_METADATA_CHANGE)))
         return OK;
     buf_add(out, S("* METADATA "));
-    imap_mailbox_write(out, p.name, imap_is_utf8(i));
+    place_name_write(i, out, p.at, p.name);
     buf_add_char(out, ' ');
     imap_astring_write(out, news->name, imap_is_utf8(i));
     buf_add(out, S("\r\n"));

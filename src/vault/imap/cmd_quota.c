@@ -87,14 +87,19 @@ enum err cmd_getquota(struct imap *i, const struct imap_command *c)
  * that may be seen, or else anybody could learn who there is (§8). False: *e, or the reply is set. */
 static bool find_place(struct imap *i, struct str name, struct place *p, enum err *e)
 {
+    struct place bare = {.name = name, .rights = IMAP_RIGHTS_ALL};
     struct str inside;
     bool found;
 
-    *p = (struct place){.name = name, .rights = IMAP_RIGHTS_ALL};
-    *e = place_owner(i, name, &p->at.account, &inside, &found);
-    if (!*e && found && p->at.account.v == i->s->who.account.v)
-        return true;
-    return !*e && place_for(i, name, IMAP_RIGHT_LOOKUP, p, e);
+    *e = place_owner(i, name, &bare.at.account, &inside, &found);
+    if (*e || !found || bare.at.account.v != i->s->who.account.v)
+        return !*e && place_for(i, name, IMAP_RIGHT_LOOKUP, p, e);
+    *e = place_find(i, name, PLACE_ALONE, p);
+    if (*e == ERR_NOT_FOUND) {
+        *p = bare;
+        *e = OK;
+    }
+    return !*e;
 }
 
 enum err cmd_getquotaroot(struct imap *i, const struct imap_command *c)
@@ -116,7 +121,7 @@ enum err cmd_getquotaroot(struct imap *i, const struct imap_command *c)
     if (e || !found)
         return e ? e : fail(i->s->cx, ERR_NOT_FOUND, "the account was removed");
     buf_add(&i->s->out, S("* QUOTAROOT "));
-    imap_mailbox_write(&i->s->out, p.name, imap_is_utf8(i));
+    place_name_write(i, &i->s->out, p.at, p.name);
     buf_add_char(&i->s->out, ' ');
     imap_astring_write(&i->s->out, row.address, imap_is_utf8(i));
     buf_add(&i->s->out, S("\r\n"));

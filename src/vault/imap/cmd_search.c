@@ -623,6 +623,7 @@ static enum err next_place(struct imap *i, void *state, bool *done)
     x->said = 0;
     arena_reset(x->room);
     x->hunted = NULL;
+    x->result.at = p->at;
     x->result.mailbox = p->name;
     e = roster_get(i->s->store, i->s->cx, p->at.account, p->at.mailbox, &x->roster);
     if (e == ERR_NOT_FOUND) { /* it has gone meanwhile */

@@ -132,3 +132,34 @@ bool place_for_target(struct imap *i, struct str name, struct place *out, enum e
     return find(i, name, IMAP_RIGHT_INSERT | PLACE_ALONE,
                 imap_name_check(name) ? "CANNOT" : "TRYCREATE", out, e);
 }
+
+/* ---- what it is called ---- */
+
+/* In front of it may stand the space and the owner's address. Where it cannot be read, the name itself will do. */
+static struct str spelling(struct imap *i, struct mailbox_ref at, struct str name)
+{
+    struct cx *cx = i->s->cx;
+    struct account_id owner;
+    struct str inside, own, full;
+    struct view *v;
+    bool found;
+    char *p;
+
+    if (place_owner(i, name, &owner, &inside, &found) || !found || imap_view(i, &v) ||
+        folder_spelling(v, cx, at.account, at.mailbox, &own))
+        return name;
+    full.n = name.n - inside.n + own.n;
+    full.p = p = arena_alloc(cx->arena, full.n);
+    memcpy(p, name.p, name.n - inside.n);
+    memcpy(p + name.n - inside.n, own.p, own.n);
+    return full;
+}
+
+void place_name_write(struct imap *i, struct buf *out, struct mailbox_ref at, struct str name)
+{
+    bool utf8 = imap_is_utf8(i);
+
+    if (!utf8 && at.mailbox.v && !is_ascii(name))
+        name = spelling(i, at, name);
+    imap_mailbox_write(out, name, utf8);
+}

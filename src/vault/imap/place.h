@@ -43,3 +43,7 @@ enum err place_owner(struct imap *i, struct str name, struct account_id *account
 enum err place_space(struct view *v, struct cx *cx, struct account_id owner, struct str *space);
 /* Has this user subscribed to the name? The owner of a mailbox that is shared may have, or not. */
 enum err place_subscribed(struct imap *i, struct str name, bool *yes);
+
+/* The mailbox's name for this client: in UTF-8, or in modified UTF-7 as it was spelled by who made it (RFC 3501 §5.1.3: that
+ * form is preserved exactly). at.mailbox 0: there is none of this name. */
+void place_name_write(struct imap *i, struct buf *out, struct mailbox_ref at, struct str name);

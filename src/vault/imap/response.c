@@ -225,7 +225,7 @@ void list_entry_write(struct imap *i, struct buf *out, const struct place *p)
             buf_add(out, imap_use_name(bit));
         }
     buf_add(out, S(") \"/\" "));
-    imap_mailbox_write(out, p->name, imap_is_utf8(i));
+    place_name_write(i, out, p->at, p->name);
 }
 
 void oldname_write(struct buf *out, struct str name, struct str given)

@@ -1,6 +1,7 @@
 #include "vault/imap/search_answer.h"
 
 #include "base/arena.h"
+#include "vault/imap/place.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -103,7 +104,7 @@ static void write_correlators(struct buf *out, struct imap *i, const struct sear
     buf_printf(out, "* ESEARCH (TAG \"%.*s\"", STR_ARG(r->tag));
     if (r->over_mailboxes) {
         buf_add(out, S(" MAILBOX "));
-        imap_mailbox_write(out, r->mailbox, imap_is_utf8(i));
+        place_name_write(i, out, r->at, r->mailbox);
         buf_printf(out, " UIDVALIDITY %" PRIu32, r->uid_validity);
     }
     buf_add(out, r->uid ? S(") UID") : S(")"));

@@ -1,6 +1,7 @@
 /* vault/imap/search_answer.h: what a search found, as the client wants to hear of it (RFC 9051 §7.3.4; RFC 4731, 5182,
  * 5256, 5267, 6203, 7162, 7377, 9394). Pure, but for what it asks of the session: UTF-8. */
 #pragma once
+#include "vault/store/messages.h"
 #include "proto/imap_search.h"
 #include "vault/imap/imap.h"
 
@@ -20,6 +21,7 @@ struct search_result {
     bool esearch; /* "* ESEARCH", else "* SEARCH" or "* SORT" */
     bool with_modseq;
     bool over_mailboxes; /* with the name of the mailbox, and nothing of one where nothing was found */
+    struct mailbox_ref at;
     struct str mailbox;
     uint32_t uid_validity;
     struct imap_return returns;

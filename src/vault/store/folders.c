@@ -157,13 +157,13 @@ enum err folder_find_alone(struct view *v, struct cx *cx, struct account_id acco
     return OK;
 }
 
-/* The parent's full name in front of a level. */
+/* The parent's full name in front of a level, or of several; either may be empty. */
 static struct str join(struct arena *a, struct str parent, struct str level)
 {
     char *p;
 
-    if (!parent.n)
-        return str_copy(a, level);
+    if (!parent.n || !level.n)
+        return str_copy(a, parent.n ? parent : level);
     p = arena_alloc(a, parent.n + 1 + level.n);
     memcpy(p, parent.p, parent.n);
     p[parent.n] = IMAP_DELIMITER;
@@ -192,6 +192,22 @@ enum err folder_of(struct view *v, struct cx *cx, struct account_id account, str
         e = read_subscribed(v, cx, account, &f);
     if (!e)
         *out = f;
+    return e;
+}
+
+enum err folder_spelling(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id id,
+                         struct str *name)
+{
+    struct mailbox_row row = {.parent = id};
+    struct str rest = STR_NONE;
+    enum err e = OK;
+
+    for (size_t levels = 0; row.parent.v && !e && levels < IMAP_NAME_LEVELS_MAX; levels++) {
+        e = read_mailbox(v, cx, account, row.parent, &row);
+        if (!e)
+            rest = join(cx->arena, row.spelled.n ? row.spelled : row.name, rest);
+    }
+    *name = rest;
     return e;
 }
 

@@ -45,6 +45,9 @@ enum err folder_find_alone(struct view *v, struct cx *cx, struct account_id acco
                            struct folder *out);
 enum err folder_of(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id id,
                    struct folder *out);
+/* Its full name as those spelled it who made it and what is above it (RFC 3501 §5.1.3). */
+enum err folder_spelling(struct view *v, struct cx *cx, struct account_id account, struct mailbox_id id,
+                         struct str *name);
 /* All of them with their counts, in one pass, in the order of a tree: INBOX first, then by name, each before what is
  * below it. One that cannot be read is left out, and what is below it stands at the top. */
 enum err folder_list(struct view *v, struct cx *cx, struct account_id account, struct folder **list,

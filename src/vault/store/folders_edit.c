@@ -120,12 +120,35 @@ static enum err inherit_rights(struct edit *e, struct mailbox_id parent, struct 
     return err ? err : scan_error(scan, e->cx);
 }
 
-static enum err make(struct edit *e, struct mailbox_id parent, struct str level, uint32_t roles,
+/* A name, or a level of one, and how it was spelled. */
+struct spelled {
+    struct str name, as;
+};
+
+static struct spelled spelled_name(struct edit *e, struct str as)
+{
+    return (struct spelled){imap_name_normal(e->cx->arena, as), as};
+}
+
+static bool take_level(struct spelled *name, struct spelled *level)
+{
+    return take_imap_name_level(&name->name, &level->name) &&
+           take_imap_name_level(&name->as, &level->as);
+}
+
+static void row_name(struct mailbox_row *row, struct spelled level)
+{
+    row->name = level.name;
+    row->spelled = str_same(level.name, level.as) ? STR_NONE : level.as;
+}
+
+static enum err make(struct edit *e, struct mailbox_id parent, struct spelled level, uint32_t roles,
                      struct mailbox_id *id)
 {
-    struct mailbox_row row = {.name = level, .parent = parent, .roles = roles};
+    struct mailbox_row row = {.parent = parent, .roles = roles};
     enum err err;
 
+    row_name(&row, level);
     if (e->state.mailboxes >= MOST_MAILBOXES)
         return fail(e->cx, ERR_LIMIT, "account %" PRIu64 ": %d mailboxes", e->account.v,
                     MOST_MAILBOXES);
@@ -134,7 +157,7 @@ static enum err make(struct edit *e, struct mailbox_id parent, struct str level,
         return err;
     *id = (struct mailbox_id){e->state.next_mailbox++};
     e->state.mailboxes++;
-    name_row_put(e->t, e->account, &(struct name_key){.parent = parent.v, .name = level},
+    name_row_put(e->t, e->account, &(struct name_key){.parent = parent.v, .name = level.name},
                  &(struct name_row){.mailbox = *id});
     put_no_counts(e, *id);
     put_row(e, *id, &row);
@@ -245,7 +268,8 @@ static enum err adopt(struct edit *e, struct mailbox_id from, struct mailbox_id 
 
 /* A name above others becomes a mailbox again: a new one, which takes the place of the name alone. Under the old id it
  * would be the mailbox that was deleted, with another UIDVALIDITY, which RFC 8474 §4 forbids. */
-static enum err revive(struct edit *e, struct mailbox_id old, uint32_t roles, struct mailbox_id *id)
+static enum err revive(struct edit *e, struct mailbox_id old, struct spelled level, uint32_t roles,
+                       struct mailbox_id *id)
 {
     struct mailbox_row row;
     struct child *children;
@@ -258,25 +282,25 @@ static enum err revive(struct edit *e, struct mailbox_id old, uint32_t roles, st
     if (!err)
         err = unmake(e, old, &row);
     if (!err)
-        err = make(e, row.parent, row.name, roles, id);
+        err = make(e, row.parent, level, roles, id);
     return err ? err : adopt(e, old, *id, children);
 }
 
 /* ---- creating ---- */
 
 /* Down the tree by all levels of a name but the last; what is missing is made. *parent, *leaf: where the last belongs. */
-static enum err reach_parent(struct edit *e, struct str name, struct mailbox_id *parent,
-                             struct str *leaf)
+static enum err reach_parent(struct edit *e, struct spelled name, struct mailbox_id *parent,
+                             struct spelled *leaf)
 {
     struct name_row at;
-    struct str level;
+    struct spelled level = {STR_NONE, STR_NONE};
     bool found;
     enum err err = OK;
 
     *parent = TOP;
-    while (take_imap_name_level(&name, &level) && name.n && !err) {
+    while (take_level(&name, &level) && name.name.n && !err) {
         err = name_row_txn(e->t, e->cx, e->account,
-                           &(struct name_key){.parent = parent->v, .name = level}, &at, &found);
+                           &(struct name_key){.parent = parent->v, .name = level.name}, &at, &found);
         if (!err && found)
             *parent = at.mailbox;
         else if (!err)
@@ -290,18 +314,18 @@ static enum err create(struct edit *e, struct str name, uint32_t roles, struct m
 {
     struct name_row at;
     struct mailbox_id parent;
-    struct str leaf;
+    struct spelled leaf;
     bool found;
-    enum err err = reach_parent(e, name, &parent, &leaf);
+    enum err err = reach_parent(e, spelled_name(e, name), &parent, &leaf);
 
     if (!err)
         err = name_row_txn(e->t, e->cx, e->account,
-                           &(struct name_key){.parent = parent.v, .name = leaf}, &at, &found);
+                           &(struct name_key){.parent = parent.v, .name = leaf.name}, &at, &found);
     if (err)
         return err;
     if (!found)
         return make(e, parent, leaf, roles, id);
-    return revive(e, at.mailbox, roles, id);
+    return revive(e, at.mailbox, leaf, roles, id);
 }
 
 enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct str name,
@@ -530,33 +554,33 @@ static enum err rename_folder(struct edit *e, struct mailbox_id id, struct str n
     struct mailbox_row row;
     struct mailbox_id parent, old_parent;
     struct name_row at;
-    struct str leaf;
+    struct spelled whole = spelled_name(e, name), leaf;
     bool found, within, has;
     enum err err = get_row(e, id, &row);
 
     if (!err)
-        err = reach_parent(e, name, &parent, &leaf);
+        err = reach_parent(e, whole, &parent, &leaf);
     if (!err)
         err = is_within(e, parent, id, &within);
     if (!err && within)
         return fail(e->cx, ERR_BAD_VALUE, "mailbox %" PRIu64 " cannot be put below itself", id.v);
     if (!err)
         err = name_row_txn(e->t, e->cx, e->account,
-                           &(struct name_key){.parent = parent.v, .name = leaf}, &at, &found);
+                           &(struct name_key){.parent = parent.v, .name = leaf.name}, &at, &found);
     if (!err && found)
         return fail(e->cx, ERR_EXISTS, "account %" PRIu64 " has a mailbox of this name", e->account.v);
     if (!err)
         err = has_below(e, id, &has);
     if (!err && has)
-        err = check_lengths(e, id, name);
+        err = check_lengths(e, id, whole.name);
     if (err)
         return err;
     old_parent = row.parent;
     name_row_delete(e->t, e->account, &(struct name_key){.parent = old_parent.v, .name = row.name});
-    name_row_put(e->t, e->account, &(struct name_key){.parent = parent.v, .name = leaf},
+    name_row_put(e->t, e->account, &(struct name_key){.parent = parent.v, .name = leaf.name},
                  &(struct name_row){.mailbox = id});
     row.parent = parent;
-    row.name = leaf;
+    row_name(&row, leaf);
     put_row(e, id, &row);
     return prune(e, old_parent);
 }

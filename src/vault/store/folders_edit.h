@@ -1,6 +1,6 @@
 /* vault/store/folders_edit.h: making, deleting, renaming and subscribing to mailboxes. (To look at them: folders.h.)
  *
- * Names are as folders.h has them. Whether one may be made is for the caller to check (imap_name_check); existence and
+ * Names are as folders.h has them; what is made may be spelled otherwise, and keeps that besides (folder_spelling()). Whether one may be made is for the caller to check (imap_name_check); existence and
  * limits are checked here: MOST_MAILBOXES with those that are made on the way.
  *
  * Each change is one transaction and gives its ticket. It takes a modseq, and is seen in the change log as CHANGE_MAILBOX
