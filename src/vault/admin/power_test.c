@@ -93,7 +93,8 @@ OPERATION(replace)
 OPERATION(create)
 {
     struct mailbox_id id;
-    enum err e = folder_create(w->vault.store, &w->c.cx, w->tom, S("a/b/c"), ROLE_ALL, &id, t);
+    enum err e =
+        folder_create(w->vault.store, &w->c.cx, w->tom, spelled_so(S("a/b/c")), ROLE_ALL, &id, t);
 
     return e == ERR_EXISTS ? OK : e;
 }
@@ -105,13 +106,14 @@ OPERATION(delete)
 }
 OPERATION(rename_one)
 {
-    enum err e = folder_rename(w->vault.store, &w->c.cx, w->tom, (struct mailbox_id){3}, S("x/y"), t);
+    enum err e = folder_rename(w->vault.store, &w->c.cx, w->tom, (struct mailbox_id){3},
+                               spelled_so(S("x/y")), t);
 
     return e == ERR_EXISTS ? OK : e;
 }
 OPERATION(rename_inbox)
 {
-    enum err e = folder_rename(w->vault.store, &w->c.cx, w->tom, INBOX, S("old/mail"), t);
+    enum err e = folder_rename(w->vault.store, &w->c.cx, w->tom, INBOX, spelled_so(S("old/mail")), t);
 
     return e == ERR_EXISTS ? OK : e;
 }

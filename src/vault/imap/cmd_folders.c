@@ -32,17 +32,18 @@ static bool may_make(struct imap *i, struct str name, struct account_id *account
            place_for(i, imap_name_parent(name), IMAP_RIGHT_CREATE, &parent, e);
 }
 
-/* What is kept of a name: in modified UTF-7, as the client spelled it (RFC 3501 §5.1.3). */
-static struct str kept_name(const struct imap *i, struct str inside)
+/* In modified UTF-7 the client's spelling is kept (RFC 3501 §5.1.3): as much of it as stands in its owner's account. */
+static struct new_name new_name(const struct imap *i, struct str inside)
 {
-    struct str spelled = i->parse.given, level;
-    size_t above = imap_name_levels(spelled) - imap_name_levels(inside);
+    struct new_name n = {inside, i->parse.given};
+    size_t above = imap_name_levels(n.spelled) - imap_name_levels(inside);
+    struct str level;
 
     if (imap_is_utf8(i))
-        return inside;
-    while (above-- && take_imap_name_level(&spelled, &level))
+        return spelled_so(inside);
+    while (above-- && take_imap_name_level(&n.spelled, &level))
         ;
-    return spelled;
+    return n;
 }
 
 enum err cmd_create(struct imap *i, const struct imap_command *c)
@@ -58,7 +59,7 @@ enum err cmd_create(struct imap *i, const struct imap_command *c)
         return reply_no(i, "USEATTR", "no mailbox can be made for that use");
     if (!may_make(i, a.mailbox, &at.account, &inside, &e))
         return e;
-    e = folder_create(i->s->store, i->s->cx, at.account, kept_name(i, inside), a.special_uses,
+    e = folder_create(i->s->store, i->s->cx, at.account, new_name(i, inside), a.special_uses,
                       &at.mailbox, &i->s->ticket);
     if (e == ERR_EXISTS)
         return reply_no(i, "ALREADYEXISTS", "there is a mailbox of that name");
@@ -113,7 +114,7 @@ enum err cmd_rename(struct imap *i, const struct imap_command *c)
         return e;
     if (account.v != from.at.account.v)
         return reply_no(i, "CANNOT", "a mailbox stays with the account it belongs to");
-    e = folder_rename(i->s->store, i->s->cx, account, from.at.mailbox, kept_name(i, inside),
+    e = folder_rename(i->s->store, i->s->cx, account, from.at.mailbox, new_name(i, inside),
                       &i->s->ticket);
     if (e == ERR_EXISTS)
         return reply_no(i, "ALREADYEXISTS", "there is a mailbox of that name");

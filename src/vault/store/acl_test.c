@@ -227,7 +227,7 @@ static struct mailbox_id create(struct str name)
     struct mailbox_id id;
     struct ticket t;
 
-    durable(folder_create(store, &cx, TOM, name, 0, &id, &t), t);
+    durable(folder_create(store, &cx, TOM, spelled_so(name), 0, &id, &t), t);
     return id;
 }
 
@@ -293,9 +293,9 @@ static void test_renamed(void **state)
     give(a, FRED, L | R);
     give(to, ANNE, L);
     give(INBOX, BOB, L);
-    durable(folder_rename(store, &cx, TOM, a, S("to/b"), &t), t);
+    durable(folder_rename(store, &cx, TOM, a, spelled_so(S("to/b")), &t), t);
     assert_string_equal(list_text(a), "2 lr"); /* its own go along (RFC 4314 §4) */
-    durable(folder_rename(store, &cx, TOM, INBOX, S("to/mail"), &t), t);
+    durable(folder_rename(store, &cx, TOM, INBOX, spelled_so(S("to/mail")), &t), t);
     moved = id_of(S("to/mail"));
     assert_string_equal(list_text(moved), "3 l"); /* a new one (RFC 9051 §6.3.6) */
     assert_string_equal(list_text(INBOX), "4 l");

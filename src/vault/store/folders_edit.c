@@ -120,29 +120,19 @@ static enum err inherit_rights(struct edit *e, struct mailbox_id parent, struct 
     return err ? err : scan_error(scan, e->cx);
 }
 
-/* A name, or a level of one, and how it was spelled. */
-struct spelled {
-    struct str name, as;
-};
-
-static struct spelled spelled_name(struct edit *e, struct str as)
-{
-    return (struct spelled){imap_name_normal(e->cx->arena, as), as};
-}
-
-static bool take_level(struct spelled *name, struct spelled *level)
+static bool take_level(struct new_name *name, struct new_name *level)
 {
     return take_imap_name_level(&name->name, &level->name) &&
-           take_imap_name_level(&name->as, &level->as);
+           take_imap_name_level(&name->spelled, &level->spelled);
 }
 
-static void row_name(struct mailbox_row *row, struct spelled level)
+static void row_name(struct mailbox_row *row, struct new_name level)
 {
     row->name = level.name;
-    row->spelled = str_same(level.name, level.as) ? STR_NONE : level.as;
+    row->spelled = str_same(level.name, level.spelled) ? STR_NONE : level.spelled;
 }
 
-static enum err make(struct edit *e, struct mailbox_id parent, struct spelled level, uint32_t roles,
+static enum err make(struct edit *e, struct mailbox_id parent, struct new_name level, uint32_t roles,
                      struct mailbox_id *id)
 {
     struct mailbox_row row = {.parent = parent, .roles = roles};
@@ -268,7 +258,7 @@ static enum err adopt(struct edit *e, struct mailbox_id from, struct mailbox_id 
 
 /* A name above others becomes a mailbox again: a new one, which takes the place of the name alone. Under the old id it
  * would be the mailbox that was deleted, with another UIDVALIDITY, which RFC 8474 §4 forbids. */
-static enum err revive(struct edit *e, struct mailbox_id old, struct spelled level, uint32_t roles,
+static enum err revive(struct edit *e, struct mailbox_id old, struct new_name level, uint32_t roles,
                        struct mailbox_id *id)
 {
     struct mailbox_row row;
@@ -289,11 +279,11 @@ static enum err revive(struct edit *e, struct mailbox_id old, struct spelled lev
 /* ---- creating ---- */
 
 /* Down the tree by all levels of a name but the last; what is missing is made. *parent, *leaf: where the last belongs. */
-static enum err reach_parent(struct edit *e, struct spelled name, struct mailbox_id *parent,
-                             struct spelled *leaf)
+static enum err reach_parent(struct edit *e, struct new_name name, struct mailbox_id *parent,
+                             struct new_name *leaf)
 {
     struct name_row at;
-    struct spelled level = {STR_NONE, STR_NONE};
+    struct new_name level = {STR_NONE, STR_NONE};
     bool found;
     enum err err = OK;
 
@@ -310,13 +300,13 @@ static enum err reach_parent(struct edit *e, struct spelled name, struct mailbox
     return err;
 }
 
-static enum err create(struct edit *e, struct str name, uint32_t roles, struct mailbox_id *id)
+static enum err create(struct edit *e, struct new_name name, uint32_t roles, struct mailbox_id *id)
 {
     struct name_row at;
     struct mailbox_id parent;
-    struct spelled leaf;
+    struct new_name leaf;
     bool found;
-    enum err err = reach_parent(e, spelled_name(e, name), &parent, &leaf);
+    enum err err = reach_parent(e, name, &parent, &leaf);
 
     if (!err)
         err = name_row_txn(e->t, e->cx, e->account,
@@ -328,7 +318,7 @@ static enum err create(struct edit *e, struct str name, uint32_t roles, struct m
     return revive(e, at.mailbox, leaf, roles, id);
 }
 
-enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct str name,
+enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct new_name name,
                        uint32_t roles, struct mailbox_id *id, struct ticket *ticket)
 {
     scoped(abandon) struct change_of c = {0};
@@ -475,7 +465,7 @@ static enum err copy_annotations(struct edit *e, struct mailbox_id to)
 }
 
 /* RFC 9051 §6.3.6: its messages go to a new mailbox, and INBOX is empty. */
-static enum err rename_inbox(struct edit *e, struct str name)
+static enum err rename_inbox(struct edit *e, struct new_name name)
 {
     struct moved moved = {.arena = e->cx->arena};
     struct mailbox_id id;
@@ -549,17 +539,17 @@ static enum err is_within(struct edit *e, struct mailbox_id at, struct mailbox_i
     return err;
 }
 
-static enum err rename_folder(struct edit *e, struct mailbox_id id, struct str name)
+static enum err rename_folder(struct edit *e, struct mailbox_id id, struct new_name name)
 {
     struct mailbox_row row;
     struct mailbox_id parent, old_parent;
     struct name_row at;
-    struct spelled whole = spelled_name(e, name), leaf;
+    struct new_name leaf;
     bool found, within, has;
     enum err err = get_row(e, id, &row);
 
     if (!err)
-        err = reach_parent(e, whole, &parent, &leaf);
+        err = reach_parent(e, name, &parent, &leaf);
     if (!err)
         err = is_within(e, parent, id, &within);
     if (!err && within)
@@ -572,7 +562,7 @@ static enum err rename_folder(struct edit *e, struct mailbox_id id, struct str n
     if (!err)
         err = has_below(e, id, &has);
     if (!err && has)
-        err = check_lengths(e, id, whole.name);
+        err = check_lengths(e, id, name.name);
     if (err)
         return err;
     old_parent = row.parent;
@@ -586,7 +576,7 @@ static enum err rename_folder(struct edit *e, struct mailbox_id id, struct str n
 }
 
 enum err folder_rename(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id id,
-                       struct str name, struct ticket *ticket)
+                       struct new_name name, struct ticket *ticket)
 {
     scoped(abandon) struct change_of c = {0};
     enum err e = begin(s, cx, account, &c);

@@ -1,6 +1,6 @@
 /* vault/store/folders_edit.h: making, deleting, renaming and subscribing to mailboxes. (To look at them: folders.h.)
  *
- * Names are as folders.h has them; what is made may be spelled otherwise, and keeps that besides (folder_spelling()). Whether one may be made is for the caller to check (imap_name_check); existence and
+ * Names are as folders.h has them. Whether one may be made is for the caller to check (imap_name_check); existence and
  * limits are checked here: MOST_MAILBOXES with those that are made on the way.
  *
  * Each change is one transaction and gives its ticket. It takes a modseq, and is seen in the change log as CHANGE_MAILBOX
@@ -8,12 +8,22 @@
 #pragma once
 #include "vault/store/store.h"
 
+/* A name that comes to be, and how whoever makes it spells it, level by level: that is kept besides (folder_spelling()). */
+struct new_name {
+    struct str name, spelled;
+};
+
+static inline struct new_name spelled_so(struct str name)
+{
+    return (struct new_name){name, name};
+}
+
 #define MOST_SUBSCRIPTIONS 20000 /* of an account: mailboxes of other people are among them */
 
 /* Mailboxes above that do not exist are made as well (RFC 9051 §6.3.4). In place of a \Noselect one comes a new mailbox,
  * with an id and a UIDVALIDITY of its own, above what was below. Rights (acl.h) are taken over from the one above.
  * ERR_EXISTS; ERR_LIMIT. */
-enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct str name,
+enum err folder_create(struct store *s, struct cx *cx, struct account_id account, struct new_name name,
                        uint32_t roles, struct mailbox_id *id, struct ticket *ticket);
 /* Its messages go. One with others below it stays as a \Noselect name, until the last of them goes; such a name with
  * others below it is ERR_EXISTS (HASCHILDREN). INBOX: ERR_DENIED. */
@@ -23,7 +33,7 @@ enum err folder_delete(struct store *s, struct cx *cx, struct account_id account
  * are moved into a new mailbox of that name, what is below it stays (RFC 9051 §6.3.6). ERR_EXISTS; ERR_BAD_VALUE: into
  * itself; ERR_LIMIT: a name below would be too long. */
 enum err folder_rename(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id id,
-                       struct str name, struct ticket *ticket);
+                       struct new_name name, struct ticket *ticket);
 enum err folder_set_roles(struct store *s, struct cx *cx, struct account_id account,
                           struct mailbox_id id, uint32_t roles, struct ticket *ticket);
 /* By name, which need not exist. Again is fine. ERR_LIMIT: the name is empty or too long, or there are too many. */

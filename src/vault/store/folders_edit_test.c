@@ -167,7 +167,7 @@ static void test_rename_refuses(void **state)
     assert_int_equal(try_rename("a", "a/new"), ERR_BAD_VALUE);
     assert_int_equal(try_rename("a", "a/new/newer"), ERR_BAD_VALUE);
     assert_int_equal(try_rename("a", "a/b/c/d"), ERR_BAD_VALUE);
-    assert_int_equal(folder_rename(store, &cx, TOM, (struct mailbox_id){77}, S("x/y"), &t),
+    assert_int_equal(folder_rename(store, &cx, TOM, (struct mailbox_id){77}, spelled_so(S("x/y")), &t),
                      ERR_NOT_FOUND);
     assert_string_equal(tree_text(), whole); /* nor were any made on the way */
     must(try_rename("a", "abc"));            /* begins as its own name does, and is beside it */
@@ -283,7 +283,7 @@ static void test_roles(void **state)
     uint64_t modseq;
 
     (void)state;
-    durable(folder_create(store, &cx, TOM, S("a/b"), ROLE_ARCHIVE | ROLE_SENT, &id, &t), t);
+    durable(folder_create(store, &cx, TOM, spelled_so(S("a/b")), ROLE_ARCHIVE | ROLE_SENT, &id, &t), t);
     assert_int_equal(folder_named("a/b").roles, ROLE_ARCHIVE | ROLE_SENT);
     assert_int_equal(folder_named("a").roles, 0); /* made on the way */
     durable(folder_set_roles(store, &cx, TOM, id, ROLE_JUNK, &t), t);
@@ -362,7 +362,7 @@ static void test_most_mailboxes(void **state)
     (void)state;
     for (int i = 0; i < MOST_MAILBOXES - 6 - 100; i++) { /* in a hundred of a hundred each */
         snprintf(name, sizeof(name), "%02d/%d", i % 100, i);
-        must(folder_create(store, &cx, TOM, str_from_c(name), 0, &id, &t));
+        must(folder_create(store, &cx, TOM, spelled_so(str_from_c(name)), 0, &id, &t));
     }
     must(engine_wait(engine, &cx, t));
     v = view_open(engine);

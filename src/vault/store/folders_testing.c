@@ -5,7 +5,7 @@
 enum err try_create(const char *name, struct mailbox_id *id)
 {
     struct ticket t;
-    enum err e = folder_create(store, &cx, TOM, str_from_c(name), 0, id, &t);
+    enum err e = folder_create(store, &cx, TOM, spelled_so(str_from_c(name)), 0, id, &t);
 
     if (!e)
         must(engine_wait(engine, &cx, t));
@@ -70,7 +70,7 @@ enum err try_delete(const char *name)
 enum err try_rename(const char *from, const char *to)
 {
     struct ticket t;
-    enum err e = folder_rename(store, &cx, TOM, folder_named(from).id, str_from_c(to), &t);
+    enum err e = folder_rename(store, &cx, TOM, folder_named(from).id, spelled_so(str_from_c(to)), &t);
 
     if (!e)
         must(engine_wait(engine, &cx, t));

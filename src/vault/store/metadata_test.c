@@ -69,7 +69,7 @@ static struct mailbox_id create(const char *name)
     struct mailbox_id id;
     struct ticket t;
 
-    durable(folder_create(store, &cx, TOM, str_from_c(name), 0, &id, &t), t);
+    durable(folder_create(store, &cx, TOM, spelled_so(str_from_c(name)), 0, &id, &t), t);
     return id;
 }
 
@@ -396,11 +396,11 @@ static void test_a_mailbox_is_renamed(void **state)
     (void)state;
     set(a, TOM, "/private/x", "1");
     set(INBOX, TOM, "/private/x", "2");
-    durable(folder_rename(store, &cx, TOM, a, S("b/c"), &t), t);
+    durable(folder_rename(store, &cx, TOM, a, spelled_so(S("b/c")), &t), t);
     assert_string_equal(list_text(a, TOM), "/private/x=1");
     set(INBOX, TOM, "/shared/y", "3");
     set(INBOX, FRED, "/private/x", "4");
-    durable(folder_rename(store, &cx, TOM, INBOX, S("old"), &t), t);
+    durable(folder_rename(store, &cx, TOM, INBOX, spelled_so(S("old")), &t), t);
     assert_string_equal(list_text(INBOX, TOM), "/private/x=2 /shared/y=3");
     a = find("old");
     assert_string_equal(list_text(a, TOM), "/private/x=2 /shared/y=3"); /* RFC 5464 §4.1 */

@@ -86,11 +86,11 @@ static void test_nothing_is_given_twice(void **state)
     struct view *v;
 
     (void)state;
-    durable(folder_create(store, &cx, TOM, S("Lost"), 0, &lost, &t), t);
+    durable(folder_create(store, &cx, TOM, spelled_so(S("Lost")), 0, &lost, &t), t);
     lost_at = deliver(TOM, INBOX, 0, 1);
     renew(now, &mailboxes);
     first = inbox_of(TOM);
-    durable(folder_create(store, &cx, TOM, S("Made"), 0, &made, &t), t);
+    durable(folder_create(store, &cx, TOM, spelled_so(S("Made")), 0, &made, &t), t);
     at = deliver(TOM, INBOX, 0, 1);
     v = view_open(engine);
     must(folder_of(v, &cx, TOM, made, &f));
