@@ -95,3 +95,5 @@ extern const struct session_ops *const session_protocols[];
 /* What the searches of all IMAP sessions may hold in memory together, an account its share of it (vault/share.h). */
 #define IMAP_BUDGET ((size_t)2048 * 1024 * 1024)
 void imap_set_budget(size_t bytes); /* another */
+/* What turns and progress go by (RFC 9585), for tests: any thread may ask it. NULL: this machine's. */
+void imap_set_clock(int64_t (*ms)(void));

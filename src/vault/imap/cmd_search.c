@@ -380,7 +380,8 @@ static enum err search_messages(struct imap *i, struct searching *x)
         e = begin_walk(i, x);
         through = false;
     }
-    imap_progress(i, x->walk.number - x->hunted_n, roster_counts(x->roster)->exists);
+    if (!x->result.over_mailboxes) /* RFC 9585 §4: the goal stays, and what is done does not go back */
+        imap_progress(i, x->walk.number - x->hunted_n, roster_counts(x->roster)->exists);
     if (!e)
         e = hold(i, x, 0);
     if (!e && through)

@@ -45,9 +45,15 @@ static bool is_sorted(const struct context *c)
 
 /* ---- lists of numbers ---- */
 
+/* RFC 9586 §3: no numbers any more, not even for a search that asked for them before ENABLE UIDONLY. */
+static bool tells_uids(const struct imap *i, const struct context *c)
+{
+    return c->uid || imap_is_uidonly(i);
+}
+
 static uint32_t name_of(const struct imap *i, const struct context *c, uint32_t uid)
 {
-    return c->uid ? uid : known_number(i->selected->known, uid);
+    return tells_uids(i, c) ? uid : known_number(i->selected->known, uid);
 }
 
 /* In this order; what counts up by one is a range. Those the client does not know are left out. */
@@ -70,7 +76,8 @@ static void write_names(struct imap *i, const struct context *c, const uint32_t 
 
 static void write_head(struct imap *i, const struct context *c)
 {
-    buf_printf(&i->s->out, "* ESEARCH (TAG \"%.*s\")%s", STR_ARG(c->tag), c->uid ? " UID" : "");
+    buf_printf(&i->s->out, "* ESEARCH (TAG \"%.*s\")%s", STR_ARG(c->tag),
+               tells_uids(i, c) ? " UID" : "");
 }
 
 /* A list, and those of its members that are told of. */

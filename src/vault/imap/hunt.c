@@ -4,7 +4,6 @@
 #include "vault/imap/hunt.h"
 
 #include "base/arena.h"
-#include "base/clock.h"
 #include "base/scoped.h"
 #include "vault/spare.h"
 
@@ -40,7 +39,7 @@ static struct hunted *take(struct shared *s, size_t *n)
     size_t most = most_at_once(s);
 
     *n = 0;
-    if (s->e || (s->taken && monotonic_ms() >= h->ends))
+    if (s->e || (s->taken && imap_clock_ms() >= h->ends))
         return first;
     while (s->taken < h->n && *n < most && bytes < TAKEN_BYTES) {
         bytes += first[*n].entry->size;

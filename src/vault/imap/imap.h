@@ -231,6 +231,7 @@ void imap_go_on(struct imap *i, const struct imap_step *step);
  * reply. True: it is over, and *step is empty. */
 bool imap_run_aside(struct imap *i, struct imap_step *step);
 bool imap_is_enough(const struct imap *i); /* the output, or the time of this step */
+int64_t imap_clock_ms(void);               /* the clock that i->turn_ends goes by */
 /* The same among messages that cost next to nothing each: now and then it looks at the clock. */
 static inline bool imap_is_enough_among(const struct imap *i, unsigned *looks)
 {

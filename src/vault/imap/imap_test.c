@@ -15,6 +15,7 @@
  *   damage-counts: 2                    what is in fred's mailbox of this id, in numbers, cannot be read any more
  *   limit: 3                            the most messages that one command may work on
  *   uid-validity: 67890007              that of fred's INBOX, before anybody has looked at it
+ *   slow: 6000                          every turn in the long lane takes so many milliseconds, by the session's clock
  *   unauthenticate: off                 that setting
  *   8bit-headers: on                    that setting
  *   quota: 100                          so many octets fred may have, and as many messages as he likes
@@ -107,6 +108,8 @@ static bool own_word(struct str word, struct str value, struct buf *replies)
         damage_counts(n);
     } else if (str_same(word, S("limit"))) {
         world_limit((uint32_t)n);
+    } else if (str_same(word, S("slow"))) {
+        world_slow((uint32_t)n);
     } else if (str_same(word, S("uid-validity"))) {
         world_uid_validity((uint32_t)n);
     } else if (str_same(word, S("unauthenticate"))) {

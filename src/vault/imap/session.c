@@ -106,6 +106,18 @@ void imap_offers(const struct imap *i, struct imap_offer *out)
                                .message_limit = config->limits.imap_messages};
 }
 
+static int64_t (*clock_ms)(void) = monotonic_ms;
+
+void imap_set_clock(int64_t (*ms)(void))
+{
+    clock_ms = ms ? ms : monotonic_ms;
+}
+
+int64_t imap_clock_ms(void)
+{
+    return clock_ms();
+}
+
 /* ---- waiting ---- */
 
 /* There are many sessions, and most of them wait for their clients at any time, in IDLE or between two commands. All that
@@ -120,7 +132,7 @@ static void begin_command(struct imap *i)
     i->phase = RUNNING;
     i->run.cond = "OK";
     i->run.then = COMMANDS;
-    i->run.since = i->run.told = monotonic_ms();
+    i->run.since = i->run.told = clock_ms();
 }
 
 static void take_up_idle(struct imap *i)
@@ -344,7 +356,7 @@ bool imap_run_aside(struct imap *i, struct imap_step *step)
     enum err e = OK;
 
     i->run = (struct imap_running){.step = *step, .code = buf_make(IMAP_CODE_MAX)};
-    i->run.since = i->run.told = monotonic_ms();
+    i->run.since = i->run.told = clock_ms();
     while (!e && !done && i->run.step.run && i->phase != LEAVING && !imap_is_enough(i)) {
         arena_reset(i->s->cx->arena);
         e = i->run.step.run(i, i->run.step.state, &done);
@@ -365,7 +377,7 @@ bool imap_run_aside(struct imap *i, struct imap_step *step)
 
 bool imap_is_enough(const struct imap *i)
 {
-    return i->s->out.n >= SESSION_OUT || i->s->ticket.v || monotonic_ms() >= i->turn_ends;
+    return i->s->out.n >= SESSION_OUT || i->s->ticket.v || clock_ms() >= i->turn_ends;
 }
 
 void imap_progress(struct imap *i, uint64_t done, uint64_t goal)
@@ -379,7 +391,7 @@ static void tell_progress(struct imap *i)
 {
     struct imap_running *r = &i->run;
     struct buf *out = &i->s->out, code = buf_make(BUF_UNLIMITED);
-    int64_t now = monotonic_ms();
+    int64_t now = clock_ms();
 
     if (out->n)
         r->told = now;
@@ -608,7 +620,7 @@ static struct imap *begin_turn(struct session *s)
 {
     struct imap *i = take_up(s);
 
-    i->turn_ends = monotonic_ms() + (i->in_long_lane ? SESSION_LONG_TURN_MS : SESSION_TURN_MS);
+    i->turn_ends = clock_ms() + (i->in_long_lane ? SESSION_LONG_TURN_MS : SESSION_TURN_MS);
     return i;
 }
 

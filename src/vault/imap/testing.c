@@ -12,6 +12,7 @@
 #include "vault/store/mailbox.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 struct world world;
@@ -89,8 +90,33 @@ void world_uid_validity(uint32_t v)
     must(engine_wait(world.engine, &world.cx, ticket));
 }
 
+/* It stands still but in the long lane, where a turn is over after the first piece of work. */
+static struct {
+    atomic_llong ms;
+    uint32_t turn, look;
+} slow;
+
+static int64_t slow_clock(void)
+{
+    return atomic_fetch_add(&slow.ms, slow.look);
+}
+
+void world_slow(uint32_t ms)
+{
+    slow.turn = ms;
+    imap_set_clock(ms ? slow_clock : NULL);
+}
+
+static void slow_turn_begins(bool is_long)
+{
+    slow.look = is_long ? SESSION_LONG_TURN_MS - 1 : 0;
+    if (is_long)
+        atomic_fetch_add(&slow.ms, slow.turn);
+}
+
 static void open_world(void)
 {
+    world_slow(0);
     world_limit(0);
     world_unauthenticate(true);
     world_8bit_headers(false);
@@ -288,6 +314,7 @@ static void go_on(struct driven *d, struct buf *replies)
             d->wish = SESSION_MORE;
         if (d->wish != SESSION_WRITE && d->wish != SESSION_LONG)
             break;
+        slow_turn_begins(d->wish == SESSION_LONG);
         session_begin(&d->s);
         d->wish = imap_session.more(&d->s);
     }
@@ -311,6 +338,7 @@ void driven_feed(struct driven *d, struct str *in, struct buf *replies)
     session_open(d);
     do {
         session_begin(&d->s);
+        slow_turn_begins(false);
         if (d->wish == SESSION_MORE && in->n)
             d->wish = imap_session.feed(&d->s, in);
         goes_on = d->wish == SESSION_WRITE;

@@ -21,6 +21,8 @@ void world_mail(struct str text);    /* comes into fred's INBOX */
 void world_limit(uint32_t messages); /* that one command may work on; 0: any number */
 void world_unauthenticate(bool on);
 void world_8bit_headers(bool taken);
+/* Every turn in the long lane takes so long, by the clock that sessions are given; 0: by this machine's. */
+void world_slow(uint32_t ms);
 void world_uid_validity(uint32_t v); /* of fred's INBOX */
 void world_quota(struct account_id account, const struct amount *limit);
 void world_swollen_mail(uint64_t parts, uint64_t senders); /* whose looks are longer than itself */
