@@ -297,13 +297,14 @@ static bool take_macro(struct imap_parse *p, struct str *in, struct atts *a)
 
 /* ---- modifiers ---- */
 
-/* nz-number ":" nz-number, in order */
+/* nz-number ":" nz-number, put in order */
 static bool take_partial_numbers(struct str *in, struct str between, struct imap_partial *out)
 {
     uint32_t a, b;
 
     if (!take_imap_nz_number(in, &a) || !take_text(in, between) || !take_imap_nz_number(in, &b))
         return false;
+    out->backwards = a > b;
     out->first = a < b ? a : b;
     out->last = a < b ? b : a;
     return true;

@@ -64,6 +64,7 @@ struct imap_fetch_att {
 /* PARTIAL's range (RFC 9394), here and in SEARCH: from the front 1:10, or from the end -1:-10. */
 struct imap_partial {
     bool given, from_end;
+    bool backwards;       /* 10:1 was written */
     uint32_t first, last; /* first <= last, counted from 1 from that side */
 };
 

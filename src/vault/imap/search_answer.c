@@ -57,33 +57,47 @@ static void write_plain(struct buf *out, const struct search_result *r)
     }
 }
 
-/* RFC 7162 §3.1.10: of what is told, if that is only the first or the last, or both; else of all. */
-static uint64_t modseq_of(const struct search_result *r)
+/* What MODSEQ and "$" are about: the first, the last and the part that are told, if nothing is told of all (RFC 4731 §3.2,
+ * RFC 9394 §3.2). */
+static bool is_told(const struct search_result *r, const struct slice *part, size_t k)
 {
     uint32_t options = r->returns.options;
-    bool ends_only = r->esearch && options & (IMAP_RETURN_MIN | IMAP_RETURN_MAX) &&
-                     !(options & (IMAP_RETURN_ALL | IMAP_RETURN_COUNT | IMAP_RETURN_PARTIAL));
+
+    if (!(options & (IMAP_RETURN_MIN | IMAP_RETURN_MAX | IMAP_RETURN_PARTIAL)) ||
+        options & (IMAP_RETURN_ALL | IMAP_RETURN_COUNT))
+        return true;
+    return (options & IMAP_RETURN_MIN && k == 0) || (options & IMAP_RETURN_MAX && k == r->n - 1) ||
+           (k >= part->first && k < part->first + part->n);
+}
+
+static struct slice part_told(const struct search_result *r)
+{
+    return r->returns.options & IMAP_RETURN_PARTIAL ? partial_of(r) : (struct slice){0, 0};
+}
+
+/* Of those that are told; 0: there are none. */
+static uint64_t modseq_of(const struct search_result *r)
+{
+    struct slice part = part_told(r);
     uint64_t most = 0;
 
-    for (size_t k = 0; k < r->n; k++) {
-        bool told = !ends_only || (k == 0 && options & IMAP_RETURN_MIN) ||
-                    (k == r->n - 1 && options & IMAP_RETURN_MAX);
-
-        if (told && r->v[k].modseq > most)
+    for (size_t k = 0; k < r->n; k++)
+        if (r->v[k].modseq > most && is_told(r, &part, k))
             most = r->v[k].modseq;
-    }
     return most;
 }
 
 /* ---- ESEARCH ---- */
 
+/* The range is written as it was asked for (RFC 9394 §3.1, §4). */
 static void write_partial(struct buf *out, const struct search_result *r)
 {
     const struct imap_partial *p = &r->returns.partial;
     const char *sign = p->from_end ? "-" : "";
     struct slice s = partial_of(r);
 
-    buf_printf(out, " PARTIAL (%s%" PRIu32 ":%s%" PRIu32 " ", sign, p->first, sign, p->last);
+    buf_printf(out, " PARTIAL (%s%" PRIu32 ":%s%" PRIu32 " ", sign, p->backwards ? p->last : p->first,
+               sign, p->backwards ? p->first : p->last);
     if (s.n)
         write_set(out, r, s);
     else
@@ -91,11 +105,14 @@ static void write_partial(struct buf *out, const struct search_result *r)
     buf_add_char(out, ')');
 }
 
+/* In the order of the messages that are told: of a part, those of its own (RFC 6203 §4, §6). */
 static void write_relevancy(struct buf *out, const struct search_result *r)
 {
+    struct slice s = r->returns.options & IMAP_RETURN_PARTIAL ? partial_of(r) : (struct slice){0, r->n};
+
     buf_add(out, S(" RELEVANCY ("));
-    for (size_t k = 0; k < r->n; k++)
-        buf_printf(out, "%s%u", k ? " " : "", r->v[k].relevancy);
+    for (size_t k = 0; k < s.n; k++)
+        buf_printf(out, "%s%u", k ? " " : "", r->v[s.first + k].relevancy);
     buf_add_char(out, ')');
 }
 
@@ -123,6 +140,7 @@ static uint32_t options_of(const struct search_result *r)
 static void write_esearch(struct buf *out, struct imap *i, const struct search_result *r)
 {
     uint32_t options = options_of(r);
+    uint64_t modseq = r->with_modseq ? modseq_of(r) : 0;
 
     if ((r->over_mailboxes && !r->n) || !(options & ~(uint32_t)IMAP_RETURN_SAVE))
         return;
@@ -141,8 +159,8 @@ static void write_esearch(struct buf *out, struct imap *i, const struct search_r
         write_partial(out, r);
     if (options & IMAP_RETURN_RELEVANCY && r->n)
         write_relevancy(out, r);
-    if (r->with_modseq && r->n)
-        buf_printf(out, " MODSEQ %" PRIu64, modseq_of(r));
+    if (modseq)
+        buf_printf(out, " MODSEQ %" PRIu64, modseq);
     buf_add(out, S("\r\n"));
 }
 
@@ -170,17 +188,12 @@ static int compare_uids(const void *a, const void *b)
 
 void search_saved(const struct search_result *r, struct imap_set_builder *out)
 {
-    uint32_t options = r->returns.options;
-    bool some = options & (IMAP_RETURN_MIN | IMAP_RETURN_MAX | IMAP_RETURN_PARTIAL) &&
-                !(options & (IMAP_RETURN_ALL | IMAP_RETURN_COUNT));
-    struct slice part = options & IMAP_RETURN_PARTIAL ? partial_of(r) : (struct slice){0, 0};
+    struct slice part = part_told(r);
     uint32_t *uids = arena_array(r->arena, uint32_t, r->n);
     size_t n = 0;
 
     for (size_t k = 0; k < r->n; k++)
-        if (!some || (options & IMAP_RETURN_MIN && k == 0) ||
-            (options & IMAP_RETURN_MAX && k == r->n - 1) ||
-            (k >= part.first && k < part.first + part.n))
+        if (is_told(r, &part, k))
             uids[n++] = r->v[k].uid;
     if (r->kind == RESULT_SORT && n)
         qsort(uids, n, sizeof(*uids), compare_uids);
