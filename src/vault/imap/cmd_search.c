@@ -10,6 +10,7 @@
 #include "mail/sort.h"
 #include "mail/thread.h"
 #include "vault/imap/context.h"
+#include "vault/imap/filters.h"
 #include "vault/imap/hunt.h"
 #include "vault/imap/match.h"
 #include "vault/imap/scope.h"
@@ -228,7 +229,7 @@ static enum err finish(struct imap *i, struct searching *x)
     else
         search_answer_write(&x->answer, i, &x->result);
     if (x->result.returns.options & IMAP_RETURN_UPDATE && !x->result.over_mailboxes)
-        context_begin(i, &x->result, x->args);
+        context_begin(i, &x->result, x->args, &x->search.program);
     roster_drop(&x->roster);
     if (!e)
         say_answer(i, x);
@@ -514,9 +515,14 @@ static bool keep_limit(struct imap *i, struct searching *x, enum err *e)
     return true;
 }
 
-/* What the program, or a filter in it, asks for. False: the reply is set. */
-static bool meet_needs(struct imap *i, struct searching *x, uint32_t needs)
+/* Filters are put in, and what the program asks for is done. False: the reply is set, or *e. */
+static bool meet_needs(struct imap *i, struct searching *x, enum err *e)
 {
+    uint32_t needs;
+
+    if (!filters_insert(i, i->arena, &x->search, e))
+        return false;
+    needs = x->search.needs;
     i->run.numbers |= (needs & IMAP_NEEDS_SEQUENCE) != 0;
     if (i->run.numbers && imap_is_uidonly(i)) {
         reply_bad_code(i, "UIDREQUIRED", "message numbers are not used any more");
@@ -538,21 +544,20 @@ static enum err walk_selected(struct imap *i, struct searching *x)
     x->scope = (struct match_scope){
         .arena = i->arena, .at = i->selected->at, .roster = x->roster, .selected = true};
     x->numbers = numbers_of(i, x->roster);
-    if (!match_make(i, &x->search, &x->scope, &x->match, &e) ||
-        (!x->context && !meet_needs(i, x, match_needs(x->match))))
-        return refused(i, x, e);
+    if (!match_make(i, &x->search, &x->scope, &x->match))
+        return refused(i, x, OK);
     e = begin_walk(i, x);
     return e ? refused(i, x, e) : OK;
 }
 
 static enum err search_selected(struct imap *i, struct searching *x)
 {
-    enum err e;
+    enum err e = OK;
 
     x->result.returns = x->search.returns;
     x->result.esearch = x->search.returns.given || (x->result.kind == RESULT_SEARCH && imap_is_rev2(i));
-    if (!meet_needs(i, x, x->search.needs))
-        return refused(i, x, OK);
+    if (!meet_needs(i, x, &e))
+        return refused(i, x, e);
     if (x->result.returns.options & IMAP_RETURN_UPDATE && context_has_tag(i, x->result.tag))
         return refused(i, x, reply_bad(i, "this tag is in use for updates"));
     if (!keep_limit(i, x, &e))
@@ -575,10 +580,11 @@ enum err cmd_search(struct imap *i, const struct imap_command *c)
 enum err cmd_sort(struct imap *i, const struct imap_command *c)
 {
     struct searching *x = new_search(i, c, RESULT_SORT);
+    bool fine = parse_imap_sort(imap_parsing(i), c->args, &x->sort);
 
-    if (!parse_imap_sort(imap_parsing(i), c->args, &x->sort))
-        return refused(i, x, reply_misread(i));
     x->search = x->sort.search;
+    if (!fine)
+        return refused(i, x, reply_misread(i));
     x->wants_facts = sort_needs_facts(x->sort.criteria, x->sort.criterion_count);
     return search_selected(i, x);
 }
@@ -641,12 +647,11 @@ static enum err next_place(struct imap *i, void *state, bool *done)
                                                 s->at.mailbox.v == p->at.mailbox.v};
     if (x->scope.selected)
         x->numbers = numbers_of(i, x->roster);
-    if (!match_make(i, &x->search, &x->scope, &x->match, &e) ||
-        !meet_needs(i, x, match_needs(x->match)))
-        *done = !e;
-    else
-        e = begin_walk(i, x);
-    return e;
+    if (match_make(i, &x->search, &x->scope, &x->match))
+        return begin_walk(i, x);
+    failed(i, x);
+    *done = true;
+    return OK;
 }
 
 static bool is_only_selected(const struct imap_esearch *a)
@@ -655,20 +660,22 @@ static bool is_only_selected(const struct imap_esearch *a)
 }
 
 /* RFC 7377 §2.2. False: the BAD is said. */
-static bool may_esearch(struct imap *i, struct searching *x, const struct imap_esearch *a)
+static bool may_esearch(struct imap *i, struct searching *x, const struct imap_esearch *a, enum err *e)
 {
     uint32_t options = a->search.returns.options;
 
     if (options & IMAP_RETURN_SAVE && !is_only_selected(a))
         reply_bad(i, "SAVE is for the selected mailbox alone");
-    else if (a->search.needs & IMAP_NEEDS_SAVED && !is_only_selected(a))
-        reply_bad(i, "\"$\" means messages of the selected mailbox alone");
     else if (options & IMAP_RETURN_UPDATE && !i->selected)
         reply_bad(i, "select a mailbox first");
     else if (options & IMAP_RETURN_UPDATE && context_has_tag(i, x->result.tag))
         reply_bad(i, "this tag is in use for updates");
+    else if (!meet_needs(i, x, e))
+        return false;
+    else if (x->search.needs & IMAP_NEEDS_SAVED && !is_only_selected(a))
+        reply_bad(i, "\"$\" means messages of the selected mailbox alone");
     else
-        return meet_needs(i, x, a->search.needs);
+        return true;
     return false;
 }
 
@@ -676,20 +683,21 @@ enum err cmd_esearch(struct imap *i, const struct imap_command *c)
 {
     struct searching *x = new_search(i, c, RESULT_SEARCH);
     struct imap_esearch a;
-    enum err e;
+    bool fine = parse_imap_esearch(imap_parsing(i), c->args, &a);
+    enum err e = OK;
 
-    if (!parse_imap_esearch(imap_parsing(i), c->args, &a))
-        return give_up(x, reply_misread(i));
     x->search = a.search;
+    if (!fine)
+        return refused(i, x, reply_misread(i));
     x->result.uid = x->result.esearch = x->result.over_mailboxes = true;
     x->result.returns = a.search.returns;
     x->result.arena = x->room = arena_new(0);
-    if (!may_esearch(i, x, &a))
-        return give_up(x, OK);
+    if (!may_esearch(i, x, &a, &e))
+        return refused(i, x, e);
     if (a.search.returns.options & IMAP_RETURN_UPDATE) /* RFC 5267 §4.3.1 */
         buf_printf(&i->s->out, "* NO [NOUPDATE \"%.*s\"] not with this command\r\n", STR_ARG(c->tag));
     if (!scope_find(i, a.sources, a.source_count, &x->places, &e))
-        return give_up(x, e);
+        return refused(i, x, e);
     if (!x->places.n)
         return give_up(x, OK);
     imap_go_on(i,

@@ -383,7 +383,7 @@ bool context_has_tag(const struct imap *i, struct str tag)
     return false;
 }
 
-/* §4.3: message numbers, and "$", mean what they meant when the command came. */
+/* §4.3: message numbers, and "$", mean what they meant when the command came; and so do filters. */
 static const struct imap_key *with_uids(struct imap *i, struct arena *a, const struct imap_key *keys,
                                         size_t n)
 {
@@ -391,11 +391,15 @@ static const struct imap_key *with_uids(struct imap *i, struct arena *a, const s
 
     for (size_t k = 0; k < n; k++) {
         copy[k] = keys[k];
+        copy[k].text = str_copy(a, keys[k].text);
+        copy[k].field = str_copy(a, keys[k].field);
         if (keys[k].kind == IMAP_KEY_SEQUENCE || (keys[k].kind == IMAP_KEY_UID && keys[k].set.saved)) {
             struct imap_set uids = selected_meant(i, &keys[k].set, keys[k].kind == IMAP_KEY_UID);
 
             copy[k].set = imap_set_copy(a, &uids);
             copy[k].kind = IMAP_KEY_UID;
+        } else {
+            copy[k].set = imap_set_copy(a, &keys[k].set);
         }
         if (keys[k].key_count)
             copy[k].keys = with_uids(i, a, keys[k].keys, keys[k].key_count);
@@ -410,7 +414,9 @@ static void context_free(struct context *c)
     free(c);
 }
 
-static bool read_again(struct imap *i, struct context *c, struct str args)
+/* Its options and criteria from the arguments, and the program as it was searched for. */
+static bool read_again(struct imap *i, struct context *c, struct str args,
+                       const struct imap_key *program)
 {
     struct imap_parse p = imap_parse_make(c->arena, imap_is_utf8(i));
     struct str text = str_copy(c->arena, args);
@@ -422,11 +428,12 @@ static bool read_again(struct imap *i, struct context *c, struct str args)
     } else if (!parse_imap_search(&p, text, &c->search)) {
         return false;
     }
-    c->search.program = *with_uids(i, c->arena, &c->search.program, 1);
+    c->search.program = *with_uids(i, c->arena, program, 1);
     return true;
 }
 
-void context_begin(struct imap *i, const struct search_result *r, struct str args)
+void context_begin(struct imap *i, const struct search_result *r, struct str args,
+                   const struct imap_key *program)
 {
     struct contexts *all = contexts_of(i);
     struct context *c;
@@ -445,7 +452,7 @@ void context_begin(struct imap *i, const struct search_result *r, struct str arg
     c->kind = r->kind;
     c->uid = r->uid;
     c->tag = str_copy(c->arena, r->tag);
-    if (!read_again(i, c, args)) { /* it was read before: no other reason is known */
+    if (!read_again(i, c, args, program)) { /* it was read before: no other reason is known */
         context_free(c);
         refuse(i, r->tag, "this search cannot be kept");
         return;

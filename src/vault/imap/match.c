@@ -1,4 +1,4 @@
-/* A search program is made ready: its words folded, its sets and times looked up, filters put in; and the index is asked. */
+/* A search program is made ready: its words folded, its sets and times looked up; and the index is asked. */
 #include "vault/imap/match_impl.h"
 
 #include "base/arena.h"
@@ -11,7 +11,6 @@
 #include "vault/imap/response.h"
 #include "vault/imap/selected.h"
 #include "vault/search/search.h"
-#include "vault/store/metadata.h"
 #include "vault/vault.h"
 
 #include <assert.h>
@@ -19,10 +18,6 @@
 
 #define FUZZY_WORDS_MOST                                                                               \
     50 /* each is looked for in the whole text; what goes beyond is not asked for (RFC 6203 §8) */
-/* Of the filters of one search (RFC 5466): inside each other, and of all that is inserted in their place. */
-#define FILTERS_INSIDE_MOST 10
-#define FILTER_KEYS_MOST IMAP_SEARCH_KEYS_MAX
-#define FILTER_BYTES_MOST ((size_t)256 * 1024)
 
 /* ---- making it ready ---- */
 
@@ -30,9 +25,6 @@ struct making {
     struct imap *i;
     struct match *m;
     const struct charset *charset;
-    unsigned filters; /* inside each other */
-    size_t filter_keys, filter_bytes;
-    enum err e;
 };
 
 static struct node *new_node(struct making *k, enum imap_key_kind kind, enum match_cost cost)
@@ -85,8 +77,7 @@ static struct node *make_group(struct making *k, const struct imap_key *key)
     n->count = key->key_count;
     n->children = arena_array(k->m->scope.arena, struct node *, n->count);
     for (size_t c = 0; c < n->count; c++)
-        if (!(n->children[c] = make(k, &key->keys[c])))
-            return NULL;
+        n->children[c] = make(k, &key->keys[c]);
     settle_children(n);
     return n;
 }
@@ -186,32 +177,6 @@ static struct node *make_texts(struct making *k, const struct imap_key *key)
     return key->fuzzy && needle.n ? make_fuzzy(k, key, needle) : make_text(k, key, needle);
 }
 
-/* RFC 5466 §3.1: the value of an annotation of the server, one's own before everybody's. False: there is none, or it is
- * more than may be. */
-static bool find_filter(struct making *k, struct str name, struct str *value)
-{
-    static const struct str where[] = {S("/private/filters/values/"), S("/shared/filters/values/")};
-    struct buf entry = buf_make(2000);
-    struct account_id who = k->i->s->who.account;
-    struct view *v;
-    bool found = false;
-
-    k->e = imap_view(k->i, &v);
-    for (size_t at = 0; at < 2 && !k->e && !found; at++) {
-        buf_clear(&entry);
-        buf_add(&entry, where[at]);
-        buf_add(&entry, str_lower(k->m->scope.arena, name));
-        k->e = metadata_find(v, k->i->s->cx, who, (struct mailbox_id){0}, who, buf_str(&entry), value,
-                             &found);
-    }
-    buf_free(&entry);
-    k->filter_bytes += found ? value->n : 0;
-    if (k->e || !found || k->filter_bytes > FILTER_BYTES_MOST)
-        return false;
-    *value = str_copy(k->m->scope.arena, *value);
-    return true;
-}
-
 /* With all that are known here (RFC 9051 §7.1). */
 static void reply_bad_charset(struct imap *i)
 {
@@ -230,21 +195,9 @@ static void reply_bad_charset(struct imap *i)
 static bool choose_charset(struct making *k, const struct imap_search *s)
 {
     k->charset = charset_find(s->charset);
-    if (!k->charset) {
+    if (!k->charset)
         reply_bad_charset(k->i);
-        return false;
-    }
-    if (!(s->needs & IMAP_NEEDS_FILTER) || k->charset == charset_find(S("UTF-8")) ||
-        k->charset == charset_find(S("US-ASCII")))
-        return true;
-    reply_bad_code(k->i, "BADCHARSET (UTF-8 US-ASCII)",
-                   "filters are kept in UTF-8"); /* RFC 5466 §3.1 */
-    return false;
-}
-
-static bool is_too_much(const struct making *k)
-{
-    return k->filter_keys > FILTER_KEYS_MOST || k->filter_bytes > FILTER_BYTES_MOST;
+    return k->charset;
 }
 
 static uint64_t take_hex(struct str *in)
@@ -284,39 +237,11 @@ static void email_id_read(struct node *n, struct str id)
         n->letter.content.v = 0;
 }
 
-static struct node *make_filter(struct making *k, const struct imap_key *key)
-{
-    struct imap_parse p = imap_parse_make(k->m->scope.arena, imap_is_utf8(k->i));
-    struct imap_search s;
-    struct str value;
-    struct node *n = NULL;
-
-    if (k->filters < FILTERS_INSIDE_MOST && find_filter(k, key->text, &value) &&
-        parse_imap_filter(&p, value, &s)) {
-        k->m->needs |= s.needs;
-        k->filters++;
-        n = make(k, &s.program);
-        k->filters--;
-    } else if (is_too_much(k)) {
-        reply_no(k->i, "LIMIT", "the filters of this search are too long");
-    } else if (!k->e) {
-        buf_add(reply_code(k->i), S("UNDEFINED-FILTER "));
-        buf_add(reply_code(k->i), str_upto(key->text, 200));
-        reply_no(k->i, NULL, "there is no such filter, or it is no search");
-    }
-    return n;
-}
-
 static struct node *make(struct making *k, const struct imap_key *key)
 {
     int64_t now = now_ms();
     struct node *n;
 
-    k->filter_keys += k->filters > 0;
-    if (is_too_much(k)) { /* what filters name again and again becomes many times as long */
-        reply_no(k->i, "LIMIT", "the filters of this search have too many keys");
-        return NULL;
-    }
     switch (key->kind) {
     case IMAP_KEY_AND:
     case IMAP_KEY_OR:
@@ -374,29 +299,28 @@ static struct node *make(struct making *k, const struct imap_key *key)
     case IMAP_KEY_BODY:
     case IMAP_KEY_TEXT:
         return make_texts(k, key);
-    case IMAP_KEY_FILTER:
-        return make_filter(k, key);
     case IMAP_KEY_ALL:
     case IMAP_KEY_RECENT:
     case IMAP_KEY_SAVEDATE_SUPPORTED:
+    case IMAP_KEY_FILTER: /* none is left: filters_insert() */
         break;
     }
     return new_node(k, key->kind, MATCH_PICTURE);
 }
 
 bool match_make(struct imap *i, const struct imap_search *s, const struct match_scope *scope,
-                struct match **out, enum err *e)
+                struct match **out)
 {
     struct making k = {.i = i, .m = arena_alloc(scope->arena, sizeof(*k.m))};
-    bool fine;
 
+    if (!choose_charset(&k, s))
+        return false;
     *k.m = (struct match){.scope = *scope, .needs = s->needs};
     if (scope->selected)
         k.m->recent = imap_set_built(&i->selected->recent);
-    fine = choose_charset(&k, s) && (k.m->root = make(&k, &s->program));
-    *e = k.e;
+    k.m->root = make(&k, &s->program);
     *out = k.m;
-    return fine;
+    return true;
 }
 
 enum match_cost match_cost(const struct match *m)

@@ -27,13 +27,13 @@ struct match_scope {
     bool selected; /* then "$" and \Recent mean something, and message numbers are the client's */
 };
 
-/* False: the reply is set (BADCHARSET, UNDEFINED-FILTER, LIMIT, …), or *e. */
+/* Of a program without FILTER (filters.h). False: the reply is set (BADCHARSET). */
 bool match_make(struct imap *i, const struct imap_search *s, const struct match_scope *scope,
-                struct match **out, enum err *e);
+                struct match **out);
 /* What it has to read of messages at most. */
 enum match_cost { MATCH_PICTURE, MATCH_FACTS, MATCH_HEADER, MATCH_BODY };
 enum match_cost match_cost(const struct match *m);
-uint32_t match_needs(const struct match *m); /* IMAP_NEEDS_…, with those of its filters */
+uint32_t match_needs(const struct match *m); /* IMAP_NEEDS_… */
 
 /* Asks the index (vault/search/search.h), once: in the long lane, before the first message is asked about. */
 void match_find_candidates(struct match *m, struct imap *i);
