@@ -24,6 +24,7 @@
 #include "vault/imap/testing.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "testing/conversation.h"
 #include "vault/imap/upload.h"
@@ -205,6 +206,31 @@ static void test_reading_by_threads(void **state)
     buf_free(&mail);
     buf_free(&replies);
     buf_free(&found);
+}
+
+/* RFC 5032 §2: there is a number of seconds for which a message is both OLDER and YOUNGER. Its age grows while it is
+ * looked for, but not by a second with each command. */
+static void test_ages_are_in_seconds(void **state)
+{
+    struct buf command = buf_make(100), replies = buf_make(BUF_UNLIMITED);
+    int64_t age = now_ms() / 1000 - 1000000000; /* when the world's mail came in */
+    size_t at, tries = 0;
+
+    (void)state;
+    begin();
+    world_mail(S("Subject: x\r\n\r\n"));
+    say(S("a1 SELECT INBOX\r\n"), &replies);
+    do {
+        assert_true(tries < 100);
+        buf_clear(&command);
+        buf_printf(&command, "a2 SEARCH OLDER %d YOUNGER %d\r\n", (int)(age + tries),
+                   (int)(age + tries));
+        say(buf_str(&command), &replies);
+        tries++;
+    } while (!str_find(buf_str(&replies), S("* SEARCH 1\r\n"), &at));
+    end();
+    buf_free(&command);
+    buf_free(&replies);
 }
 
 #define KEPT 5000 /* messages of a context: more than is told of at once */
@@ -682,6 +708,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conversations),
         cmocka_unit_test(test_reading_by_threads),
+        cmocka_unit_test(test_ages_are_in_seconds),
         cmocka_unit_test(test_long_contexts),
         cmocka_unit_test(test_appending_by_threads),
         cmocka_unit_test(test_going_while_appending),

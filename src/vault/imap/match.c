@@ -130,6 +130,15 @@ static struct node *make_days(struct making *k, enum imap_key_kind kind, unsigne
                         : make_range(k, kind, from, INT64_MAX);
 }
 
+/* RFC 5032 §2: to the second, as INTERNALDATE tells it; what is as old as that is both older and younger. */
+static struct node *make_within(struct making *k, const struct imap_key *key)
+{
+    int64_t target = now_ms() / 1000 - (int64_t)(key->number < UINT32_MAX ? key->number : UINT32_MAX);
+
+    return key->kind == IMAP_KEY_OLDER ? make_range(k, IMAP_KEY_ON, INT64_MIN, (target + 1) * 1000)
+                                       : make_range(k, IMAP_KEY_ON, target * 1000, INT64_MAX);
+}
+
 static struct node *make_text(struct making *k, const struct imap_key *key, struct str needle)
 {
     struct node *n = new_node(k, key->kind, key->kind == IMAP_KEY_HEADER ? MATCH_HEADER : MATCH_BODY);
@@ -239,7 +248,6 @@ static void email_id_read(struct node *n, struct str id)
 
 static struct node *make(struct making *k, const struct imap_key *key)
 {
-    int64_t now = now_ms();
     struct node *n;
 
     switch (key->kind) {
@@ -276,14 +284,9 @@ static struct node *make(struct making *k, const struct imap_key *key)
     case IMAP_KEY_SENT_ON:
     case IMAP_KEY_SENT_SINCE:
         return make_days(k, IMAP_KEY_SENT_ON, key->kind - IMAP_KEY_SENT_BEFORE, key->date, 1);
-    case IMAP_KEY_OLDER: /* RFC 5032 §2: so many seconds ago, or longer */
-        return make_range(k, IMAP_KEY_ON, INT64_MIN,
-                          now - (int64_t)(key->number < UINT32_MAX ? key->number : UINT32_MAX) * 1000 +
-                              1);
+    case IMAP_KEY_OLDER:
     case IMAP_KEY_YOUNGER:
-        return make_range(k, IMAP_KEY_ON,
-                          now - (int64_t)(key->number < UINT32_MAX ? key->number : UINT32_MAX) * 1000,
-                          INT64_MAX);
+        return make_within(k, key);
     case IMAP_KEY_MODSEQ:
         return make_range(k, key->kind, key->number < INT64_MAX ? (int64_t)key->number : INT64_MAX,
                           INT64_MAX);
