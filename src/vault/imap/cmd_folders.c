@@ -7,13 +7,32 @@
 #include "vault/store/acl.h"
 #include "vault/store/folders_edit.h"
 
-/* A name that is to be made: whose mailboxes it joins, and may this user make it? Among one's own, yes; elsewhere by the
- * right "k" on the mailbox above. False: *e, or the reply is set. */
+/* The right "k" on the nearest mailbox above that is there (RFC 4314 §4); it need not be seen. False: *e. */
+static bool may_make_below(struct imap *i, struct account_id owner, struct str inside, enum err *e)
+{
+    struct folder above;
+    uint32_t rights = 0;
+    struct view *v;
+
+    *e = imap_view(i, &v);
+    while (!*e && (inside = imap_name_parent(inside)).n) {
+        *e = folder_find_alone(v, i->s->cx, owner, inside, &above);
+        if (!*e) {
+            *e = acl_rights(v, i->s->cx, owner, above.id, i->s->who.account, &rights);
+            break;
+        }
+        if (*e == ERR_NOT_FOUND)
+            *e = OK;
+    }
+    return !*e && rights & IMAP_RIGHT_CREATE;
+}
+
+/* A name that is to be made: whose mailboxes it joins, and may this user make it? Among one's own, yes. The refusal is the
+ * same whether there is such an account or not (RFC 4314 §6). False: *e, or the reply is set. */
 static bool may_make(struct imap *i, struct str name, struct account_id *account, struct str *inside,
                      enum err *e)
 {
     const char *why = imap_name_check(name);
-    struct place parent;
     bool found;
 
     *e = OK;
@@ -24,12 +43,13 @@ static bool may_make(struct imap *i, struct str name, struct account_id *account
     *e = place_owner(i, name, account, inside, &found);
     if (*e)
         return false;
-    if (!found) {
+    if (found && account->v == i->s->who.account.v)
+        return true;
+    if (found && may_make_below(i, *account, *inside, e))
+        return true;
+    if (!*e)
         reply_no(i, "NOPERM", "names here are those of other people's mailboxes");
-        return false;
-    }
-    return account->v == i->s->who.account.v ||
-           place_for(i, imap_name_parent(name), IMAP_RIGHT_CREATE, &parent, e);
+    return false;
 }
 
 /* In modified UTF-7 the client's spelling is kept (RFC 3501 §5.1.3): as much of it as stands in its owner's account. */
@@ -59,6 +79,8 @@ enum err cmd_create(struct imap *i, const struct imap_command *c)
         return reply_no(i, "USEATTR", "no mailbox can be made for that use");
     if (!may_make(i, a.mailbox, &at.account, &inside, &e))
         return e;
+    if (a.special_uses && at.account.v != i->s->who.account.v) /* place.h */
+        return reply_no(i, "USEATTR", "special uses are those of one's own mailboxes");
     e = folder_create(i->s->store, i->s->cx, at.account, new_name(i, inside), a.special_uses,
                       &at.mailbox, &i->s->ticket);
     if (e == ERR_EXISTS)

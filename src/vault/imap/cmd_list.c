@@ -74,31 +74,23 @@ enum err cmd_status(struct imap *i, const struct imap_command *c)
 
 /* ---- saying it ---- */
 
-static void attribute(struct buf *out, struct str name, bool *first)
-{
-    if (!*first)
-        buf_add_char(out, ' ');
-    buf_add(out, name);
-    *first = false;
-}
-
 static void write_attributes(const struct listing *l, struct buf *out, const struct list_entry *at)
 {
     const struct folder *f = &at->p.folder;
     bool first = true;
 
     if (!at->exists)
-        attribute(out, l->a.extended ? S("\\NonExistent") : S("\\Noselect"), &first);
+        list_attribute_write(out, l->a.extended ? S("\\NonExistent") : S("\\Noselect"), &first);
     else if (f->no_select || !(at->p.rights & IMAP_RIGHT_READ) || (l->lsub && !at->subscribed))
-        attribute(out, S("\\Noselect"), &first);
+        list_attribute_write(out, S("\\Noselect"), &first);
     if (at->exists || f->has_children || l->a.returns & IMAP_LIST_RETURN_CHILDREN)
-        attribute(out, f->has_children ? S("\\HasChildren") : S("\\HasNoChildren"), &first);
+        list_attribute_write(out, f->has_children ? S("\\HasChildren") : S("\\HasNoChildren"), &first);
     if (at->subscribed && !l->lsub &&
         (l->a.select & IMAP_LIST_SUBSCRIBED || l->a.returns & IMAP_LIST_RETURN_SUBSCRIBED))
-        attribute(out, S("\\Subscribed"), &first);
+        list_attribute_write(out, S("\\Subscribed"), &first);
     for (uint32_t bit = 1; bit && bit <= f->roles; bit <<= 1)
         if (f->roles & bit)
-            attribute(out, imap_use_name(bit), &first);
+            list_attribute_write(out, imap_use_name(bit), &first);
 }
 
 static void write_rights(struct imap *i, const struct place *p)

@@ -279,7 +279,7 @@ static void compare_name(struct imap *i, struct place *now, size_t count, const 
 
     if (renamed && wants_name(i, is) && !moved_along(i->notify, now, count, was, is))
         say_list(i, is, was->name);
-    else if (!renamed && was->folder.no_select != is->folder.no_select && wants_name(i, is))
+    else if (!renamed && is_readable(was) != is_readable(is) && wants_name(i, is))
         say_list(i, is, STR_NONE);
 }
 
@@ -426,6 +426,8 @@ static enum err tell_subscription(struct imap *i, struct str name)
     struct place p = {.name = name};
     enum err e = place_find(i, name, 0, &p);
 
+    if (!e)
+        e = gather_children(i, &p);
     if (e && e != ERR_NOT_FOUND)
         return e;
     if (e)

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "vault/imap/gather.h"
 #include "vault/imap/response.h"
 #include "vault/imap/vanished.h"
 
@@ -188,7 +189,10 @@ static enum err do_select(struct imap *i, const struct imap_command *c, bool exa
     /* whether there is something below it, say, only LIST tells, which rev1 does without here */
     if (!place_for(i, a.mailbox, IMAP_RIGHT_READ | (imap_is_rev2(i) ? 0 : PLACE_ALONE), &p, &e))
         return e;
-    e = select_place(i, &p, &a, examine);
+    if (imap_is_rev2(i))
+        e = gather_children(i, &p);
+    if (!e)
+        e = select_place(i, &p, &a, examine);
     if (e)
         selected_end(i);
     return e;

@@ -1,6 +1,7 @@
 #include "vault/imap/gather.h"
 
 #include "base/arena.h"
+#include "proto/imap_name.h"
 #include "vault/store/acl.h"
 #include "vault/store/directory.h"
 
@@ -48,6 +49,23 @@ static struct str join(struct imap *i, struct str space, struct str address, str
     return out;
 }
 
+/* Where others share, \HasChildren tells of what this user may see (RFC 9051 §6.3.9.5; RFC 3348 §6). They are in the order of
+ * a tree. */
+static void note_children(struct place *v, size_t n)
+{
+    size_t above[IMAP_NAME_LEVELS_MAX], depth = 0;
+
+    for (size_t k = 0; k < n; k++) {
+        v[k].folder.has_children = false;
+        while (depth && !imap_name_is_below(v[k].name, v[above[depth - 1]].name))
+            depth--;
+        if (depth)
+            v[above[depth - 1]].folder.has_children = true;
+        if (depth < IMAP_NAME_LEVELS_MAX)
+            above[depth++] = k;
+    }
+}
+
 /* One other account. */
 static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, struct account_id owner,
                              uint32_t rights, struct gathered *g)
@@ -55,7 +73,7 @@ static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, stru
     struct account_row row;
     struct folder *list;
     struct str space;
-    size_t n;
+    size_t n, from = g->n;
     bool found;
     enum err e = directory_account(v, cx, owner, &row, &found);
 
@@ -76,6 +94,8 @@ static enum err gather_owner(struct imap *i, struct cx *cx, struct view *v, stru
         e = place_subscribed(i, p.name, &p.folder.subscribed);
         add(i, g, &p);
     }
+    if (g->n > from)
+        note_children(g->v + from, g->n - from);
     return e;
 }
 
@@ -146,4 +166,27 @@ enum err gather_place(struct imap *i, struct mailbox_ref at, struct place *out)
         return fail(i->s->cx, e, "%s", cx.cause);
     *out = p;
     return OK;
+}
+
+enum err gather_children(struct imap *i, struct place *p)
+{
+    struct folder *list;
+    struct view *v;
+    size_t n = 0;
+    enum err e = OK;
+
+    if (p->at.account.v == i->s->who.account.v || !p->folder.has_children)
+        return OK;
+    p->folder.has_children = false;
+    e = imap_view(i, &v);
+    if (!e)
+        e = folder_list(v, i->s->cx, p->at.account, &list, &n);
+    for (size_t k = 0; !e && k < n && !p->folder.has_children; k++) {
+        uint32_t rights = 0;
+
+        if (imap_name_is_below(list[k].name, p->folder.name))
+            e = acl_rights(v, i->s->cx, p->at.account, list[k].id, i->s->who.account, &rights);
+        p->folder.has_children = rights & IMAP_RIGHT_LOOKUP;
+    }
+    return e;
 }

@@ -13,3 +13,6 @@ struct gathered {
 enum err gather_places(struct imap *i, bool others, uint32_t rights, struct gathered *out);
 /* One of them. ERR_NOT_FOUND: there is none, or this user may not see it. In i->arena. */
 enum err gather_place(struct imap *i, struct mailbox_ref at, struct place *out);
+/* \HasChildren of one that place_find() found: where others share, it tells of what this user may see (gather_places does the
+ * same). */
+enum err gather_children(struct imap *i, struct place *p);

@@ -86,14 +86,9 @@ static enum err add_places(struct imap *i, struct listing *l)
     enum err e = gather_places(i, may_match_below(l, S(OTHER_USERS)) || may_match_below(l, S(SHARED)),
                                IMAP_RIGHT_LOOKUP, &all);
 
-    for (size_t k = 0; k < all.n && !e; k++) {
-        struct list_entry *at = add_entry(i, l);
-
-        *at = (struct list_entry){
+    for (size_t k = 0; k < all.n && !e; k++)
+        *add_entry(i, l) = (struct list_entry){
             .p = all.v[k], .exists = true, .subscribed = is_subscribed(l, all.v[k].name)};
-        if (is_anothers(i, at)) /* by what may be seen: note_children() */
-            at->p.folder.has_children = false;
-    }
     if (!e)
         add_spaces(i, l);
     return e;
@@ -166,7 +161,7 @@ static void add_nonexistent(struct imap *i, struct listing *l)
     sort_by_name(i, l);
 }
 
-/* Where others share, \HasChildren tells of what this user may see (RFC 9051 §6.3.9.5). */
+/* \HasChildren, of what leads nowhere itself. */
 static void note_children(struct imap *i, struct listing *l)
 {
     for (size_t k = 0; k < l->n; k++) {

@@ -20,7 +20,8 @@ enum err place_space(struct view *v, struct cx *cx, struct account_id owner, str
     return e;
 }
 
-/* Each account stands in one of the two spaces, and is not found in the other. */
+/* Each account but one's own stands in one of the two spaces, and is not found in the other; nor by another spelling of its
+ * address: what is there is what LIST tells of, one name for each. */
 static enum err find_owner(struct imap *i, struct str space, struct str address,
                            struct account_id *account, bool *found)
 {
@@ -34,7 +35,8 @@ static enum err find_owner(struct imap *i, struct str space, struct str address,
     if (e || !*found)
         return e;
     e = place_space(v, i->s->cx, *account, &right);
-    *found = str_same(space, right);
+    *found =
+        account->v != i->s->who.account.v && str_same(space, right) && str_same(address, row.address);
     return e;
 }
 
@@ -53,7 +55,7 @@ enum err place_owner(struct imap *i, struct str name, struct account_id *account
     *found = false;
     if (!take_imap_name_level(&rest, &address) || !rest.n)
         return OK;
-    *inside = imap_name_is_inbox(rest) ? S("INBOX") : rest;
+    *inside = rest; /* INBOX in capitals: only one's own goes by others (RFC 9051 §5.1) */
     return find_owner(i, space, address, account, found);
 }
 

@@ -209,21 +209,28 @@ void thread_id_write(struct buf *out, uint64_t thread)
 
 /* ---- LIST ---- */
 
+void list_attribute_write(struct buf *out, struct str name, bool *first)
+{
+    if (!*first)
+        buf_add_char(out, ' ');
+    buf_add(out, name);
+    *first = false;
+}
+
 void list_entry_write(struct imap *i, struct buf *out, const struct place *p)
 {
     const struct folder *f = &p->folder;
+    bool first = true;
 
     buf_add_char(out, '(');
-    if (f->no_select)
-        buf_add(out, S("\\Noselect "));
-    buf_add(out, f->has_children ? S("\\HasChildren") : S("\\HasNoChildren"));
+    if (f->no_select || !(p->rights & IMAP_RIGHT_READ))
+        list_attribute_write(out, S("\\Noselect"), &first);
+    list_attribute_write(out, f->has_children ? S("\\HasChildren") : S("\\HasNoChildren"), &first);
     if (f->subscribed)
-        buf_add(out, S(" \\Subscribed"));
+        list_attribute_write(out, S("\\Subscribed"), &first);
     for (uint32_t bit = 1; bit && bit <= f->roles; bit <<= 1)
-        if (f->roles & bit) {
-            buf_add_char(out, ' ');
-            buf_add(out, imap_use_name(bit));
-        }
+        if (f->roles & bit)
+            list_attribute_write(out, imap_use_name(bit), &first);
     buf_add(out, S(") \"/\" "));
     place_name_write(i, out, p->at, p->name);
 }

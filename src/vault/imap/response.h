@@ -44,6 +44,8 @@ void mailbox_id_write(struct buf *out, struct mailbox_ref at);
 void email_id_write(struct buf *out, struct letter_id letter);
 void thread_id_write(struct buf *out, uint64_t thread);
 
+/* One of a LIST response's attributes, with a space before all but the first. */
+void list_attribute_write(struct buf *out, struct str name, bool *first);
 /* "(\HasNoChildren \Sent) "/" Sent": behind "* LIST ". */
 void list_entry_write(struct imap *i, struct buf *out, const struct place *p);
 /* ` ("OLDNAME" (INBOX))`, if the client spelled the name otherwise (RFC 9051 §6.3.9.7). */
