@@ -277,7 +277,8 @@ static void compare_name(struct imap *i, struct place *now, size_t count, const 
 {
     bool renamed = !str_same(was->name, is->name);
 
-    if (renamed && wants_name(i, is) && !moved_along(i->notify, now, count, was, is))
+    if (renamed && (wants_name(i, is) || wants_name(i, was)) &&
+        !moved_along(i->notify, now, count, was, is))
         say_list(i, is, was->name);
     else if (!renamed && is_readable(was) != is_readable(is) && wants_name(i, is))
         say_list(i, is, STR_NONE);
