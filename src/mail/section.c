@@ -97,7 +97,7 @@ bool section_find_binary(const struct imap_section *s, const struct mime_part *p
         if (find_header_field(buf_str(&header), S("Content-Type"), &f))
             parse_content_type(f.body, &type);
         *encoding = transfer_encoding_of(buf_str(&header));
-        *crlf = *encoding != TRANSFER_IDENTITY && is_content_type(&type, S("text"), STR_NONE);
+        *crlf = is_content_type(&type, S("text"), STR_NONE);
     }
     buf_free(&header);
     return !*failed;

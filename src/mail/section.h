@@ -17,9 +17,9 @@ struct section_range {
 bool section_find(const struct imap_section *s, const struct mime_part *parts, size_t count,
                   uint64_t prefix, struct section_range *out);
 /* BINARY[…]: the same range; *encoding is the one to undo, TRANSFER_UNKNOWN the reason to answer UNKNOWN-CTE. Of the whole
- * message and of multiparts nothing is undone, for they are not encoded themselves (RFC 2045 §6.4). *crlf: it is encoded
- * text, in which a lone LF is to become CRLF (RFC 9051 §7.5.2). *failed: the source, of the body alone, could not be
- * read. */
+ * message and of multiparts nothing is undone, for they are not encoded themselves (RFC 2045 §6.4). *crlf: it is text,
+ * in which a lone LF is to become CRLF, also where nothing is to be undone (RFC 9051 §7.5.2). *failed: the source, of the
+ * body alone, could not be read. */
 bool section_find_binary(const struct imap_section *s, const struct mime_part *parts, size_t count,
                          uint64_t prefix, const struct mime_source *source, struct section_range *out,
                          enum transfer_encoding *encoding, bool *crlf, bool *failed);

@@ -156,7 +156,10 @@ static void test_binary(void **state)
         {"Content-Transfer-Encoding: x-rot13\r\n\r\nN", "1", TRANSFER_UNKNOWN, true, NULL},
         {"Content-Type: multipart/mixed; boundary=a\r\nContent-Transfer-Encoding: "
          "base64\r\n\r\n--a\r\n\r\nx\r\n--a--",
-         "1", TRANSFER_IDENTITY, false, "x"},
+         "1", TRANSFER_IDENTITY, true, "x"},
+        {"Content-Transfer-Encoding: 8bit\r\n\r\na\nb\r\n", "1", TRANSFER_IDENTITY, true, "a\r\nb\r\n"},
+        {"Content-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\na\nb", "1",
+         TRANSFER_IDENTITY, false, "a\nb"},
     };
     struct buf out = buf_make(1000), room = buf_make(10000);
     struct mime m = mime_make();

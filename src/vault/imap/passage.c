@@ -142,7 +142,7 @@ enum err passage_open(struct passage *p, struct reading *r, const struct imap_fe
     e = find(p, r, found);
     if (e || !*found || p->unknown_encoding)
         return e;
-    if (p->kind == PASSAGE_BINARY && p->encoding == TRANSFER_IDENTITY &&
+    if (p->kind == PASSAGE_BINARY && p->encoding == TRANSFER_IDENTITY && !p->crlf &&
         att->att == IMAP_ATT_BINARY_SIZE)
         p->kind = PASSAGE_RAW;
     begin_pass(p);
