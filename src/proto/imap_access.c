@@ -122,8 +122,11 @@ bool parse_imap_set_quota(struct imap_parse *p, struct str args, struct imap_set
 
 /* ---- METADATA ---- */
 
-/* RFC 5464 §3.1: /shared or /private, then components that are not empty. */
-static bool is_entry(struct str name)
+#define ENTRY_LEVELS 2        /* RFC 5464 §3.2: of a name at least */
+#define ENTRY_LEVELS_VENDOR 4 /* /shared/vendor/<vendor-token>/… */
+
+/* "/shared" or "/private", and what is below. */
+static bool is_path(struct str name)
 {
     size_t at;
 
@@ -134,21 +137,20 @@ static bool is_entry(struct str name)
     for (size_t i = 0; i < name.n; i++)
         if (!is_printable(name.p[i]))
             return false;
-    return str_starts(name, S("/shared/")) || str_starts(name, S("/private/"));
+    return (take_text(&name, S("/shared")) || take_text(&name, S("/private"))) &&
+           (!name.n || name.p[0] == '/');
 }
 
-bool take_imap_entry(struct imap_parse *p, struct str *in, struct str *out)
+bool is_imap_entry(struct str path)
 {
-    struct str s = *in, name;
+    struct str rest = path, scope, first = STR_NONE;
+    size_t levels = 0;
 
-    if (!take_imap_astring(p, &s, &name) || name.n == 0)
-        return imap_bad(p, "the name of an entry is expected");
-    name = str_lower(p->arena, name);
-    if (!is_entry(name))
-        return imap_bad(p, "an entry is named /shared/... or /private/...");
-    *in = s;
-    *out = name;
-    return true;
+    for (size_t i = 0; i < path.n; i++)
+        levels += path.p[i] == '/';
+    if (take_char(&rest, '/') && take_until(&rest, '/', &scope) && !take_until(&rest, '/', &first))
+        first = rest;
+    return levels >= (str_same(first, S("vendor")) ? ENTRY_LEVELS_VENDOR : ENTRY_LEVELS);
 }
 
 /* GETMETADATA may ask for all that is below: "/private" is no entry, but a path to some (§4.2.2, §5 entry). */
@@ -156,13 +158,27 @@ static bool take_path(struct imap_parse *p, struct str *in, struct str *out)
 {
     struct str s = *in, name;
 
-    if (take_imap_astring(p, &s, &name) &&
-        (str_same_nocase(name, S("/private")) || str_same_nocase(name, S("/shared")))) {
-        *in = s;
-        *out = str_lower(p->arena, name);
-        return true;
-    }
-    return take_imap_entry(p, in, out);
+    if (!take_imap_astring(p, &s, &name) || name.n == 0)
+        return imap_bad(p, "the name of an entry is expected");
+    name = str_lower(p->arena, name);
+    if (!is_path(name))
+        return imap_bad(p, "an entry is named /shared/... or /private/...");
+    *in = s;
+    *out = name;
+    return true;
+}
+
+bool take_imap_entry(struct imap_parse *p, struct str *in, struct str *out)
+{
+    struct str s = *in, name;
+
+    if (!take_path(p, &s, &name))
+        return false;
+    if (!is_imap_entry(name))
+        return imap_bad(p, "the entry's name has too few components");
+    *in = s;
+    *out = name;
+    return true;
 }
 
 /* From "(" on. */

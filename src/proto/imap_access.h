@@ -71,6 +71,8 @@ struct imap_set_metadata {
 };
 bool parse_imap_set_metadata(struct imap_parse *p, struct str args, struct imap_set_metadata *out);
 
+/* May it have a value (RFC 5464 §3.2), or is it only a path to some that may, such as "/private/vendor"? */
+bool is_imap_entry(struct str path);
 /* One entry's name: in lower case, in the arena. */
 bool take_imap_entry(struct imap_parse *p, struct str *in, struct str *out);
 /* entries = entry / "(" entry *(SP entry) ")" */

@@ -119,7 +119,11 @@ OPERATION(rename_inbox)
 }
 OPERATION(set_roles)
 {
-    return folder_set_roles(w->vault.store, &w->c.cx, w->tom, (struct mailbox_id){3}, ROLE_TRASH, t);
+    const uint32_t roles = ROLE_TRASH;
+    const struct metadata both[] = {{.entry = S("/private/specialuse"), .roles = &roles},
+                                    {.entry = S("/private/comment"), .value = S("old")}};
+
+    return metadata_set(w->vault.store, &w->c.cx, w->tom, (struct mailbox_id){3}, w->tom, both, 2, t);
 }
 OPERATION(subscribe)
 {
@@ -131,7 +135,7 @@ OPERATION(give_rights)
 }
 OPERATION(annotate)
 {
-    struct metadata m = {S("/shared/comment"), S("ours")};
+    struct metadata m = {.entry = S("/shared/comment"), .value = S("ours")};
 
     return metadata_set(w->vault.store, &w->c.cx, w->tom, INBOX, w->tom, &m, 1, t);
 }

@@ -4,7 +4,6 @@
 #include "base/arena.h"
 #include "proto/imap_search.h"
 #include "vault/imap/mailbox_answers.h"
-#include "vault/store/folders_edit.h"
 #include "vault/store/metadata.h"
 
 #include <inttypes.h>
@@ -61,7 +60,7 @@ static void add_special_use(struct imap *i, const struct place *p, struct metada
     struct arena *a = i->s->cx->arena;
     struct metadata *all = arena_array(a, struct metadata, *n + 1);
 
-    all[0] = (struct metadata){SPECIAL_USE, uses_text(a, p->folder.roles)};
+    all[0] = (struct metadata){.entry = SPECIAL_USE, .value = uses_text(a, p->folder.roles)};
     if (*n)
         memcpy(all + 1, *list, *n * sizeof(*all));
     *list = all;
@@ -181,13 +180,11 @@ static void give(struct imap *i, struct getting *g, const struct metadata *m)
 /* Each of them is answered, NIL where it has no value; but "/private" is only where names begin. */
 static void give_named(struct imap *i, struct getting *g, const struct metadata *list, size_t n)
 {
-    size_t at;
-
     for (size_t k = 0; k < g->a.count; k++) {
         struct str entry = g->a.entries[k];
         const struct metadata *found = find_entry(list, n, entry);
 
-        if (found || str_find_char(str_from(entry, 1), '/', &at))
+        if (found || is_imap_entry(entry))
             give(i, g, found ? found : &(struct metadata){.entry = entry});
     }
 }
@@ -270,9 +267,7 @@ enum err cmd_setmetadata(struct imap *i, const struct imap_command *c)
     struct imap_set_metadata a;
     struct metadata *values;
     struct place p;
-    bool uses = false;
     uint32_t roles;
-    size_t n = 0;
     enum err e = OK;
 
     if (!parse_imap_set_metadata(imap_parsing(i), c->args, &a))
@@ -285,17 +280,13 @@ enum err cmd_setmetadata(struct imap *i, const struct imap_command *c)
         return reply_no(i, "CANNOT", "a filter is a search program");
     values = arena_array(i->arena, struct metadata, a.count);
     for (size_t k = 0; k < a.count; k++) {
-        if (!p.at.mailbox.v || !str_same(a.values[k].entry, SPECIAL_USE))
-            values[n++] = (struct metadata){.entry = a.values[k].entry, .value = a.values[k].value};
-        else if (read_special_use(i, &p, a.values[k].value, &roles))
-            uses = true;
-        else
+        values[k] = (struct metadata){.entry = a.values[k].entry, .value = a.values[k].value};
+        if (!p.at.mailbox.v || !str_same(values[k].entry, SPECIAL_USE))
+            continue;
+        if (!read_special_use(i, &p, values[k].value, &roles))
             return OK;
+        values[k].roles = &roles; /* the last counts */
     }
-    if (n)
-        e = metadata_set(i->s->store, i->s->cx, p.at.account, p.at.mailbox, i->s->who.account, values,
-                         n, &i->s->ticket);
-    if (!e && uses)
-        e = folder_set_roles(i->s->store, i->s->cx, p.at.account, p.at.mailbox, roles, &i->s->ticket);
-    return answer(i, e);
+    return answer(i, metadata_set(i->s->store, i->s->cx, p.at.account, p.at.mailbox, i->s->who.account,
+                                  values, a.count, &i->s->ticket));
 }

@@ -586,27 +586,6 @@ enum err folder_rename(struct store *s, struct cx *cx, struct account_id account
     return e ? e : end(&c, ticket);
 }
 
-enum err folder_set_roles(struct store *s, struct cx *cx, struct account_id account,
-                          struct mailbox_id id, uint32_t roles, struct ticket *ticket)
-{
-    scoped(abandon) struct change_of c = {0};
-    struct mailbox_row row;
-    enum err e = begin(s, cx, account, &c);
-
-    if (!e)
-        e = get_row(&c.edit, id, &row);
-    if (e)
-        return e;
-    if (row.roles != roles) {
-        row.roles = roles;
-        put_row(&c.edit, id, &row);
-        e = row.no_select
-                ? OK
-                : box_touch(&c.edit, id); /* RFC 7162 §3.2: /private/specialuse is an annotation */
-    }
-    return e ? e : end(&c, ticket);
-}
-
 /* ---- subscriptions ---- */
 
 static enum err count_subscriptions(struct edit *e, size_t *n)

@@ -34,8 +34,6 @@ enum err folder_delete(struct store *s, struct cx *cx, struct account_id account
  * itself; ERR_LIMIT: a name below would be too long. */
 enum err folder_rename(struct store *s, struct cx *cx, struct account_id account, struct mailbox_id id,
                        struct new_name name, struct ticket *ticket);
-enum err folder_set_roles(struct store *s, struct cx *cx, struct account_id account,
-                          struct mailbox_id id, uint32_t roles, struct ticket *ticket);
 /* By name, which need not exist. Again is fine. ERR_LIMIT: the name is empty or too long, or there are too many. */
 enum err folder_subscribe(struct store *s, struct cx *cx, struct account_id account, struct str name,
                           bool yes, struct ticket *ticket);

@@ -280,18 +280,11 @@ static void test_roles(void **state)
 {
     struct mailbox_id id;
     struct ticket t;
-    uint64_t modseq;
 
     (void)state;
     durable(folder_create(store, &cx, TOM, spelled_so(S("a/b")), ROLE_ARCHIVE | ROLE_SENT, &id, &t), t);
     assert_int_equal(folder_named("a/b").roles, ROLE_ARCHIVE | ROLE_SENT);
     assert_int_equal(folder_named("a").roles, 0); /* made on the way */
-    durable(folder_set_roles(store, &cx, TOM, id, ROLE_JUNK, &t), t);
-    assert_int_equal(folder_named("a/b").roles, ROLE_JUNK);
-    modseq = folder_named("a/b").modseq;
-    durable(folder_set_roles(store, &cx, TOM, id, ROLE_JUNK, &t), t);
-    assert_int_equal(folder_named("a/b").modseq, modseq);
-    assert_int_equal(folder_set_roles(store, &cx, TOM, (struct mailbox_id){77}, 0, &t), ERR_NOT_FOUND);
 }
 
 /* ---- the change log ---- */

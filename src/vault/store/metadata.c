@@ -30,7 +30,8 @@ static void add(struct arena *a, struct found *f, struct str entry, struct str v
         f->v = grown;
     }
     /* an empty value is a value: its .p must not be NULL */
-    f->v[f->n++] = (struct metadata){str_copy(a, entry), value.n ? str_copy(a, value) : S("")};
+    f->v[f->n++] =
+        (struct metadata){.entry = str_copy(a, entry), .value = value.n ? str_copy(a, value) : S("")};
 }
 
 static enum err scan_entries(struct view *v, struct cx *cx, struct account_id account,
@@ -104,6 +105,22 @@ static enum err count_entries(struct edit *e, struct mailbox_id mailbox, uint64_
     while (!err && scan_next(scan, &key, &value))
         ++*n;
     return err ? err : scan_error(scan, e->cx);
+}
+
+static enum err set_roles(struct edit *e, struct mailbox_id mailbox, const struct metadata *m)
+{
+    struct mailbox_row row;
+    bool found;
+    enum err err = mailbox_row_txn(e->t, e->cx, e->account, &(struct mailbox_key){.mailbox = mailbox.v},
+                                   &row, &found);
+
+    if (err || !found || row.roles == *m->roles)
+        return err;
+    row.roles = *m->roles;
+    mailbox_row_put(e->t, e->account, &(struct mailbox_key){.mailbox = mailbox.v}, &row);
+    edit_note(e, CHANGE_MAILBOX, mailbox, STR_NONE);
+    edit_note(e, CHANGE_METADATA, mailbox, m->entry);
+    return OK;
 }
 
 static enum err set(struct edit *e, struct mailbox_id mailbox, struct account_id who,
@@ -192,7 +209,7 @@ static enum err set_all(struct edit *e, struct mailbox_id mailbox, struct accoun
     if (!err)
         err = count_entries(e, mailbox, whose[1], &had[1]);
     for (size_t i = 0; i < n && !err; i++)
-        err = set(e, mailbox, who, &v[i]);
+        err = v[i].roles ? set_roles(e, mailbox, &v[i]) : set(e, mailbox, who, &v[i]);
     if (!err && who.v != e->account.v && e->state.metadata > bytes)
         err = check_guest(e, who);
     return err ? err : check_limits(e, mailbox, whose, had, bytes);

@@ -17,6 +17,9 @@
 struct metadata {
     struct str entry;
     struct str value; /* .p NULL: NIL, which removes it */
+    /* For metadata_set(): the entry stands for what the mailbox is for (ROLE_ bits, RFC 6154 §4), which is set so; nothing is
+     * kept under its name. Else NULL. */
+    const uint32_t *roles;
 };
 
 /* What one takes of the account's room: its name counts too. */

@@ -28,7 +28,7 @@ static enum err try_all(struct mailbox_id mailbox, struct account_id who, const 
 static enum err try_set(struct mailbox_id mailbox, struct account_id who, const char *entry,
                         struct str value)
 {
-    return try_all(mailbox, who, &(struct metadata){str_from_c(entry), value}, 1);
+    return try_all(mailbox, who, &(struct metadata){.entry = str_from_c(entry), .value = value}, 1);
 }
 
 static void set(struct mailbox_id mailbox, struct account_id who, const char *entry, const char *value)
@@ -341,6 +341,44 @@ static void test_modseq(void **state)
     assert_string_equal(list_text(a, TOM), "/shared/x=of a name alone");
 }
 
+static uint32_t roles_of(struct mailbox_id id)
+{
+    struct view *v = view_open(engine);
+    struct folder f;
+
+    must(folder_of(v, &cx, TOM, id, &f));
+    view_close(&v);
+    return f.roles;
+}
+
+static void test_what_it_is_for(void **state)
+{
+    const uint32_t junk = ROLE_JUNK, none = 0;
+    struct str big = {arena_alloc(cx.arena, METADATA_VALUE_MAX + 1), METADATA_VALUE_MAX + 1};
+    struct metadata both[] = {{.entry = S("/private/specialuse"), .roles = &junk},
+                              {.entry = S("/private/a"), .value = big}};
+    struct mailbox_id a = create("a");
+    uint64_t before = modseq_of(a);
+
+    (void)state;
+    memset((char *)(uintptr_t)big.p, 'v', big.n);
+    assert_int_equal(try_all(a, TOM, both, 2), ERR_TOO_BIG);
+    assert_int_equal(roles_of(a), 0);
+    assert_int_equal(modseq_of(a), before);
+    both[1].value = S("1");
+    must(try_all(a, TOM, both, 2));
+    assert_int_equal(roles_of(a), ROLE_JUNK);
+    assert_string_equal(list_text(a, TOM), "/private/a=1");
+    assert_int_equal(modseq_of(a), figures_of(TOM).modseq);
+    before = modseq_of(a);
+    must(try_all(a, TOM, both, 1));
+    assert_int_equal(modseq_of(a), before); /* nothing is new */
+    both[0].roles = &none;
+    must(try_all(a, TOM, both, 1));
+    assert_int_equal(roles_of(a), 0);
+    assert_true(modseq_of(a) > before); /* RFC 7162 §3.2: it is an annotation */
+}
+
 /* Of another account are other annotations, and another room. */
 static void test_other_accounts(void **state)
 {
@@ -457,6 +495,7 @@ int main(void)
         TEST(test_quota),
         TEST(test_quota_of_guests),
         TEST(test_modseq),
+        TEST(test_what_it_is_for),
         TEST(test_other_accounts),
         TEST(test_a_mailbox_goes),
         TEST(test_a_mailbox_is_renamed),
