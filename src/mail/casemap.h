@@ -8,8 +8,10 @@
  *             … found
  *
  * Two folded strings are equal, ordered and part of each other by their bytes (i;octet). What is not UTF-8 becomes
- * U+FFFD, where RFC 5051 §2 (1b) would compare the whole string unfolded: a search must find words beside one broken
- * byte. Pure. */
+ * U+FFFD.
+ * RFC-GAP: RFC 5051 §2 (1b) and RFC 5255 §4.6 (c) would compare a text with a broken byte as a whole unfolded, byte by byte;
+ * but a search must find the words beside it. So I18NLEVEL=1 is not announced, which RFC 5256 §7 would have (SHOULD).
+ * Pure. */
 #pragma once
 #include "base/buf.h"
 

@@ -50,6 +50,21 @@ static struct str number(uint64_t v)
     return (struct str){NULL, (size_t)v};
 }
 
+/* A copy that compares as RFC 5255 §4.6 (c) orders texts: those of which something could not be read stand behind all
+ * others. No text in UTF-8 has a byte 255. */
+static struct str comparable(struct arena *a, struct str text)
+{
+    size_t at;
+    char *copy;
+
+    if (!text.n || !str_find(text, S("\xef\xbf\xbd"), &at))
+        return text.n ? str_copy(a, text) : STR_NONE;
+    copy = arena_array(a, char, text.n + 1);
+    copy[0] = (char)0xff;
+    memcpy(copy + 1, text.p, text.n);
+    return (struct str){copy, text.n + 1};
+}
+
 static struct str value_of(const struct sort_message *m, enum imap_sort_key key)
 {
     switch (key) {
@@ -96,7 +111,7 @@ void sort_add(struct sort *s, const struct sort_message *m)
         }
         values[i] = value_of(m, s->criteria[i].key);
         if (kind_of(s->criteria[i].key) == TEXT)
-            values[i] = values[i].n ? str_copy(s->arena, values[i]) : STR_NONE;
+            values[i] = comparable(s->arena, values[i]);
     }
     s->numbers[s->count++] = m->number;
 }
@@ -183,7 +198,7 @@ void sort_keys(enum imap_sort_key criterion, const struct str *packed, size_t n,
         if (criterion == IMAP_SORT_DATE)
             keys[i] = f.has_date ? order_key(f.date_ms) : 0;
         else
-            texts[i] = value_of(&(struct sort_message){.facts = &f}, criterion);
+            texts[i] = comparable(a, value_of(&(struct sort_message){.facts = &f}, criterion));
     }
     if (criterion != IMAP_SORT_DATE)
         rank_texts(texts, n, arena_array(a, struct order, n), arena_array(a, struct order, n), keys);

@@ -279,7 +279,8 @@ static enum err ask_thread(const struct node *n, struct asked *a, bool *fits)
 
 static enum err ask(const struct match *m, const struct node *n, struct asked *a, bool *fits);
 
-/* All of them (AND), or one (OR): asked until that is decided. */
+/* All of them (AND), or one (OR): asked until that is decided.
+ * RFC-GAP: scores would use all of 1 to 100 (RFC 6203 §4, SHOULD); ours are two, since the words are there or not. */
 static enum err ask_children(const struct match *m, const struct node *n, struct asked *a, bool until,
                              bool *fits)
 {
