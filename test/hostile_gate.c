@@ -87,7 +87,7 @@ int set_up(void **state)
                              &(struct domain_add_reply){0}));
     must(w, vault_account_add(&w->cx,
                               &(struct account_add_request){.address = S("tom@acompany.test"),
-                                                            .password = S("geheim")},
+                                                            .password = S("sehr geheim")},
                               &(struct account_add_reply){0}));
     *state = w;
     return 0;
@@ -177,7 +177,7 @@ struct handle sign_on(struct world *w, uint32_t protocol)
     struct signon_begin_request begin = {
         .protocol = protocol, .mechanism = S("PLAIN"), .client = S("198.51.100.1"), .tls = true};
     struct signon_begin_reply begun;
-    struct signon_step_request step = {.from_client = S("\0tom@acompany.test\0geheim")};
+    struct signon_step_request step = {.from_client = S("\0tom@acompany.test\0sehr geheim")};
     struct signon_step_reply done;
 
     must(w, vault_signon_begin(&w->cx, &begin, &begun));

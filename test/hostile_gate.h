@@ -1,6 +1,6 @@
 /* hostile_gate.h: for hostile_*_test.c: a real posthorn-vault in a directory of its own, and a gate that was taken over.
  *
- * The vault has one domain, acompany.test, and in it Tom, whose password is "geheim". A test plays the gate on our ends of
+ * The vault has one domain, acompany.test, and in it Tom, whose password is "sehr geheim". A test plays the gate on our ends of
  * the channels, w->mx and w->users: one that it gives to an rpc_client is the client's from then on, and it sets it to -1.
  * Whatever the gate did, still_works() shows that an honest one delivers a message, and tear_down() that the vault stops
  * when told and exits with 0.

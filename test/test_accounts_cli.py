@@ -103,6 +103,20 @@ def test_failures_are_one_clear_line(make_posthorn, arguments, says):
     assert len(lines) == 1 and says in lines[0], result.stderr
 
 
+@pytest.mark.parametrize("password, says", [
+    ("P@ssw0rd1", "among the first that strangers try"),
+    ("short", "at least 8 characters"),
+    ("fred20241", "the account's own name"),
+], ids=["tried first", "short", "own name"])
+def test_passwords_that_are_found_by_trying_are_refused(server, password, says):
+    """RFC 9051 §11.7; the one that the account has stays."""
+    for words in (["add", "ann@acompany.test"], ["password", FRED]):
+        text = password.replace("fred", words[1].split("@")[0]) + "\n"
+        result = server.run("account", *words, "--password-stdin", text=text)
+        assert result.returncode == 1 and says in result.stderr and password not in result.stderr
+    assert sorted(addresses(server)) == [FRED, TOM]
+
+
 @pytest.mark.parametrize("arguments", [[], ["frob"], ["account"], ["account", "frob"], ["account", "add"],
                                        ["domain", "add"], ["alias", "add", "a@acompany.test"], ["account", "change", "fred@acompany.test"], ["--frob", "status"],
                                        ["queue", "show"], ["account", "list", "--frob"]], ids=" ".join)

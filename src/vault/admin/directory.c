@@ -6,6 +6,7 @@
 #include "vault/attached.h"
 #include "vault/signon/handles.h"
 #include "vault/signon/password.h"
+#include "vault/signon/weak.h"
 #include "vault/store/directory.h"
 #include "vault/store/email.h"
 #include "vault/trace/trace.h"
@@ -90,6 +91,16 @@ static enum err find_id(struct caller *c, struct str address, struct account_id 
     return find(c, v, address, id, &row);
 }
 
+/* RFC 9051 §11.7 */
+static enum err make_credential(struct caller *c, struct str password, struct str address,
+                                struct credential_row *out)
+{
+    const char *weakness = password_weakness(password, address);
+
+    return weakness ? fail(&c->cx, ERR_BAD_VALUE, "%s", weakness)
+                    : password_make(&c->cx, password, settings()->scram, out);
+}
+
 enum err serve_account_add(struct caller *c, const struct account_add_request *q,
                            struct account_add_reply *r)
 {
@@ -101,7 +112,7 @@ enum err serve_account_add(struct caller *c, const struct account_add_request *q
 
     (void)r;
     if (q->password.n) {
-        e = password_make(&c->cx, q->password, settings()->scram, &credential);
+        e = make_credential(c, q->password, q->address, &credential);
         if (e)
             return e;
         n.credential = &credential;
@@ -198,7 +209,7 @@ enum err serve_account_password(struct caller *c, const struct account_password_
 
     (void)r;
     if (!e)
-        e = password_make(&c->cx, q->password, settings()->scram, &credential);
+        e = make_credential(c, q->password, q->address, &credential);
     return e ? e : account_set_credential(c->vault->store, &c->cx, id, &credential, &c->ticket);
 }
 
