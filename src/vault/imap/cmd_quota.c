@@ -64,7 +64,7 @@ static enum err write_quota(struct imap *i, struct view *v, struct account_id ac
 
 enum err cmd_getquota(struct imap *i, const struct imap_command *c)
 {
-    struct account_id account;
+    struct account_id account = i->s->who.account;
     struct account_row row;
     struct str root;
     struct view *v;
@@ -75,10 +75,10 @@ enum err cmd_getquota(struct imap *i, const struct imap_command *c)
         return reply_misread(i);
     e = imap_view(i, &v);
     if (!e)
-        e = directory_find_account(i->s->store, v, i->s->cx, root, &account, &row, &found);
+        e = directory_account(v, i->s->cx, account, &row, &found);
     if (e)
         return e;
-    if (!found || account.v != i->s->who.account.v) /* whose else there are is not told */
+    if (!found || !str_same(root, row.address)) /* whose else there are is not told */
         return reply_no(i, "NONEXISTENT", "there is no such quota root");
     return write_quota(i, v, account, root, IMAP_RIGHTS_ALL);
 }
