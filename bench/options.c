@@ -26,7 +26,7 @@ static const struct option table[] = {
     {"--to", ENDPOINT, AT(to), ALL, "IP:PORT", "the server (IPv4)"},
     {"--address", PATTERN, AT(address), ALL, "PATTERN", "the accounts, such as user%d@bench.test"},
     {"--accounts", NUMBER, AT(accounts), ALL, "N", "how many of them, numbered from 1 (1)"},
-    {"--password", TEXT, AT(password), ALL, "TEXT", "the password of all of them (secret)"},
+    {"--password", TEXT, AT(password), ALL, "TEXT", "the password of all of them (battery-staple)"},
     {"--sessions", NUMBER, AT(sessions), ALL, "N", "connections at once (1)"},
     {"--time-limit", DURATION, AT(time_limit_ms), ALL, "TIME", "give up after that (10m)"},
     {"--tls", TLS, AT(tls), ALL, "off|start|implicit",
@@ -229,7 +229,7 @@ static bool check(const struct options *o)
 bool options_parse(int argc, char **argv, struct options *out)
 {
     struct options o = {.accounts = 1,
-                        .password = "secret",
+                        .password = "battery-staple",
                         .sessions = 1,
                         .time_limit_ms = 600000,
                         .messages = 1000,

@@ -18,7 +18,7 @@ from harness import DEADLINE_S, free_port
 from harness.processes import ReadySocket, kill_group, wait_exit
 
 DOMAIN = "bench.test"
-PASSWORD = "secret"
+PASSWORD = "battery-staple"
 USERS = 100
 READER = f"reader@{DOMAIN}"
 """Whose mailbox is downloaded. Nobody else writes to it."""
