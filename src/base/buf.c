@@ -30,7 +30,7 @@ static void move_to_front(struct buf *b)
     b->taken = 0;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_reserve_more(struct buf *b, size_t n)
 {
     if (b->full || n > b->limit - b->n) {
         b->full = true;
@@ -54,16 +54,6 @@ void buf_grew(struct buf *b, size_t n)
 {
     assert(n <= b->cap - b->n);
     b->n += n;
-}
-
-void buf_add(struct buf *b, struct str s)
-{
-    char *to = s.n ? buf_reserve(b, s.n) : NULL; /* nothing needs no memory */
-
-    if (to) {
-        memcpy(to, s.p, s.n);
-        b->n += s.n;
-    }
 }
 
 void buf_add_c(struct buf *b, const char *c)

@@ -32,7 +32,24 @@ static inline void buf_free(struct buf *b)
 }
 void buf_clear(struct buf *b); /* empty and not full; keeps its memory */
 
-void buf_add(struct buf *b, struct str s);
+char *buf_reserve_more(struct buf *b, size_t n); /* of buf_reserve() alone */
+/* Room for n bytes behind the last; NULL and full if beyond the limit. */
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+    if (n <= b->cap - b->n && n <= b->limit - b->n && !b->full) /* there is room: most often */
+        return b->p + b->n;
+    return buf_reserve_more(b, n);
+}
+
+static inline void buf_add(struct buf *b, struct str s)
+{
+    char *to = s.n ? buf_reserve(b, s.n) : NULL; /* nothing needs no memory */
+
+    if (to) {
+        memcpy(to, s.p, s.n);
+        b->n += s.n;
+    }
+}
 void buf_add_c(struct buf *b, const char *c);
 static inline void buf_add_char(struct buf *b, char c)
 {
@@ -44,8 +61,6 @@ static inline void buf_add_char(struct buf *b, char c)
 void buf_add_u64(struct buf *b,
                  uint64_t v); /* its digits; for what is written by the hundred thousand */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-char *buf_reserve(struct buf *b,
-                  size_t n); /* room for n bytes behind the last; NULL and full if beyond limit */
 void buf_grew(struct buf *b, size_t n); /* so many were written into what was reserved */
 /* Each gets what the other held, and the memory with it: nothing is copied. It must fit: limits stay. */
 void buf_exchange(struct buf *a, struct buf *b);

@@ -47,7 +47,7 @@ bool unpack_done(const struct unpack *u)
     return u->ok && u->in.n == 0;
 }
 
-uint64_t unpack_u64(struct unpack *u)
+uint64_t unpack_long_u64(struct unpack *u)
 {
     const unsigned char *p = (const unsigned char *)u->in.p;
     size_t most = u->in.n < U64_MOST ? u->in.n : U64_MOST;
@@ -70,12 +70,7 @@ uint64_t unpack_u64(struct unpack *u)
 void unpack_u64s(struct unpack *u, uint64_t *v, size_t n)
 {
     for (size_t i = 0; i < n && u->ok; i++)
-        if (u->in.n && (unsigned char)*u->in.p < 128) {
-            v[i] = (unsigned char)*u->in.p++;
-            u->in.n--;
-        } else {
-            v[i] = unpack_u64(u);
-        }
+        v[i] = unpack_u64(u);
 }
 
 uint64_t unpack_number(struct unpack *u, uint64_t most)

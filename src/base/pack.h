@@ -21,8 +21,15 @@ struct unpack {
 };
 
 struct unpack unpack_begin(struct str in);
-bool unpack_done(const struct unpack *u); /* no mistake, and nothing left over */
-uint64_t unpack_u64(struct unpack *u);
+bool unpack_done(const struct unpack *u);   /* no mistake, and nothing left over */
+uint64_t unpack_long_u64(struct unpack *u); /* of unpack_u64() alone */
+static inline uint64_t unpack_u64(struct unpack *u)
+{
+    if (!u->ok || !u->in.n || (unsigned char)*u->in.p > 127)
+        return unpack_long_u64(u);
+    u->in.n--; /* one byte: most often */
+    return (unsigned char)*u->in.p++;
+}
 void unpack_u64s(struct unpack *u, uint64_t *v, size_t n); /* after a mistake: what was there */
 uint64_t unpack_number(struct unpack *u, uint64_t most);   /* a larger one is a mistake */
 struct str unpack_bytes(struct unpack *u);

@@ -13,11 +13,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define STRETCHES 4
-#define STRETCH_LIMIT ((size_t)256 * 1024)
-#define MESSAGES_MOST 256 /* of a stretch */
+#define STRETCHES 3
+/* Between the rows of one stretch and those of its next another hand's lie: the shorter stretches are, the more is read twice
+ * at their ends. Longer ones do not stay in the processor's cache until they are sent. */
+#define STRETCH_USUAL (4 * (size_t)SESSION_OUT)
+#define STRETCH_LIMIT (STRETCH_USUAL + STRETCH_USUAL / 4)
 #define RESPONSE_USUAL 512
-#define RINGS_MOST 16 /* 16 MiB of what clients do not take; who comes later does without */
+#define LETTER_LIMIT (2 * (size_t)SESSION_OUT) /* a longer one is read bit by bit, by the session */
+#define MESSAGES_MOST (STRETCH_USUAL / RESPONSE_USUAL) /* of a stretch */
+#define RINGS_MOST 8  /* 15 MiB of what clients do not take; who comes later does without */
 #define PATIENCE_MS 5 /* a client that takes nothing for so long is not waited for */
 #define VIEW_MS 200 /* then it is read through another view: no old state of the store has to be kept */
 
@@ -76,7 +80,7 @@ static void measure(struct ahead *a, struct stretch *s)
     const struct roster_entry *entry;
     uint64_t expected = 0;
 
-    while (s->messages < MESSAGES_MOST && expected < SESSION_OUT && !a->over) {
+    while (s->messages < MESSAGES_MOST && expected < STRETCH_USUAL && !a->over) {
         a->over = !fetch_next(&a->at, &a->of.numbers, a->of.items->changed_since, &entry);
         if (a->over)
             return;
@@ -105,7 +109,7 @@ static struct stretch *take_stretch(struct ahead *a)
 /* Nothing of it need be read to see that. */
 static bool is_too_long(const struct ahead *a, const struct roster_entry *entry)
 {
-    return a->reads_all && entry->size > STRETCH_LIMIT;
+    return a->reads_all && entry->size > LETTER_LIMIT;
 }
 
 /* False: it cannot be told of here. Nothing has changed then. */
@@ -156,7 +160,7 @@ static void write_stretch(const struct ahead *a, struct hand *h, struct stretch 
 
     if (!h->view && !hand_open(a, h))
         return;
-    buf_reserve(&s->out, SESSION_OUT + SESSION_OUT / 4); /* at once, not bit by bit */
+    buf_reserve(&s->out, STRETCH_LIMIT); /* at once, not bit by bit */
     while (left && !atomic_load(&a->given_up) && write_next(a, &h->writes, s))
         left--;
 }
