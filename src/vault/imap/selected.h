@@ -36,7 +36,8 @@ struct selected {
     /* New messages that this session put here itself since the client was last told: it need not be shown them
      * (RFC 5465 §5.2) */
     struct imap_set_builder own;
-    bool gone;                 /* others deleted it: BYE, as soon as no reply is owed any more */
+    /* Others deleted it, or it may not be read any more (RFC 4314 §5.1.1): BYE, as soon as no reply is owed */
+    bool gone, forbidden;
     struct sync *sync;         /* under way; sync.c's own */
     struct contexts *contexts; /* searches that are kept up to date; context.c's own */
     struct str name;           /* as the client calls it; its bytes stand behind this struct */

@@ -308,9 +308,13 @@ static enum err tell_others_changes(struct imap *i, bool selected, bool expunged
 /* RFC 2180 §3.3: numbers that the client knows mean nothing any more. No command is left without its reply. */
 static void hang_up_if_gone(struct imap *i)
 {
-    if (!i->selected || !i->selected->gone || (i->phase != COMMANDS && i->phase != IDLING))
+    if (!i->selected || !(i->selected->gone || i->selected->forbidden) ||
+        (i->phase != COMMANDS && i->phase != IDLING))
         return;
-    imap_say(i, "BYE", NULL, "the selected mailbox was deleted");
+    if (i->selected->gone)
+        imap_say(i, "BYE", NULL, "the selected mailbox was deleted");
+    else
+        imap_say(i, "BYE", "NOPERM", "the selected mailbox may not be read any more");
     i->phase = LEAVING;
 }
 

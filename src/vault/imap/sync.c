@@ -4,11 +4,13 @@
 #include "vault/imap/sync.h"
 
 #include "base/arena.h"
+#include "proto/imap_access.h"
 #include "proto/imap_notify.h"
 #include "vault/imap/context.h"
 #include "vault/imap/news.h"
 #include "vault/imap/notify.h"
 #include "vault/imap/response.h"
+#include "vault/store/acl.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -77,6 +79,21 @@ static struct sync *begin(struct imap *i, struct roster *r, bool may_expunge)
     return y;
 }
 
+/* Who has lost the right to read it is told nothing new of it (RFC 5465 §5.9: MUST). Rights are looked at when there is
+ * something to tell; what the client knows already it may go on asking for (RFC 4314 §5.1.1). */
+static enum err look_at_rights(struct imap *i)
+{
+    struct selected *s = i->selected;
+    uint32_t rights;
+    struct view *v;
+    enum err e = imap_view(i, &v);
+
+    if (!e)
+        e = acl_rights(v, i->s->cx, s->at.account, s->at.mailbox, i->s->who.account, &rights);
+    s->forbidden = !e && !(rights & IMAP_RIGHT_READ);
+    return e;
+}
+
 /* NULL: there is nothing to tell. */
 static enum err begin_if_news(struct imap *i, bool may_expunge, struct sync **out)
 {
@@ -86,11 +103,15 @@ static enum err begin_if_news(struct imap *i, bool may_expunge, struct sync **ou
     *out = NULL;
     if (e)
         return e;
-    if (known_is_current(i->selected->known, r))
-        roster_drop(&r);
-    else
-        *out = begin(i, r, may_expunge);
-    return OK;
+    if (!known_is_current(i->selected->known, r)) {
+        e = look_at_rights(i);
+        if (!e && !i->selected->forbidden) {
+            *out = begin(i, r, may_expunge);
+            return OK;
+        }
+    }
+    roster_drop(&r);
+    return e;
 }
 
 /* ---- the parts; false: enough for one step ---- */
