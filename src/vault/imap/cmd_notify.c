@@ -294,29 +294,76 @@ static bool is_replaced(const struct imap *i, const struct place *was, const str
     return false;
 }
 
+/* Under the name that the client knows, so before others are told to have it now. */
+static void say_gone(struct imap *i, struct place *now, size_t count)
+{
+    const struct notify *n = i->notify;
+
+    for (size_t k = 0; k < n->name_count; k++) {
+        const struct place *was = &n->names[k];
+
+        if (!find_place(now, count, was->at) && wants_name(i, was) && !is_replaced(i, was, now, count))
+            say_nonexistent(i, was->name);
+    }
+}
+
+struct kept {
+    const struct place *was, *is;
+    bool told;
+};
+
+#define IN_ORDER_MOST 200 /* each is compared with each */
+
+/* Does another one, not told of yet, leave this name? */
+static bool is_left(const struct kept *v, size_t n, struct str name)
+{
+    for (size_t k = 0; k < n; k++)
+        if (!v[k].told && str_same(v[k].was->name, name) && !str_same(v[k].is->name, name))
+            return true;
+    return false;
+}
+
+/* What leaves a name is told of before what takes it, unless they go in a circle. */
+static void say_kept(struct imap *i, struct place *now, size_t count, struct kept *v, size_t n)
+{
+    bool in_order = n <= IN_ORDER_MOST;
+
+    for (size_t left = n, before = n + 1; left; in_order &= left < before) {
+        before = left;
+        for (size_t k = 0; k < n; k++) {
+            if (v[k].told || (in_order && is_left(v, n, v[k].is->name)))
+                continue;
+            compare_name(i, now, count, v[k].was, v[k].is);
+            v[k].told = true;
+            left--;
+        }
+    }
+}
+
 static void compare_names(struct imap *i, struct place *now, size_t count)
 {
     const struct notify *n = i->notify;
-    size_t a = 0, b = 0;
+    struct kept *kept = arena_array(i->s->cx->arena, struct kept, n->name_count + 1);
+    size_t kept_count = 0;
 
-    while (a < n->name_count || b < count) {
-        int order = a == n->name_count ? 1 : b == count ? -1 : compare_refs(n->names[a].at, now[b].at);
+    say_gone(i, now, count);
+    for (size_t k = 0; k < n->name_count; k++) {
+        const struct place *was = &n->names[k], *is = find_place(now, count, was->at);
 
-        if (order < 0) {
-            const struct place *was = &n->names[a++];
-
-            if (wants_name(i, was) && !is_replaced(i, was, now, count))
-                say_nonexistent(i, was->name);
-            say_parent(i, now, count, (struct mailbox_ref){was->at.account, was->folder.parent});
-        } else if (order > 0) {
-            const struct place *is = &now[b++];
-
-            if (wants_name(i, is))
-                say_list(i, is, STR_NONE);
-            say_parent(i, now, count, (struct mailbox_ref){is->at.account, is->folder.parent});
-        } else {
-            compare_name(i, now, count, &n->names[a++], &now[b++]);
-        }
+        if (is && (!str_same(was->name, is->name) || is_readable(was) != is_readable(is)))
+            kept[kept_count++] = (struct kept){.was = was, .is = is};
+    }
+    say_kept(i, now, count, kept, kept_count);
+    for (size_t k = 0; k < n->name_count; k++)
+        if (!find_place(now, count, n->names[k].at))
+            say_parent(i, now, count,
+                       (struct mailbox_ref){n->names[k].at.account, n->names[k].folder.parent});
+    for (size_t k = 0; k < count; k++) {
+        if (find_place(n->names, n->name_count, now[k].at))
+            continue;
+        if (wants_name(i, &now[k]))
+            say_list(i, &now[k], STR_NONE);
+        say_parent(i, now, count, (struct mailbox_ref){now[k].at.account, now[k].folder.parent});
     }
 }
 
