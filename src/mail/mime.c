@@ -106,13 +106,15 @@ static void close_part(struct mime *m, uint64_t end, uint64_t lines)
     struct mime_open *o = top(m);
     struct mime_part *p = &m->parts[o->part];
 
-    if (m->in_header) { /* it never came to a body */
+    if (m->in_header) /* it never came to a body */
         p->body = end > p->start ? end : p->start;
-        o->lines_before = lines;
-    }
     p->end = end > p->body ? end : p->body;
     if (p->end < o->children_end)
         p->end = o->children_end;
+    if (p->end > end) /* the empty line in front of the boundary ended a header: it stays, and counts */
+        lines = m->line_count;
+    if (m->in_header)
+        o->lines_before = lines;
     p->lines = lines > o->lines_before ? lines - o->lines_before : 0;
     m->boundaries.n = o->boundary_at;
     m->depth--;
