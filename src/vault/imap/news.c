@@ -60,13 +60,17 @@ static struct str name_of(struct arena *a, const struct imap_fetch_att *att)
     return copy;
 }
 
+/* A response spells the name of a partial item without its length. */
+static bool is_same(struct arena *a, const struct imap_fetch_att *x, const struct imap_fetch_att *y)
+{
+    return x->att == y->att && (x->att < IMAP_ATT_RFC822 || (x->partial_count == y->partial_count &&
+                                                             str_same(name_of(a, x), name_of(a, y))));
+}
+
 static bool has_item(struct arena *a, const struct imap_fetch *f, const struct imap_fetch_att *att)
 {
-    if (!(f->items & IMAP_ATT_BIT(att->att)))
-        return false;
-    for (size_t k = 0; k < f->att_count; k++)
-        if (f->atts[k].att == att->att &&
-            (att->att < IMAP_ATT_RFC822 || str_same(name_of(a, &f->atts[k]), name_of(a, att))))
+    for (size_t k = 0; f->items & IMAP_ATT_BIT(att->att) && k < f->att_count; k++)
+        if (is_same(a, &f->atts[k], att))
             return true;
     return false;
 }
