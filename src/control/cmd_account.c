@@ -52,6 +52,15 @@ static enum err take_limit(struct operator* op, struct amount *limit)
     return OK;
 }
 
+/* As passwd tells root. */
+static void tell_weakness(const struct operator* op, struct str weakness)
+{
+    if (weakness.n)
+        fprintf(stderr,
+                "posthorn: %s has it now, but %.*s; another one: posthorn account password %s\n",
+                op->argv[0], STR_ARG(weakness), op->argv[0]);
+}
+
 enum err cmd_account_add(struct operator* op)
 {
     struct account_add_request q = {.address = str_from_c(op->argv[0]),
@@ -64,6 +73,7 @@ enum err cmd_account_add(struct operator* op)
         (e = password_read(&op->cx, operator_option(op, "--password-stdin") != NULL, &q.password)) ||
         (e = vault_reach(op)) || (e = vault_account_add(&op->cx, &q, &r)))
         return e;
+    tell_weakness(op, r.weakness);
     if (!q.password.n && !op->json)
         printf("%s has no password yet: posthorn account password %s\n", op->argv[0], op->argv[0]);
     return OK;
@@ -153,9 +163,10 @@ enum err cmd_account_password(struct operator* op)
 
     if (!e && !q.password.n)
         return usage_error(op, "there is no terminal to ask on: use --password-stdin");
-    if (e || (e = vault_reach(op)))
+    if (e || (e = vault_reach(op)) || (e = vault_account_password(&op->cx, &q, &r)))
         return e;
-    return vault_account_password(&op->cx, &q, &r);
+    tell_weakness(op, r.weakness);
+    return OK;
 }
 
 static enum err suspend(struct operator* op, bool suspended)
