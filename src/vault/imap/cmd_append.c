@@ -413,10 +413,25 @@ static bool find_replaced(struct imap *i, const struct imap_replace *a, bool by_
     return false;
 }
 
+/* The untagged OK with APPENDUID leaves before sync.c says that the message is gone (RFC 8508 §4.3); that it is gone is
+ * told as after UID EXPUNGE (§4.5, RFC 7162 §3.2.9). */
+static void say_replaced(struct imap *i, const struct place *to, const struct added *added)
+{
+    struct buf code = buf_make(200);
+
+    if (to->rights & IMAP_RIGHT_READ) { /* RFC 4315 §3, as after APPEND */
+        say_uid(&code, added, 1);
+        buf_add_char(&code, '\0');
+        imap_say(i, "OK", code.p, "in its place");
+    }
+    if (added->removed_modseq && imap_has_condstore(i))
+        buf_printf(reply_code(i), "HIGHESTMODSEQ %" PRIu64, added->removed_modseq);
+    buf_free(&code);
+}
+
 static enum err replace_on(struct imap *i, void *state, bool *done)
 {
     struct replacing *x = state;
-    struct buf code = buf_make(200);
     struct new_message m = {0};
     struct added added;
     struct upload *upload;
@@ -437,10 +452,7 @@ static enum err replace_on(struct imap *i, void *state, bool *done)
         return e;
     mark_taken(&upload, 1);
     selected_note_own(i, x->p.at, added.first_uid, added.first_uid);
-    say_uid(&code, &added, 1);
-    buf_add_char(&code, '\0');
-    imap_say(i, "OK", code.p, "in its place");
-    buf_free(&code);
+    say_replaced(i, &x->p, &added);
     return OK;
 }
 
