@@ -5,6 +5,9 @@
 #include "mail/content.h"
 #include "mail/header.h"
 
+/* BODYSTRUCTURE shows no part that cannot be asked for: one number a level, and a message's own body is a 1 as well. */
+_Static_assert(IMAP_SECTION_DEPTH_MAX == MIME_DEPTH_MAX + 1, "as deep as the tree");
+
 struct place {
     size_t part;
     bool

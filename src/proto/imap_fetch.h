@@ -33,7 +33,7 @@ enum imap_att {
      IMAP_ATT_BIT(IMAP_ATT_SAVEDATE) | IMAP_ATT_BIT(IMAP_ATT_RFC822_SIZE) |                            \
      IMAP_ATT_BIT(IMAP_ATT_MODSEQ))
 
-#define IMAP_SECTION_DEPTH_MAX 50 /* as deep as a MIME tree may be (mail/mime.h) */
+#define IMAP_SECTION_DEPTH_MAX 51 /* of every part of a MIME tree (mail/section.c) */
 #define IMAP_SECTION_FIELDS_MAX 200
 #define IMAP_FETCH_ATTS_MAX 200
 
