@@ -53,9 +53,10 @@ struct imap_replace {
 };
 bool parse_imap_replace(struct imap_parse *p, struct str args, struct imap_replace *out);
 
-/* A URL of CATENATE that this server can follow: a message or part of the same account, relative ("/INBOX/;UID=20",
- * "/Drafts;UIDVALIDITY=385759045/;UID=20/;SECTION=1.2", RFC 5092), in the selected mailbox (";UID=20"), or with "imap://user@host" in front, which the
- * caller compares. `utf8_names` does not matter: URLs are percent-encoded UTF-8 (RFC 5092 §8). */
+/* A URL of CATENATE that this server can follow: a message or part of the same account ("/INBOX/;UID=20",
+ * "/Drafts;UIDVALIDITY=385759045/;UID=20/;SECTION=1.2", RFC 5092), also with "imap://user@host" in front, which the caller
+ * compares; or seen from `base`, the selected mailbox in its inner form, empty if there is none ("Drafts/;UID=20",
+ * ";UID=20", RFC 4469 §3). `utf8_names` does not matter: URLs are percent-encoded UTF-8 (RFC 5092 §8). */
 struct imap_url {
     struct str user, host; /* .p NULL: relative */
     struct str mailbox;    /* in its inner form; empty: the selected one */
@@ -65,4 +66,4 @@ struct imap_url {
     bool has_partial;
     uint64_t partial_first, partial_count; /* count 0: to the end */
 };
-bool parse_imap_url(struct arena *a, struct str url, struct imap_url *out);
+bool parse_imap_url(struct arena *a, struct str url, struct str base, struct imap_url *out);

@@ -170,7 +170,12 @@ static void test_urls(void **state)
         {";uid=20/;SECTION=1.2/;PARTIAL=3.4", "", "1.2", 0, 20, 3, 4, NULL, NULL},
         {";UID=0", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
         {";UID=20x", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
-        {"Drafts/;UID=20", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
+        {"Drafts/;UID=20", "a/b/Drafts", NULL, 0, 20, 0, 0, NULL, NULL},
+        {"./d/e;UIDVALIDITY=7/;UID=20/;SECTION=1", "a/b/d/e", "1", 7, 20, 0, 0, NULL, NULL},
+        {"../%C3%BC/;UID=20", "a/\xc3\xbc", NULL, 0, 20, 0, 0, NULL, NULL},
+        {".././../../inbox/;UID=20", "INBOX", NULL, 0, 20, 0, 0, NULL, NULL},
+        {"../;UID=20", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
+        {"..", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
         {"/;UID=20", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
         {"/Drafts", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
         {"/Drafts/;UID=0", NULL, NULL, 0, 0, 0, 0, NULL, NULL},
@@ -192,7 +197,7 @@ static void test_urls(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct imap_url u;
-        bool ok = parse_imap_url(rows_arena, str_from_c(rows[i].url), &u);
+        bool ok = parse_imap_url(rows_arena, str_from_c(rows[i].url), S("a/b/c"), &u);
 
         if (ok != (rows[i].mailbox != NULL) ||
             (ok &&

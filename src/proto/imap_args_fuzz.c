@@ -103,7 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_command(&c, arena);
         check_name(str_from(c.args, 1), arena);
         check_set(str_from(c.args, 1), arena);
-        if (parse_imap_url(arena, str_from(c.args, 1), &url)) /* one without a mailbox is relative */
+        if (parse_imap_url(arena, str_from(c.args, 1), S("a/b"),
+                           &url)) /* one without a mailbox is relative */
             assert(url.uid && (url.mailbox.p || str_starts_nocase(str_from(c.args, 1), S(";UID="))));
     }
     check_literals(in, arena);

@@ -1,6 +1,6 @@
 /* imapurl (RFC 5092 §11), as far as a part of CATENATE needs it:
  *
- *     [["imap://" [user [";AUTH=" …] "@"] host] "/" mailbox [";UIDVALIDITY=" n] "/"]
+ *     [["imap://" [user [";AUTH=" …] "@"] host] ["/"] mailbox [";UIDVALIDITY=" n] "/"]
  *         ";UID=" n ["/;SECTION=" s] ["/;PARTIAL=" n ["." n]]
  *
  * A ";" never stands for itself in a mailbox's name (bchar), so the words behind one can be looked for. */
@@ -59,8 +59,21 @@ static bool parse_server(struct arena *a, struct str in, struct imap_url *out)
     return in.n && decode(a, in, &out->host);
 }
 
-/* mailbox [";UIDVALIDITY=" nz-number] */
-static bool parse_mailbox(struct arena *a, struct str in, struct imap_url *out)
+/* `dir` and `name` as one name. */
+static struct str join(struct arena *a, struct str dir, struct str name)
+{
+    struct buf b = buf_make(dir.n + name.n);
+    struct str whole;
+
+    buf_add(&b, dir);
+    buf_add(&b, name);
+    whole = str_copy(a, buf_str(&b));
+    buf_free(&b);
+    return whole;
+}
+
+/* mailbox [";UIDVALIDITY=" nz-number], whose name goes on behind `dir` */
+static bool parse_mailbox(struct arena *a, struct str dir, struct str in, struct imap_url *out)
 {
     struct str name = in, validity = STR_NONE;
     size_t at;
@@ -72,7 +85,32 @@ static bool parse_mailbox(struct arena *a, struct str in, struct imap_url *out)
             !take_imap_nz_number(&validity, &out->uid_validity) || validity.n)
             return false;
     }
-    return name.n && decode(a, name, &name) && !imap_name_read(a, name, true, &out->mailbox);
+    return name.n && decode(a, name, &name) &&
+           !imap_name_read(a, join(a, dir, name), true, &out->mailbox);
+}
+
+/* Up to the last "/", as a relative reference goes on behind it; nothing if there is none. */
+static struct str directory_of(struct str name)
+{
+    size_t at;
+
+    return str_rfind_char(name, '/', &at) ? str_upto(name, at + 1) : str_upto(name, 0);
+}
+
+/* RFC 3986 §5.2: "a/;UID=1", "./a/;UID=1" and "../a/;UID=1", seen from the mailbox `base`. "http:…" is another scheme. */
+static bool take_directory(struct str *url, struct str base, struct str *dir)
+{
+    size_t slash, colon;
+
+    *dir = directory_of(base);
+    for (;;) {
+        if (take_text(url, S("../")))
+            *dir = directory_of(str_upto(*dir, dir->n ? dir->n - 1 : 0));
+        else if (!take_text(url, S("./")))
+            break;
+    }
+    return str_find_char(*url, '/', &slash) && slash > 0 &&
+           !(str_find_char(*url, ':', &colon) && colon < slash);
 }
 
 /* ["/;SECTION=" section] ["/;PARTIAL=" nz… ["." nz…]] */
@@ -97,8 +135,9 @@ static bool parse_rest(struct arena *a, struct str in, struct imap_url *out)
     return in.n == 0;
 }
 
-bool parse_imap_url(struct arena *a, struct str url, struct imap_url *out)
+bool parse_imap_url(struct arena *a, struct str url, struct str base, struct imap_url *out)
 {
+    struct str dir = STR_NONE;
     size_t at;
 
     *out = (struct imap_url){.uid = 0};
@@ -109,8 +148,9 @@ bool parse_imap_url(struct arena *a, struct str url, struct imap_url *out)
             return false;
         url = str_from(url, at);
     }
-    if (!take_char(&url, '/') || !find_nocase(url, S("/;UID="), &at) ||
-        !parse_mailbox(a, str_upto(url, at), out))
+    if (!take_char(&url, '/') && !take_directory(&url, base, &dir))
+        return false;
+    if (!find_nocase(url, S("/;UID="), &at) || !parse_mailbox(a, dir, str_upto(url, at), out))
         return false;
     url = str_from(url, at + 6);
     return take_imap_nz_number(&url, &out->uid) && parse_rest(a, url, out);

@@ -129,7 +129,8 @@ static bool add_url(struct joining *j, struct str text, enum err *e)
     struct message_reader *stored;
 
     *e = OK;
-    if (!parse_imap_url(j->i->arena, text, &url) || !find_message(j, &url, &roster, &body, &account, e))
+    if (!parse_imap_url(j->i->arena, text, j->i->selected ? j->i->selected->name : STR_NONE, &url) ||
+        !find_message(j, &url, &roster, &body, &account, e))
         return false;
     *e = imap_stored(j->i, account, 1, &stored);
     if (!*e)
