@@ -12,6 +12,8 @@ struct place {
     size_t part;
     bool
         is_message; /* the message or the message inside, with its RFC 5322 header; else a part of something */
+    bool
+        is_nothing; /* the empty text that BODYSTRUCTURE shows in `part`, a multipart that has no parts */
 };
 
 static bool find_child(const struct mime_part *parts, size_t count, size_t parent, uint32_t number,
@@ -27,18 +29,21 @@ static bool find_child(const struct mime_part *parts, size_t count, size_t paren
 static bool enter_message(const struct mime_part *parts, size_t count, struct place *p)
 {
     if (!p->is_message && parts[p->part].kind == MIME_MESSAGE && p->part + 1 < count)
-        *p = (struct place){p->part + 1, true};
+        *p = (struct place){p->part + 1, true, false};
     return p->is_message;
 }
 
 static bool go_to(const struct mime_part *parts, size_t count, struct place *p, uint32_t number)
 {
-    if (number == 0)
+    size_t first;
+
+    if (number == 0 || p->is_nothing)
         return false;
     enter_message(parts, count, p);
     if (parts[p->part].kind == MIME_MULTIPART) {
         p->is_message = false;
-        return find_child(parts, count, p->part, number, &p->part);
+        p->is_nothing = number == 1 && !find_child(parts, count, p->part, 1, &first);
+        return p->is_nothing || find_child(parts, count, p->part, number, &p->part);
     }
     if (!p->is_message || number != 1)
         return false;
@@ -49,7 +54,7 @@ static bool go_to(const struct mime_part *parts, size_t count, struct place *p, 
 static bool find_place(const struct imap_section *s, const struct mime_part *parts, size_t count,
                        struct place *out)
 {
-    struct place p = {0, true};
+    struct place p = {0, true, false};
 
     for (size_t i = 0; i < s->part_depth; i++)
         if (!go_to(parts, count, &p, s->part[i]))
@@ -69,9 +74,13 @@ bool section_find(const struct imap_section *s, const struct mime_part *parts, s
 
     if (!find_place(s, parts, count, &place))
         return false;
-    if (of_part ? s->part_depth == 0 : !enter_message(parts, count, &place))
+    if (of_part ? s->part_depth == 0 : place.is_nothing || !enter_message(parts, count, &place))
         return false;
     p = &parts[place.part];
+    if (place.is_nothing) {
+        *out = (struct section_range){p->end + prefix, 0, place.part};
+        return true;
+    }
     header = s->text == IMAP_SECTION_ALL ? s->part_depth == 0 : s->text != IMAP_SECTION_TEXT;
     body = s->text == IMAP_SECTION_ALL || s->text == IMAP_SECTION_TEXT;
     from = header ? p->start : p->body;

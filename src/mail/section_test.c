@@ -24,6 +24,8 @@
     "--e\r\n\r\n4.2.2.1\r\n--e\r\nContent-Type: text/richtext\r\n\r\n4.2.2.2\r\n--e--\r\n"             \
     "\r\n--d--\r\n\r\n--c--\r\n\r\n--a--\r\n"
 #define PLAIN "Subject: plain\r\n\r\nbody\r\n"
+#define EMPTY                                                                                          \
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\nno parts\r\n" /* a text is shown in it */
 #define INSIDE "Content-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\ntext\r\n"
 
 /* "1.2.MIME" as a section; enough for a test. */
@@ -57,6 +59,11 @@ static const struct place {
     {PLAIN, "1", "body\r\n"},
     {PLAIN, "1.MIME", PREFIX "Subject: plain\r\n\r\n"},
     {PLAIN, "MIME", NULL},
+    {EMPTY, "1", ""},
+    {EMPTY, "1.MIME", ""},
+    {EMPTY, "1.TEXT", NULL},
+    {EMPTY, "1.1", NULL},
+    {EMPTY, "2", NULL},
     {PLAIN, "2", NULL},
     {PLAIN, "0", NULL},
     {PLAIN, "1.1", NULL},
