@@ -117,12 +117,45 @@ bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_
     return repair_body(r, as, size) && !body_put_same(repair_out(r, 200), &r->row, id, as);
 }
 
+struct home {
+    struct body_id of, is;
+};
+
+static void look_for_home(struct repair *r, void *arg, struct str key, struct str value)
+{
+    struct home *h = arg;
+    struct ref_key ref;
+
+    (void)r;
+    (void)value;
+    if (ref_key_unpack(key, &ref) && ref.part == BODY_PART && ref.owner == h->of.v &&
+        ref.body < h->of.v)
+        h->is.v = ref.body;
+}
+
+/* Of a body whose row is lost: if it had its bytes from another, that one's reference still says so. */
+static struct body_id home_by_references(struct repair *r, struct body_id id)
+{
+    struct home h = {.of = id};
+    struct cx outer = r->row;
+
+    r->row = (struct cx){.arena = arena_new(0)}; /* this may happen inside of another walk */
+    repair_walk(r, ref_part(NO_ACCOUNT), S("r"), S("s"), "a reference", look_for_home, &h);
+    arena_free(r->row.arena);
+    r->row = outer;
+    return h.is;
+}
+
 static bool bring_body(struct repair *r, struct body_id id, uint64_t *size)
 {
     struct body_id home;
+    struct body_row row;
     struct str sum;
+    bool there = false;
 
-    if (!body_home(r->v, &r->row, id, &home) && home.v != id.v)
+    home =
+        body_find(r->v, &r->row, id, &row, &there) || !there ? home_by_references(r, id) : row.same_as;
+    if (home.v)
         return repair_same(r, id, home, size);
     return find_body(r, id, size, &sum) && copy_body(r, id, *size, sum);
 }

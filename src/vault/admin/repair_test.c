@@ -285,8 +285,21 @@ static struct body_id copy_to_fred(struct world *w) /* beside his own */
             t);
     return twin_of(w, w->vault.engine);
 }
+static struct body_id sent_again(struct world *w) /* another letter of Fred's */
+{
+    struct txn *t = txn_begin(w->vault.engine, &(struct part){PART_ACCOUNT, w->fred.v}, 1);
+    struct cold_row looks = {0};
+    struct new_email n = {.body = w->second, .body_size = 16, .looks = &looks, .again = true};
+    struct placed at;
+    struct ticket ticket;
+
+    must(w, email_add(t, &w->c.cx, w->fred, INBOX, &n, &at));
+    durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+    return twin_of(w, w->vault.engine);
+}
 DAMAGES(a_twin) { copy_to_fred(w); }
 DAMAGES(a_twins_body) { DAMAGE(body, NO_ACCOUNT, .body = copy_to_fred(w).v); }
+DAMAGES(an_own_twins_body) { DAMAGE(body, NO_ACCOUNT, .body = sent_again(w).v); }
 DAMAGES(a_twins_looks) { DAMAGE(cold, w->fred, .body = copy_to_fred(w).v); }
 DAMAGES(the_own_looks)
 {
@@ -353,6 +366,8 @@ static const struct damage {
      "fred@acompany.test: email 1 is lost, message"},
     {a_twin, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
     {a_twins_body, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    {an_own_twins_body, "fred@acompany.test: 1=two 2=two!; tom@acompany.test: 2=one 3=two; queue 1",
+     ""},
     {a_twins_looks, "fred@acompany.test: 1=two 3=two!; tom@acompany.test: 2=one 3=two; queue 1",
      "fred@acompany.test: email 2 was made again from its message"},
     {the_own_looks, "fred@acompany.test: 2=two 3=two!; tom@acompany.test: 2=one 3=two; queue 1",

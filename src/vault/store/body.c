@@ -161,10 +161,9 @@ enum err body_put_same(struct txn *t, struct cx *cx, struct body_id id, struct b
     id_text(as.v, text);
     if (e || !found)
         return e ? e : fail(cx, ERR_GONE, "body %s was removed", text);
-    if (!row.same_as.v)
-        row.same_as = as;
+    row.same_as = as;
     body_row_put(t, NO_ACCOUNT, &(struct body_key){.body = id.v}, &row);
-    body_refer(t, row.same_as, BODY_PART, id.v);
+    body_refer(t, as, BODY_PART, id.v);
     return OK;
 }
 
@@ -231,13 +230,20 @@ enum err body_piece_check(struct cx *cx, struct body_id id, uint64_t size, uint3
     return OK;
 }
 
+/* Each is older than those that have its bytes; so this ends, whatever the rows say. */
 enum err body_home(struct view *v, struct cx *cx, struct body_id id, struct body_id *home)
 {
     struct body_row row;
-    bool found;
-    enum err e = body_find(v, cx, id, &row, &found);
+    bool found = true, further = true;
+    enum err e = OK;
 
-    *home = !e && found && row.same_as.v ? row.same_as : id;
+    *home = id;
+    while (!e && further) {
+        e = body_find(v, cx, *home, &row, &found);
+        further = !e && found && row.same_as.v && row.same_as.v < home->v;
+        if (further)
+            *home = row.same_as;
+    }
     return e;
 }
 

@@ -74,6 +74,8 @@ static enum err bring_letter(struct two_boxes *b, struct roster_entry *entry)
     e = letter_place(b->t, cx, to, letter, &body, &other, &there);
     if (!e && !there)
         e = put_looks(b, entry, letter, body, &row);
+    if (!e && there)
+        entry->size = other.prefix.n + other.body_size; /* a repair may have lost one of the prefixes */
     if (!e)
         e = thread_bring(b->t, cx, from, entry->body, to, body);
     entry->body = body;

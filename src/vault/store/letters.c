@@ -45,26 +45,57 @@ static enum err make_twin(struct txn *t, struct cx *cx, struct body_id content, 
     return body_put_same(t, cx, *twin, content);
 }
 
+/* A twin that is there stays the one, though the content itself has become free meanwhile. */
 enum err letter_place(struct txn *t, struct cx *cx, struct account_id account, struct letter_id letter,
                       struct body_id *body, struct cold_row *row, bool *there)
 {
-    enum err e = find_row(t, cx, account, letter.content, row, there);
+    bool taken;
+    enum err e = find_row(t, cx, account, letter.content, row, &taken);
 
     *body = letter.content;
-    if (e || !*there || letter_id_same(letter_id_of(row, account, *body), letter))
+    *there = taken;
+    if (e || (taken && letter_id_same(letter_id_of(row, account, *body), letter)))
         return e;
     *there = false;
     e = find_twin(t, cx, account, letter, body, row, there);
-    return e || *there ? e : make_twin(t, cx, letter.content, body);
+    if (e || *there)
+        return e;
+    *body = letter.content;
+    return taken ? make_twin(t, cx, letter.content, body) : OK;
 }
 
+/* Does anybody but the queue have the content, or had until a moment ago? Somebody may if that cannot be read: no delivery
+ * waits for it. */
+static enum err is_somewhere(struct txn *t, struct cx *cx, struct body_id content, bool *is)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+    struct ref_key ref;
+    enum err e;
+
+    ref_key_pack(&from, &(struct ref_key){.body = content.v});
+    ref_key_pack(&to, &(struct ref_key){.body = content.v + 1});
+    *is = false;
+    e = txn_scan(t, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
+    while (!e && !*is && scan_next(scan, &key, &value))
+        *is = ref_key_unpack(key, &ref) && ref.part != QUEUE_PART;
+    if (!e)
+        e = scan_error(scan, cx);
+    *is |= e == ERR_DAMAGED;
+    return e == ERR_DAMAGED ? OK : e;
+}
+
+/* The account may have been sent it before, and others have that letter still: of those it is to be told apart. */
 enum err letter_place_new(struct txn *t, struct cx *cx, struct account_id account, struct body_id *body)
 {
     struct cold_row row;
-    bool there;
+    bool there, is = false;
     enum err e = find_row(t, cx, account, *body, &row, &there);
 
-    return e || !there ? e : make_twin(t, cx, *body, body);
+    if (!e && !there)
+        e = is_somewhere(t, cx, *body, &is);
+    return e || (!there && !is) ? e : make_twin(t, cx, *body, body);
 }
 
 void letter_row(struct cold_row *row, struct account_id account, struct letter_id letter,

@@ -33,7 +33,8 @@ static inline bool letter_id_same(struct letter_id a, struct letter_id b)
  * caller writes its rows, of the cold row what letter_row() says. */
 enum err letter_place(struct txn *t, struct cx *cx, struct account_id account, struct letter_id letter,
                       struct body_id *body, struct cold_row *row, bool *there);
-/* The same for one that comes to be here: a letter of its own, even if the account has another of this content. */
+/* The same for one that comes to be here: a letter of its own, even if the account has another of this content, or had one
+ * that others still have. */
 enum err letter_place_new(struct txn *t, struct cx *cx, struct account_id account,
                           struct body_id *body);
 void letter_row(struct cold_row *row, struct account_id account, struct letter_id letter,

@@ -110,6 +110,20 @@ static const char *letters_text(struct account_id account, struct mailbox_id mai
     return text;
 }
 
+static struct body_id body_of(struct account_id account, struct mailbox_id mailbox, size_t i)
+{
+    scoped(view_close) struct view *v = view_open(engine);
+    struct body_id body;
+    struct listed *l;
+    size_t n, damaged;
+
+    must(mailbox_list(v, &cx, account, mailbox, 0, &l, &n, &damaged));
+    assert_true(i < n);
+    body = l[i].body;
+    free(l);
+    return body;
+}
+
 static size_t twins(void)
 {
     scoped(view_close) struct view *v = view_open(engine);
@@ -187,12 +201,95 @@ static void test_delivered_later(void **state)
                         "1 To: tom|bytes of 1-; 2 To: fred, later|bytes of 2+!");
 }
 
+/* The content itself has become free, and the twin is there still: the account does not have the letter twice. */
+static void test_one_of_each(void **state)
+{
+    (void)state;
+    deliver_to_both();
+    transfer(false, IN(TOM, INBOX), 1, IN(FRED, SENT));
+    remove_all(FRED, INBOX);
+    collect_all();
+    transfer(false, IN(TOM, INBOX), 1, IN(FRED, SENT));
+    assert_string_equal(letters_text(FRED, SENT), "1 To: tom|bytes of 1+; 2 To: tom|bytes of 1+");
+}
+
+/* What Fred was sent lives on at Tom's when Fred is sent it once more: another letter, with another prefix. */
+static void test_sent_twice(void **state)
+{
+    (void)state;
+    deliver_to_both();
+    transfer(true, IN(FRED, INBOX), 1, IN(TOM, SENT));
+    collect_all();
+    deliver_it(FRED, "To: fred, once more\r\n", true);
+    transfer(false, IN(FRED, INBOX), 2, IN(TOM, SENT));
+    assert_string_equal(letters_text(TOM, SENT),
+                        "1 To: fred!|bytes of 2+; 2 To: fred, once more|bytes of 2+!");
+}
+
+/* A repair took Tom's copy of Fred's twin for a letter of Tom's. The one that he is copied then is a twin of that twin, which
+ * stays as long, for by it the letter is found wherever it goes. */
+static void test_twin_of_a_twin(void **state)
+{
+    struct txn *t;
+    struct cold_row row;
+    struct body_id own;
+    struct ticket ticket;
+    bool found;
+
+    (void)state;
+    deliver_to_both();
+    deliver_it(FRED, "To: fred, later\r\n", true);
+    own = body_of(FRED, INBOX, 1);
+    transfer(false, IN(FRED, INBOX), 2, IN(TOM, INBOX));
+    t = txn_begin(engine, &(struct part){PART_ACCOUNT, TOM.v}, 1);
+    must(cold_row_txn(t, &cx, TOM, &(struct cold_key){.body = own.v}, &row, &found));
+    row.origin.v = 0;
+    cold_row_put(t, TOM, &(struct cold_key){.body = own.v}, &row);
+    durable(txn_commit(&t, &cx, &ticket), ticket);
+    transfer(false, IN(FRED, INBOX), 2, IN(TOM, SENT));
+    transfer(false, IN(FRED, INBOX), 2, IN(TOM, SENT));
+    assert_int_equal(body_of(TOM, SENT, 0).v, body_of(TOM, SENT, 1).v);
+    remove_all(FRED, INBOX);
+    remove_all(TOM, INBOX);
+    collect_all();
+    transfer(true, IN(TOM, SENT), 1, IN(FRED, SENT));
+    assert_int_equal(body_of(FRED, SENT, 0).v, own.v);
+    assert_string_equal(letters_text(FRED, SENT), "1 To: fred, later|bytes of 2+!");
+    remove_all(FRED, SENT);
+    remove_all(TOM, SENT);
+    assert_int_equal(collect_all().bodies, 3);
+}
+
+/* A repair has lost what stood before Tom's own; the copy that comes home says the size of what is there. */
+static void test_lost_prefix(void **state)
+{
+    struct txn *t;
+    struct cold_row row;
+    struct ticket ticket;
+    bool found;
+
+    (void)state;
+    deliver_to_both();
+    transfer(false, IN(TOM, INBOX), 1, IN(FRED, SENT));
+    t = txn_begin(engine, &(struct part){PART_ACCOUNT, TOM.v}, 1);
+    must(cold_row_txn(t, &cx, TOM, &(struct cold_key){.body = content.v}, &row, &found));
+    row.prefix = S("\r\n");
+    cold_row_put(t, TOM, &(struct cold_key){.body = content.v}, &row);
+    durable(txn_commit(&t, &cx, &ticket), ticket);
+    transfer(false, IN(FRED, SENT), 1, IN(TOM, SENT));
+    assert_string_equal(letters_text(TOM, SENT), "1 |bytes of 1-");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_twin, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_how_long, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_delivered_later, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_one_of_each, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_sent_twice, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_twin_of_a_twin, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_lost_prefix, store_set_up, store_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
