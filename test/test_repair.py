@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from harness import imap
 from harness.wire import Pop3Wire, SmtpWire
 from test_damage import COUNT, FRED, TOM, flip, message
 
@@ -88,6 +89,22 @@ def test_a_damaged_table_costs_no_message(server):
     server.start()
     assert set(numbers(server)) == set(range(COUNT))
     assert len(server.inbox(FRED)) == 1
+
+
+def test_names_stay_as_they_were_spelled(server):
+    names = [f"e&AwE-{n:02}" for n in range(40)]
+    server.start()
+    with imap.client(server, TOM) as client:
+        for name in names:
+            assert client.create(name)[0] == "OK"
+    server.kill()  # the next start puts them into tables
+    server.start()
+    server.stop()
+    repair(server)
+    server.start()
+    with imap.client(server, TOM) as client:
+        listed = [line.decode().rsplit(" ", 1)[1].strip('"') for line in client.list('""', "&AOk-*")[1] if line]
+    assert sorted(listed) == names
 
 
 def damages(path):

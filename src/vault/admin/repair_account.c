@@ -99,6 +99,7 @@ static void note_box(struct repair *r, void *arg, struct str key, struct str val
     }
     b.id = mk.mailbox;
     b.row.name = str_copy(a->arena, b.row.name);
+    b.row.spelled = str_copy(a->arena, b.row.spelled);
     copy_keywords(a, &b.row);
     if (a->state.uid_validity < b.row.uid_validity)
         a->state.uid_validity = b.row.uid_validity;

@@ -34,6 +34,7 @@ static void put_name(struct account *a, struct box *b)
         tell(a->r, CHECK_ROWS, "another mailbox is named %.*s: it is %s now", STR_ARG(b->row.name),
              text);
         b->row.name = str_copy(a->arena, str_from_c(text));
+        b->row.spelled = STR_NONE;
     }
     name_row_put(a->r->t, a->r->account,
                  &(struct name_key){.parent = b->row.parent.v, .name = b->row.name},

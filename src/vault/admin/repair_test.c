@@ -8,6 +8,8 @@
 #include "vault/store/threads.h"
 #include "vault/store/directory.h"
 #include "vault/store/email.h"
+#include "vault/store/folders.h"
+#include "vault/store/folders_edit.h"
 #include "vault/store/letters.h"
 #include "vault/store/mailbox.h"
 
@@ -469,6 +471,52 @@ static void test_twins_are_kept(void **state)
     world_close((void **)&w);
 }
 
+static void expect_spelling(struct world *w, struct engine *e, uint64_t mailbox, const char *is)
+{
+    struct view *v = view_open(e);
+    struct str spelled;
+
+    must(w, folder_spelling(v, &w->c.cx, w->tom, (struct mailbox_id){mailbox}, &spelled));
+    assert_true(str_same(spelled, str_from_c(is)));
+    view_close(&v);
+}
+
+static struct mailbox_id make_folder(struct world *w, struct str name, struct str spelled)
+{
+    struct mailbox_id id;
+    struct ticket t;
+
+    durable(
+        w,
+        folder_create(w->vault.store, &w->c.cx, w->tom, (struct new_name){name, spelled}, 0, &id, &t),
+        t);
+    return id;
+}
+
+/* Spellings are kept (RFC 3501 §5.1.3); but not beside a name that had to become another. */
+static void test_spellings_are_kept(void **state)
+{
+    struct world *w;
+    struct repaired r;
+    struct mailbox_id kept, other;
+    struct ticket t;
+    char recovered[40];
+
+    (void)state;
+    world_open((void **)&w);
+    kept = make_folder(w, S("a\xc3\xa9"), S("ae\xcc\x81"));
+    other = make_folder(w, S("u\xc3\xa9"), S("ue\xcc\x81"));
+    w->t = txn_begin(w->vault.engine, &(struct part){PART_ACCOUNT, w->tom.v}, 1);
+    CHANGE(mailbox, w->tom, row.name = S("a\xc3\xa9"), .mailbox = other.v);
+    durable(w, txn_commit(&w->t, &w->c.cx, &t), t);
+    repair(w, &r);
+    snprintf(recovered, sizeof(recovered), "Recovered-%" PRIu64, other.v);
+    expect_spelling(w, r.engine, kept.v, "ae\xcc\x81");
+    expect_spelling(w, r.engine, other.v, recovered);
+    engine_close(r.engine);
+    world_close((void **)&w);
+}
+
 /* ---- what stood before a message ---- */
 
 static struct body_id mail_to_tom(struct world *w, struct str prefix)
@@ -675,6 +723,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_format, world_open, world_close),
         cmocka_unit_test(test_threads_are_kept),
         cmocka_unit_test(test_twins_are_kept),
+        cmocka_unit_test(test_spellings_are_kept),
         cmocka_unit_test_setup_teardown(test_a_store_in_order, world_open, world_close),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_prefix),
