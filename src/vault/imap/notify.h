@@ -1,5 +1,5 @@
 /* vault/imap/notify.h: NOTIFY (RFC 5465) and ENABLE METADATA (RFC 5464 §4.4): what a client hears without asking, of the
- * selected mailbox and of others. The command is in cmd_notify.c.
+ * selected mailbox and of others. The command is in cmd_notify.c, the rest behind notify_impl.h.
  *
  * For each account that it listens to, a session remembers up to which modseq it has told; when the account has changed,
  * the change log says what is new. Names are compared with those that there were before: they are kept only for who wants
