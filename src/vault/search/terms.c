@@ -10,15 +10,6 @@ static size_t length(const char *p)
     return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
-static size_t count_characters(struct str s)
-{
-    size_t n = 0;
-
-    for (size_t at = 0; at < s.n; at += length(s.p + at))
-        n++;
-    return n;
-}
-
 static void add_quoted(struct buf *out, struct str trigram)
 {
     buf_add(out, out->n ? S(" \"") : S("\""));
@@ -36,7 +27,7 @@ bool terms_of(struct buf *out, struct str folded)
 
     if (!is_utf8(folded) || str_find_char(folded, '\n', &at) || str_find_char(folded, '\0', &at))
         return false;
-    characters = count_characters(folded);
+    characters = str_columns(folded);
     if (characters < 3)
         return false;
     step = (characters - 3) / MOST + 1;

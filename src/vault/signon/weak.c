@@ -35,22 +35,17 @@ static char unmasked(char c)
     return to_lower(c);
 }
 
-static bool is_letter(char c)
-{
-    return to_lower(c) >= 'a' && to_lower(c) <= 'z';
-}
-
 /* Without what stands behind the letters: years, "123", "!"; … and before them. */
 static struct str without_end(struct str password)
 {
-    while (password.n && !is_letter(password.p[password.n - 1]))
+    while (password.n && !is_alpha(password.p[password.n - 1]))
         password.n--;
     return password;
 }
 
 static struct str core_of(struct str password)
 {
-    while (password.n && !is_letter(password.p[0]))
+    while (password.n && !is_alpha(password.p[0]))
         password = str_from(password, 1);
     return without_end(password);
 }
@@ -61,7 +56,7 @@ static struct str unmask(struct str s, bool plain, char out[WORD_MAX])
     size_t n = 0;
 
     for (size_t i = 0; i < s.n && n < WORD_MAX; i++)
-        if (!plain || is_letter(s.p[i]))
+        if (!plain || is_alpha(s.p[i]))
             out[n++] = plain ? to_lower(s.p[i]) : unmasked(s.p[i]);
     return (struct str){out, n};
 }
@@ -138,18 +133,9 @@ static bool is_tried_first(struct str password)
            is_word_somehow(without_end(once)) || is_word_somehow(repeated(core_of(once)));
 }
 
-static size_t count_characters(struct str s)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 const char *password_weakness(struct str password, struct str address)
 {
-    if (count_characters(password) < PASSWORD_LEAST)
+    if (str_columns(password) < PASSWORD_LEAST)
         return "a password has at least 8 characters";
     if (is_name_of(password, address))
         return "the account's own name is no password";
