@@ -111,8 +111,7 @@ enum err cmd_delete(struct imap *i, const struct imap_command *c)
         return reply_no(i, "HASCHILDREN", "there are mailboxes below this name");
     if (e == ERR_DENIED)
         return reply_no(i, "CANNOT", "INBOX stays");
-    if (!e && i->selected && i->selected->at.account.v == p.at.account.v &&
-        i->selected->at.mailbox.v == p.at.mailbox.v) {
+    if (!e && selected_is(i, p.at)) {
         selected_end(i); /* its own: no reason to hang up, as when others delete it */
         imap_say(i, "OK", "CLOSED", "that was the selected mailbox");
     }

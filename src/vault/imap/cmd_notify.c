@@ -86,7 +86,7 @@ uint32_t notify_events_of(const struct imap *i, const struct place *p)
         if (!is_selected_group(g) && scope_has(i, &g->filter, p))
             events |= g->events;
     }
-    if (notify_is_selected(i, p->at)) /* §3.1: there only the other group counts */
+    if (selected_is(i, p->at)) /* §3.1: there only the other group counts */
         events &= ~(uint32_t)IMAP_EVENT_MESSAGE;
     return events;
 }

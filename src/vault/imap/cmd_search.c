@@ -623,7 +623,6 @@ static enum err next_place(struct imap *i, void *state, bool *done)
 {
     struct searching *x = state;
     const struct scope_place *p = &x->places.v[x->place++];
-    const struct selected *s = i->selected;
     enum err e;
 
     buf_clear(&x->answer);
@@ -640,11 +639,8 @@ static enum err next_place(struct imap *i, void *state, bool *done)
     }
     if (e)
         return e;
-    x->scope = (struct match_scope){.arena = x->room,
-                                    .at = p->at,
-                                    .roster = x->roster,
-                                    .selected = s && s->at.account.v == p->at.account.v &&
-                                                s->at.mailbox.v == p->at.mailbox.v};
+    x->scope = (struct match_scope){
+        .arena = x->room, .at = p->at, .roster = x->roster, .selected = selected_is(i, p->at)};
     if (x->scope.selected)
         x->numbers = numbers_of(i, x->roster);
     if (match_make(i, &x->search, &x->scope, &x->match))

@@ -87,7 +87,7 @@ static void free_table(struct facts_table *t)
 static struct facts_table *unlink_table(struct mailbox_ref at)
 {
     for (struct facts_table **t = &list; *t; t = &(*t)->next)
-        if ((*t)->at.account.v == at.account.v && (*t)->at.mailbox.v == at.mailbox.v) {
+        if (mailbox_ref_same((*t)->at, at)) {
             struct facts_table *found = *t;
 
             *t = found->next;

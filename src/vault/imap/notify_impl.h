@@ -30,12 +30,6 @@ struct notify {
     size_t name_count;
 };
 
-static inline bool notify_is_selected(const struct imap *i, struct mailbox_ref at)
-{
-    return i->selected && i->selected->at.account.v == at.account.v &&
-           i->selected->at.mailbox.v == at.mailbox.v;
-}
-
 static inline bool notify_is_readable(const struct place *p)
 {
     return !p->folder.no_select && p->rights & IMAP_RIGHT_READ;

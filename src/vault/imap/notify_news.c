@@ -44,8 +44,8 @@ static uint32_t event_of(uint32_t kind)
 static bool add_news(struct notify_found *f, const struct news *news)
 {
     for (size_t k = f->n; k-- > 0;)
-        if (f->v[k].kind == news->kind && f->v[k].at.account.v == news->at.account.v &&
-            f->v[k].at.mailbox.v == news->at.mailbox.v && str_same(f->v[k].name, news->name)) {
+        if (f->v[k].kind == news->kind && mailbox_ref_same(f->v[k].at, news->at) &&
+            str_same(f->v[k].name, news->name)) {
             f->v[k].events |= news->events;
             return true;
         }
@@ -173,7 +173,7 @@ static enum err tell_news(struct imap *i, const struct news *news)
     case CHANGE_METADATA:
         return tell_metadata(i, news);
     default:
-        return notify_is_selected(i, news->at) ? OK : tell_status(i, news);
+        return selected_is(i, news->at) ? OK : tell_status(i, news);
     }
 }
 

@@ -28,8 +28,7 @@ bool scope_has(const struct imap *i, const struct imap_mailbox_filter *f, const 
     switch (f->kind) {
     case IMAP_FILTER_SELECTED:
     case IMAP_FILTER_SELECTED_DELAYED:
-        return i->selected && i->selected->at.account.v == p->at.account.v &&
-               i->selected->at.mailbox.v == p->at.mailbox.v;
+        return selected_is(i, p->at);
     case IMAP_FILTER_INBOXES: /* RFC 5465 §6.3: where mail comes in by itself */
         return own && p->at.mailbox.v == INBOX.v;
     case IMAP_FILTER_PERSONAL:

@@ -170,10 +170,8 @@ void selected_tells(struct imap *i, const struct flags_result *change)
 
 void selected_note_own(struct imap *i, struct mailbox_ref at, uint32_t first, uint32_t last)
 {
-    struct selected *s = i->selected;
-
-    if (s && i->notify && s->at.account.v == at.account.v && s->at.mailbox.v == at.mailbox.v)
-        imap_set_add_range(&s->own, first, last);
+    if (i->notify && selected_is(i, at))
+        imap_set_add_range(&i->selected->own, first, last);
 }
 
 bool selected_is_own(const struct imap *i, uint32_t uid)

@@ -44,6 +44,12 @@ struct selected {
     char name_bytes[];
 };
 
+/* Is it this one? */
+static inline bool selected_is(const struct imap *i, struct mailbox_ref at)
+{
+    return i->selected && mailbox_ref_same(i->selected->at, at);
+}
+
 /* Nothing is selected any more; nothing is said. Nothing selected is fine. */
 void selected_end(struct imap *i);
 

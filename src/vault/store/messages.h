@@ -18,6 +18,11 @@ struct mailbox_ref { /* one mailbox of one account */
     struct mailbox_id mailbox;
 };
 
+static inline bool mailbox_ref_same(struct mailbox_ref a, struct mailbox_ref b)
+{
+    return a.account.v == b.account.v && a.mailbox.v == b.mailbox.v;
+}
+
 /* ---- flags (RFC 9051 §6.4.6, RFC 7162 §3.1.3) ---- */
 
 /* Flags as they are spelled: the system's as FLAG_ bits, keywords by name. A name that the mailbox does not have yet is
