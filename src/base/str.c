@@ -102,6 +102,18 @@ struct str str_copy(struct arena *a, struct str s)
     return (struct str){p, s.n};
 }
 
+struct str str_join(struct arena *a, struct str front, struct str back)
+{
+    char *p = arena_alloc_raw(a, front.n + back.n + 1);
+
+    if (front.n)
+        memcpy(p, front.p, front.n);
+    if (back.n)
+        memcpy(p + front.n, back.p, back.n);
+    p[front.n + back.n] = '\0';
+    return (struct str){p, front.n + back.n};
+}
+
 struct str str_lower(struct arena *a, struct str s)
 {
     char *p = arena_alloc(a, s.n + 1);

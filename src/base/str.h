@@ -46,6 +46,7 @@ bool str_rfind_char(struct str s, char c, size_t *at);
 
 /* Copies: in the arena that is named. str_to_c refuses a NUL inside by giving NULL. */
 struct str str_copy(struct arena *a, struct str s);
+struct str str_join(struct arena *a, struct str front, struct str back); /* one behind the other */
 struct str str_lower(struct arena *a, struct str s); /* ASCII letters only; UTF-8 passes unchanged */
 char *str_to_c(struct arena *a, struct str s);
 

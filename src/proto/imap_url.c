@@ -59,19 +59,6 @@ static bool parse_server(struct arena *a, struct str in, struct imap_url *out)
     return in.n && decode(a, in, &out->host);
 }
 
-/* `dir` and `name` as one name. */
-static struct str join(struct arena *a, struct str dir, struct str name)
-{
-    struct buf b = buf_make(dir.n + name.n);
-    struct str whole;
-
-    buf_add(&b, dir);
-    buf_add(&b, name);
-    whole = str_copy(a, buf_str(&b));
-    buf_free(&b);
-    return whole;
-}
-
 /* mailbox [";UIDVALIDITY=" nz-number], whose name goes on behind `dir` */
 static bool parse_mailbox(struct arena *a, struct str dir, struct str in, struct imap_url *out)
 {
@@ -86,7 +73,7 @@ static bool parse_mailbox(struct arena *a, struct str dir, struct str in, struct
             return false;
     }
     return name.n && decode(a, name, &name) &&
-           !imap_name_read(a, join(a, dir, name), true, &out->mailbox);
+           !imap_name_read(a, str_join(a, dir, name), true, &out->mailbox);
 }
 
 /* Up to the last "/", as a relative reference goes on behind it; nothing if there is none. */

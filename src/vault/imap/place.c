@@ -142,19 +142,14 @@ static struct str spelling(struct imap *i, struct mailbox_ref at, struct str nam
 {
     struct cx *cx = i->s->cx;
     struct account_id owner;
-    struct str inside, own, full;
+    struct str inside, own;
     struct view *v;
     bool found;
-    char *p;
 
     if (place_owner(i, name, &owner, &inside, &found) || !found || imap_view(i, &v) ||
         folder_spelling(v, cx, at.account, at.mailbox, &own))
         return name;
-    full.n = name.n - inside.n + own.n;
-    full.p = p = arena_alloc(cx->arena, full.n);
-    memcpy(p, name.p, name.n - inside.n);
-    memcpy(p + name.n - inside.n, own.p, own.n);
-    return full;
+    return str_join(cx->arena, str_upto(name, name.n - inside.n), own);
 }
 
 void place_name_write(struct imap *i, struct buf *out, struct mailbox_ref at, struct str name)
