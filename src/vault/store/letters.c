@@ -11,9 +11,10 @@ static enum err find_row(struct txn *t, struct cx *cx, struct account_id account
     return cold_row_txn(t, cx, account, &(struct cold_key){.body = body.v}, row, there);
 }
 
-static void twin_bounds(struct body_id content, struct buf *from, struct buf *to)
+/* Of the references to a content, from those of a part; BODY_PART's, which are the last, are its twins'. */
+static void reference_bounds(struct body_id content, uint64_t part, struct buf *from, struct buf *to)
 {
-    ref_key_pack(from, &(struct ref_key){.body = content.v, .part = BODY_PART});
+    ref_key_pack(from, &(struct ref_key){.body = content.v, .part = part});
     ref_key_pack(to, &(struct ref_key){.body = content.v + 1});
 }
 
@@ -28,7 +29,7 @@ static enum err find_twin(struct txn *t, struct cx *cx, struct account_id accoun
     struct ref_key ref;
     enum err e;
 
-    twin_bounds(letter.content, &from, &to);
+    reference_bounds(letter.content, BODY_PART, &from, &to);
     e = txn_scan(t, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
     while (!e && !*there && scan_next(scan, &key, &value))
         if (ref_key_unpack(key, &ref)) {
@@ -74,8 +75,7 @@ static enum err is_somewhere(struct txn *t, struct cx *cx, struct body_id conten
     struct ref_key ref;
     enum err e;
 
-    ref_key_pack(&from, &(struct ref_key){.body = content.v});
-    ref_key_pack(&to, &(struct ref_key){.body = content.v + 1});
+    reference_bounds(content, 0, &from, &to);
     *is = false;
     e = txn_scan(t, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
     while (!e && !*is && scan_next(scan, &key, &value))
@@ -113,7 +113,7 @@ enum err letter_twins(struct view *v, struct cx *cx, struct body_id content, str
     struct ref_key ref;
     enum err e;
 
-    twin_bounds(content, &from, &to);
+    reference_bounds(content, BODY_PART, &from, &to);
     e = view_scan(v, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
     if (e)
         return e;
