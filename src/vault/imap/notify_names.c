@@ -59,6 +59,12 @@ static int compare_places(const void *a, const void *b)
     return (x.mailbox.v > y.mailbox.v) - (x.mailbox.v < y.mailbox.v);
 }
 
+static void sort_places(struct place *v, size_t n)
+{
+    if (n)
+        qsort(v, n, sizeof(*v), compare_places);
+}
+
 void notify_forget_names(struct notify *n)
 {
     arena_free(n->names_arena);
@@ -73,8 +79,7 @@ void notify_keep_names(struct notify *n, struct place *v, size_t count)
     n->names_arena = arena_new(0);
     n->names = arena_array(n->names_arena, struct place, count);
     n->name_count = count;
-    if (count)
-        qsort(v, count, sizeof(*v), compare_places);
+    sort_places(v, count);
     for (size_t k = 0; k < count; k++) {
         n->names[k] = v[k];
         n->names[k].name = str_copy(n->names_arena, v[k].name);
@@ -115,15 +120,21 @@ static bool moved_along(const struct notify *n, const struct place *now, size_t 
            !str_same(before->name, after->name);
 }
 
+static bool is_renamed(const struct place *was, const struct place *is)
+{
+    return !str_same(was->name, is->name);
+}
+
+/* One of those that have changed. */
 static void compare_name(struct imap *i, struct place *now, size_t count, const struct place *was,
                          const struct place *is)
 {
-    bool renamed = !str_same(was->name, is->name);
+    bool renamed = is_renamed(was, is);
 
     if (renamed && (wants_name(i, is) || wants_name(i, was)) &&
         !moved_along(i->notify, now, count, was, is))
         notify_say_list(i, is, was->name);
-    else if (!renamed && notify_is_readable(was) != notify_is_readable(is) && wants_name(i, is))
+    else if (!renamed && wants_name(i, is))
         notify_say_list(i, is, STR_NONE);
 }
 
@@ -193,7 +204,7 @@ static void compare_names(struct imap *i, struct place *now, size_t count)
     for (size_t k = 0; k < n->name_count; k++) {
         const struct place *was = &n->names[k], *is = find_place(now, count, was->at);
 
-        if (is && (!str_same(was->name, is->name) || notify_is_readable(was) != notify_is_readable(is)))
+        if (is && (is_renamed(was, is) || notify_is_readable(was) != notify_is_readable(is)))
             kept[kept_count++] = (struct kept){.was = was, .is = is};
     }
     say_kept(i, now, count, kept, kept_count);
@@ -217,8 +228,7 @@ enum err notify_tell_names(struct imap *i)
 
     if (e)
         return e;
-    if (now.n)
-        qsort(now.v, now.n, sizeof(*now.v), compare_places);
+    sort_places(now.v, now.n);
     compare_names(i, now.v, now.n);
     notify_keep_names(i->notify, now.v, now.n);
     return OK;
