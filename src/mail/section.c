@@ -10,10 +10,10 @@ _Static_assert(IMAP_SECTION_DEPTH_MAX == MIME_DEPTH_MAX + 1, "as deep as the tre
 
 struct place {
     size_t part;
-    bool
-        is_message; /* the message or the message inside, with its RFC 5322 header; else a part of something */
-    bool
-        is_nothing; /* the empty text that BODYSTRUCTURE shows in `part`, a multipart that has no parts */
+    /* The message or the message inside, with its RFC 5322 header; else a part of something. */
+    bool is_message;
+    /* The empty text that BODYSTRUCTURE shows in `part`, a multipart that has no parts. */
+    bool is_nothing;
 };
 
 static bool find_child(const struct mime_part *parts, size_t count, size_t parent, uint32_t number,

@@ -27,9 +27,8 @@ const char *imap_name_decode(struct arena *a, struct str wire, bool utf8_names, 
 struct str imap_name_normal(struct arena *a, struct str name);
 
 /* May a mailbox be made under this name? NULL: yes; else why not. No empty level, none of "." or "..", no control
- * character, U+2028 or U+2029, no byte order mark in front, nothing that is no character or not assigned (RFC 9051 §5.1, RFC
- * 5198 §2), no
- * "*" or "%" (which LIST could not name), the limits above. */
+ * character, U+2028 or U+2029, no byte order mark in front, nothing that is no character or not assigned (RFC 9051 §5.1,
+ * RFC 5198 §2), no "*" or "%" (which LIST could not name), the limits above. */
 const char *imap_name_check(struct str name);
 
 bool imap_name_is_inbox(struct str name);     /* "INBOX", in any case */

@@ -46,11 +46,12 @@ uint32_t notify_events_elsewhere(const struct imap *i);
 
 /* ---- names (notify_names.c) ---- */
 
-void notify_say_list(struct imap *i, const struct place *p,
-                     struct str old_name); /* old_name: or empty */
+/* LIST of what is there; old_name: empty, or what its OLDNAME is. */
+void notify_say_list(struct imap *i, const struct place *p, struct str old_name);
+/* LIST with these attributes alone, of what may be no mailbox: then `at` is {0}. */
 void notify_say_bare_list(struct imap *i, struct str attributes, struct mailbox_ref at,
                           struct str name);
-void notify_say_nonexistent(struct imap *i, struct str name);
+void notify_say_nonexistent(struct imap *i, struct str name); /* with \Subscribed, if so */
 bool notify_is_subscribed(struct imap *i, struct str name);
 /* Remembers them: these are what the client knows. They are put in order. */
 void notify_keep_names(struct notify *n, struct place *v, size_t count);

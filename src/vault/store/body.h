@@ -48,8 +48,8 @@ struct new_body {
 };
 void body_put(struct txn *t, const struct new_body *b);
 
-/* A body with the bytes of an older one, which is kept as long. The caller holds a part with a reference to that one. ERR_GONE: it
- * is not there. */
+/* A body with the bytes of an older one, which is kept as long. The caller holds a part with a reference to that one.
+ * ERR_GONE: it is not there. */
 enum err body_put_same(struct txn *t, struct cx *cx, struct body_id id, struct body_id as);
 
 void body_refer(struct txn *t, struct body_id body, uint64_t part, uint64_t owner);
@@ -61,7 +61,8 @@ void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t ow
 enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *bodies, uint64_t *bytes,
                      struct body_id *held);
 
-/* Where its pieces are: itself, or the one that it has its bytes from, which may have them from another. Also itself if it is not there. */
+/* Where its pieces are: itself, or the one that it has its bytes from, which may have them from another. Also itself if it is
+ * not there. */
 enum err body_home(struct view *v, struct cx *cx, struct body_id id, struct body_id *home);
 enum err body_find(struct view *v, struct cx *cx, struct body_id id, struct body_row *row, bool *found);
 /* What was found for piece n of a body of that size: ERR_GONE, or ERR_DAMAGED where its length does not fit. */

@@ -16,8 +16,8 @@ struct new_email {
     /* At it already: ERR_OVER_QUOTA; in bytes one message may go over. {0}: it goes in however full it is, as in a commit
      * that other recipients share. */
     struct amount limit;
-    bool
-        again; /* some account may have this content already: of a letter that went to others before (letters.h) */
+    /* Some account may have this content already: of a letter that went to others before (letters.h). */
+    bool again;
 };
 
 struct placed {

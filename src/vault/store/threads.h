@@ -38,9 +38,9 @@ struct letter letter_of(struct body_id body, const struct facts *f);
 /* At most THREADS_AT_ONCE. Those that have a thread already, or are gone meanwhile, are left alone. */
 enum err threads_assign(struct store *s, struct cx *cx, struct account_id account,
                         const struct letter *letters, size_t n, struct ticket *ticket);
-/* With a letter (body, and body_there: its contents, letters.h) that is copied or moved into another account: there it has the same EMAILID, and so the thread that it was
- * given here (RFC 8474 §5.2), if any, and if it has none there. Letters that come to it there follow. The caller holds both
- * accounts' parts. */
+/* With a letter (body, and body_there: its contents, letters.h) that is copied or moved into another account: there it has the
+ * same EMAILID, and so the thread that it was given here (RFC 8474 §5.2), if any, and if it has none there. Letters that come
+ * to it there follow. The caller holds both accounts' parts. */
 enum err thread_bring(struct txn *t, struct cx *cx, struct account_id from, struct body_id body,
                       struct account_id to, struct body_id body_there);
 /* With the last email of this content. The caller holds the account's part. */
