@@ -132,6 +132,18 @@ def test_new_mail_that_is_told_of(posthorn, tom):
     assert any(b"ADDTO" in line for line in lines)
 
 
+def test_in_a_filter_that_is_kept_up_to_date(posthorn, tom):
+    """What a filter asks for is asked for with each update as well (RFC 5466, RFC 5267)."""
+    append(tom, letter(1, "plan"))
+    tom.ok("SELECT INBOX")
+    [(_, thread)] = threads(tom)
+    tom.ok(f'SETMETADATA "" (/private/filters/values/plan "THREADID {thread.decode()}")')
+    tom.ok("SEARCH RETURN (UPDATE ALL) FILTER plan")
+    with signed_on(posthorn, TOM) as second:
+        append(second, letter(2, "Re: plan", [1]))
+    assert any(b"ADDTO" in line for line in tom.ok("NOOP"))
+
+
 def test_in_two_accounts(posthorn, tom):
     """A copy has the EMAILID and THREADID of what was copied, in whichever account; what was delivered to two is two letters,
     for each has its own Delivered-To (§5.1, §5.2)."""

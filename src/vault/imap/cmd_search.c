@@ -229,7 +229,7 @@ static enum err finish(struct imap *i, struct searching *x)
     else
         search_answer_write(&x->answer, i, &x->result);
     if (x->result.returns.options & IMAP_RETURN_UPDATE && !x->result.over_mailboxes)
-        context_begin(i, &x->result, x->args, &x->search.program);
+        context_begin(i, &x->result, x->args, &x->search);
     roster_drop(&x->roster);
     if (!e)
         say_answer(i, x);
@@ -355,7 +355,7 @@ static bool is_threaded(struct imap *i, struct searching *x, enum err *e)
 {
     bool through;
 
-    if (!(match_needs(x->match) & IMAP_NEEDS_THREAD))
+    if (!(x->search.needs & IMAP_NEEDS_THREAD))
         return true;
     *e = thread_pass_some(i, &x->threads, x->scope.at, x->roster, x->among, &through);
     if (*e)

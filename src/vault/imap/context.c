@@ -416,7 +416,7 @@ static void context_free(struct context *c)
 
 /* Its options and criteria from the arguments, and the program as it was searched for. */
 static bool read_again(struct imap *i, struct context *c, struct str args,
-                       const struct imap_key *program)
+                       const struct imap_search *search)
 {
     struct imap_parse p = imap_parse_make(c->arena, imap_is_utf8(i));
     struct str text = str_copy(c->arena, args);
@@ -428,12 +428,13 @@ static bool read_again(struct imap *i, struct context *c, struct str args,
     } else if (!parse_imap_search(&p, text, &c->search)) {
         return false;
     }
-    c->search.program = *with_uids(i, c->arena, program, 1);
+    c->search.program = *with_uids(i, c->arena, &search->program, 1);
+    c->search.needs = search->needs;
     return true;
 }
 
 void context_begin(struct imap *i, const struct search_result *r, struct str args,
-                   const struct imap_key *program)
+                   const struct imap_search *search)
 {
     struct contexts *all = contexts_of(i);
     struct context *c;
@@ -452,7 +453,7 @@ void context_begin(struct imap *i, const struct search_result *r, struct str arg
     c->kind = r->kind;
     c->uid = r->uid;
     c->tag = str_copy(c->arena, r->tag);
-    if (!read_again(i, c, args, program)) { /* it was read before: no other reason is known */
+    if (!read_again(i, c, args, search)) { /* it was read before: no other reason is known */
         context_free(c);
         refuse(i, r->tag, "this search cannot be kept");
         return;

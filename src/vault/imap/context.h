@@ -16,10 +16,10 @@ struct contexts; /* selected->contexts; NULL: there are none */
 /* ---- for cmd_search.c ---- */
 
 bool context_has_tag(const struct imap *i, struct str tag);
-/* A search with UPDATE has its result: it is kept, or NO [NOUPDATE] is said. args: the command's; program: its own, with what
- * its filters stand for. */
+/* A search with UPDATE has its result: it is kept, or NO [NOUPDATE] is said. args: the command's; search: what
+ * was made of them, with its filters put in. */
 void context_begin(struct imap *i, const struct search_result *r, struct str args,
-                   const struct imap_key *program);
+                   const struct imap_search *search);
 /* A search for a context is through (search_again): what is to be told of it, in i->arena. */
 struct context_news *context_found(struct imap *i, struct context *c, const struct search_result *r);
 /* … or it failed: NO [NOUPDATE] is said, and nothing more of it. */

@@ -318,7 +318,7 @@ bool match_make(struct imap *i, const struct imap_search *s, const struct match_
 
     if (!choose_charset(&k, s))
         return false;
-    *k.m = (struct match){.scope = *scope, .needs = s->needs};
+    *k.m = (struct match){.scope = *scope};
     if (scope->selected)
         k.m->recent = imap_set_built(&i->selected->recent);
     k.m->root = make(&k, &s->program);
@@ -329,11 +329,6 @@ bool match_make(struct imap *i, const struct imap_search *s, const struct match_
 enum match_cost match_cost(const struct match *m)
 {
     return m->root->cost;
-}
-
-uint32_t match_needs(const struct match *m)
-{
-    return m->needs;
 }
 
 /* ---- candidates ---- */

@@ -33,7 +33,6 @@ bool match_make(struct imap *i, const struct imap_search *s, const struct match_
 /* What it has to read of messages at most. */
 enum match_cost { MATCH_PICTURE, MATCH_FACTS, MATCH_HEADER, MATCH_BODY };
 enum match_cost match_cost(const struct match *m);
-uint32_t match_needs(const struct match *m); /* IMAP_NEEDS_… */
 
 /* Asks the index (vault/search/search.h), once: in the long lane, before the first message is asked about. */
 void match_find_candidates(struct match *m, struct imap *i);

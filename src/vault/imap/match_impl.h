@@ -27,7 +27,6 @@ struct node {
 struct match {
     struct match_scope scope;
     struct imap_set recent;
-    uint32_t needs;
     struct node *root;
     bool asks_index, knows_candidates;
     const uint64_t *may; /* the messages that may fit, likewise */
