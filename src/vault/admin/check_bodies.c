@@ -35,14 +35,17 @@ static bool is_whole(struct check *k, struct cx *piece_cx, struct body_id id,
 }
 
 struct loss {
-    const char *message, *cause;
+    const char *cause;
+    char message[ID_TEXT_SIZE];
     size_t owners;
 };
+
+static void tell_losers(struct check *k, uint64_t body, struct loss *l);
 
 /* Whoever has the message is told of it: the postmaster wants to know whose mail was lost. */
 static void look_at_loser(struct check *k, void *arg, struct str key, struct str value)
 {
-    struct loss *l = arg;
+    struct loss *l = arg, other = {.cause = l->cause};
     struct str before = k->address;
     struct ref_key rk;
     struct account_row account;
@@ -52,8 +55,11 @@ static void look_at_loser(struct check *k, void *arg, struct str key, struct str
     if (!ref_key_unpack(key, &rk))
         return;
     l->owners++;
-    if (rk.part == BODY_PART)
-        return; /* it is looked at itself, and has lost them as well */
+    if (rk.part == BODY_PART) {
+        if (rk.owner > rk.body) /* as each is that has the bytes of another: no circle */
+            tell_losers(k, rk.owner, &other);
+        return;
+    }
     if (rk.part != QUEUE_PART)
         (void)directory_account(k->v, &k->row, (struct account_id){rk.part}, &account, &there);
     k->address = there ? account.address : STR_NONE;
@@ -62,21 +68,25 @@ static void look_at_loser(struct check *k, void *arg, struct str key, struct str
     k->address = before;
 }
 
-static void check_bytes(struct check *k, struct body_id id, const struct body_row *row)
+static void tell_losers(struct check *k, uint64_t body, struct loss *l)
 {
     scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
-    struct cx piece_cx = {.arena = arena_new(0)};
-    char text[ID_TEXT_SIZE];
-    struct loss l = {text, piece_cx.cause, 0};
 
-    id_text(id.v, text);
-    ref_key_pack(&from, &(struct ref_key){.body = id.v});
-    ref_key_pack(&to, &(struct ref_key){.body = id.v + 1});
+    id_text(body, l->message);
+    ref_key_pack(&from, &(struct ref_key){.body = body});
+    ref_key_pack(&to, &(struct ref_key){.body = body + 1});
+    check_walk(k, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), "a reference", look_at_loser, l);
+}
+
+static void check_bytes(struct check *k, struct body_id id, const struct body_row *row)
+{
+    struct cx piece_cx = {.arena = arena_new(0)};
+    struct loss l = {.cause = piece_cx.cause};
+
     if (!is_whole(k, &piece_cx, id, row)) {
-        check_walk(k, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), "a reference", look_at_loser,
-                   &l);
+        tell_losers(k, id.v, &l);
         if (!l.owners)
-            found(k, CHECK_BODY, "message %s: %s", text, piece_cx.cause);
+            found(k, CHECK_BODY, "message %s: %s", l.message, piece_cx.cause);
     }
     arena_free(piece_cx.arena);
 }
@@ -148,6 +158,20 @@ static void check_strays(struct check *k, struct pieces *p, uint64_t before)
 
 /* ---- bodies ---- */
 
+/* The bytes are looked at once, where they are: who has them from there is among those that lose them. */
+static void check_same(struct check *k, const char *text, uint64_t body, const struct body_row *row)
+{
+    struct body_row other;
+    bool there = false;
+
+    if (!has_reference(k, row->same_as, BODY_PART, body))
+        found(k, CHECK_REFERENCE, "message %s does not refer to the one that it has its bytes from",
+              text);
+    if (!body_find(k->v, &k->row, row->same_as, &other, &there) &&
+        !(there && other.size == row->size && str_same(other.sha256, row->sha256)))
+        found(k, CHECK_BODY, "message %s is not what it has its bytes from", text);
+}
+
 static void note_any(struct check *k, void *arg, struct str key, struct str value)
 {
     (void)k;
@@ -183,10 +207,10 @@ static void look_at_body(struct check *k, void *arg, struct str key, struct str 
     *p = (struct pieces){.body = bk.body, .n = row.same_as.v ? 0 : body_pieces(row.size)};
     if (row.pieces != body_pieces(row.size))
         found(k, CHECK_BODY, "message %s: %u pieces for %" PRIu64 " bytes", text, row.pieces, row.size);
-    if (row.same_as.v && !has_reference(k, row.same_as, BODY_PART, bk.body))
-        found(k, CHECK_REFERENCE, "message %s does not refer to the one that it has its bytes from",
-              text);
-    check_bytes(k, (struct body_id){bk.body}, &row);
+    if (row.same_as.v)
+        check_same(k, text, bk.body, &row);
+    else
+        check_bytes(k, (struct body_id){bk.body}, &row);
     if (!has_references(k, bk.body))
         found(k, CHECK_REFERENCE, "message %s is kept for nobody", text);
     k->r->bodies++;

@@ -288,6 +288,18 @@ BREAKS(twin_of_another)
 
     CHANGE(cold, w->fred, row.letter = w->first, .body = id.v);
 }
+BREAKS(twin_of_another_size)
+{
+    struct body_id id = twin(w);
+
+    CHANGE(body, NO_ACCOUNT, row.sha256 = S("?"), .body = id.v);
+}
+BREAKS(twins_piece_changed)
+{
+    twin(w);
+    piece_row_put(w->t, NO_ACCOUNT, AT(piece, .body = w->second.v),
+                  &(struct piece_row){.raw = S("Subject: two\r\n\r\r")});
+}
 BREAKS(hold_of_nothing)
 {
     body_refer(w->t, w->first, BODY_PART, 77);
@@ -451,6 +463,9 @@ static const struct named_row {
     {reference_to_another, "is kept for email 3, which is in no mailbox"},
     {twin_without_hold, "does not refer to the one that it has its bytes from"},
     {twin_of_another, ", whose bytes it does not have"},
+    {twin_of_another_size, "is not what it has its bytes from"},
+    {twins_piece_changed, "email 1: the bytes do not have the check value they were stored with"},
+    {twins_piece_changed, "email 2: the bytes do not have the check value they were stored with"},
     {hold_of_nothing, "which does not exist"},
     {twin_with_a_piece, "piece 1 belongs to nothing"},
     {reference_to_nothing, "is kept for queue entry 1, and is missing"},
