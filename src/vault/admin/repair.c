@@ -30,6 +30,7 @@ void repair_close(struct repair **r)
         return;
     txn_rollback(&(*r)->t);
     free((*r)->accounts);
+    free((*r)->homes);
     marks_free(&(*r)->marks);
     arena_free((*r)->arena);
     free(*r);

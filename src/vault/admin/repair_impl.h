@@ -14,6 +14,11 @@ struct known_account {
     bool has_entry;     /* in the directory */
 };
 
+struct home { /* a body that has its bytes from an older one */
+    uint64_t of;
+    struct body_id is;
+};
+
 struct repair {
     struct engine *from, *to;
     struct arena *arena; /* until the end */
@@ -22,6 +27,9 @@ struct repair {
     size_t account_count, account_room;
     size_t next; /* the account to be done next */
     int step;
+    struct home *homes; /* by references; not before one is asked for (repair_out.c) */
+    size_t home_count, home_room;
+    bool knows_homes;
 
     /* of the step that runs */
     struct cx *cx;

@@ -117,33 +117,38 @@ bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_
     return repair_body(r, as, size) && !body_put_same(repair_out(r, 200), &r->row, id, as);
 }
 
-struct home {
-    struct body_id of, is;
-};
-
-static void look_for_home(struct repair *r, void *arg, struct str key, struct str value)
+static void note_home(void *arg, struct str key, struct str value)
 {
-    struct home *h = arg;
+    struct repair *r = arg;
     struct ref_key ref;
 
-    (void)r;
     (void)value;
-    if (ref_key_unpack(key, &ref) && ref.part == BODY_PART && ref.owner == h->of.v &&
-        ref.body < h->of.v)
-        h->is.v = ref.body;
+    if (!ref_key_unpack(key, &ref) || ref.part != BODY_PART || ref.body >= ref.owner)
+        return;
+    if (r->home_count == r->home_room)
+        r->homes = must_realloc(r->homes, (r->home_room = r->home_room ? r->home_room * 2 : 64) *
+                                              sizeof(*r->homes));
+    r->homes[r->home_count++] = (struct home){.of = ref.owner, .is = {ref.body}};
 }
 
-/* Of a body whose row is lost: if it had its bytes from another, that one's reference still says so. */
+static void pass_over(void *arg, const char *cause)
+{
+    (void)arg;
+    (void)cause; /* repair_kept() tells */
+}
+
+/* Of a body whose row is lost: if it had its bytes from another, that one's reference still says so. There are few, and they
+ * are looked for once. */
 static struct body_id home_by_references(struct repair *r, struct body_id id)
 {
-    struct home h = {.of = id};
-    struct cx outer = r->row;
-
-    r->row = (struct cx){.arena = arena_new(0)}; /* this may happen inside of another walk */
-    repair_walk(r, ref_part(NO_ACCOUNT), S("r"), S("s"), "a reference", look_for_home, &h);
-    arena_free(r->row.arena);
-    r->row = outer;
-    return h.is;
+    if (!r->knows_homes)
+        rows_walk(r->v, ref_part(NO_ACCOUNT), S("r"), S("s"),
+                  &(struct walker){note_home, pass_over, r});
+    r->knows_homes = true;
+    for (size_t k = 0; k < r->home_count; k++)
+        if (r->homes[k].of == id.v)
+            return r->homes[k].is;
+    return (struct body_id){0};
 }
 
 static bool bring_body(struct repair *r, struct body_id id, uint64_t *size)
