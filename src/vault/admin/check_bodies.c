@@ -54,6 +54,8 @@ static void look_at_loser(struct check *k, void *arg, struct str key, struct str
     (void)value;
     if (!ref_key_unpack(key, &rk))
         return;
+    if (rk.part == LEFT_PART)
+        return;
     l->owners++;
     if (rk.part == BODY_PART) {
         if (rk.owner > rk.body) /* as each is that has the bytes of another: no circle */
@@ -174,10 +176,11 @@ static void check_same(struct check *k, const char *text, uint64_t body, const s
 
 static void note_any(struct check *k, void *arg, struct str key, struct str value)
 {
+    struct ref_key rk;
+
     (void)k;
-    (void)key;
     (void)value;
-    *(bool *)arg = true;
+    *(bool *)arg |= !ref_key_unpack(key, &rk) || rk.part != LEFT_PART;
 }
 
 static bool has_references(struct check *k, uint64_t body)
@@ -228,6 +231,8 @@ static void owner_text(uint64_t part, uint64_t owner, char *out, size_t size)
         snprintf(out, size, "queue entry %" PRIu64, owner);
     else if (part == BODY_PART)
         snprintf(out, size, "message %s", text);
+    else if (part == LEFT_PART)
+        snprintf(out, size, "what account %" PRIu64 " was sent", owner);
     else
         snprintf(out, size, "account %" PRIu64 ", email %" PRIu64, part, owner);
 }
@@ -240,6 +245,8 @@ static bool has_owner(struct check *k, uint64_t body, uint64_t part, uint64_t ow
     struct body_row row;
     bool there;
 
+    if (part == LEFT_PART)
+        return true; /* the account may be gone, and those who had the letter */
     if (part == BODY_PART)
         return body_find(k->v, &k->row, (struct body_id){owner}, &row, &there) ||
                (there && row.same_as.v == body);

@@ -3,6 +3,7 @@
 #include "vault/admin/check_account.h"
 
 #include "base/scoped.h"
+#include "vault/store/letters.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -103,13 +104,20 @@ static void check_parts(struct check *k, const char *who, const struct cold_row 
     }
 }
 
-static void check_twin(struct check *k, const char *who, struct body_id letter, uint64_t body)
+/* What it is of others' letters: whose bytes a twin has, and that it is here. */
+static void check_letter(struct check *k, const char *who, const struct cold_row *row, uint64_t body)
 {
+    struct letter_id letter = letter_id_of(row, k->account, (struct body_id){body});
     char text[ID_TEXT_SIZE];
 
-    id_text(letter.v, text);
-    if (letter.v && !has_reference(k, letter, BODY_PART, body))
+    id_text(letter.content.v, text);
+    if (letter.content.v != body && !has_reference(k, letter.content, BODY_PART, body))
         found(k, CHECK_ROWS, "%s is a twin of message %s, whose bytes it does not have", who, text);
+    if (row->origin.v && !has_reference(k, letter.content, LEFT_PART, letter.origin.v))
+        found(k, CHECK_ROWS,
+              "%s is what account %" PRIu64
+              " was sent as message %s, and nothing says that others have it",
+              who, letter.origin.v, text);
 }
 
 struct kept {
@@ -164,7 +172,7 @@ static void look_at_cold(struct check *k, void *arg, struct str key, struct str 
     snprintf(who, sizeof(who), "message %s", text);
     check_body_of(k, who, (struct body_id){ck.body}, row.body_size);
     check_parts(k, who, &row);
-    check_twin(k, who, row.letter, ck.body);
+    check_letter(k, who, &row, ck.body);
     for (size_t i = first_of(a, ck.body, 0); i < a->mail_count && a->mails[i].body == ck.body; i++) {
         a->mails[i].has_cold = true;
         if (a->mails[i].size != row.prefix.n + row.body_size)

@@ -300,6 +300,10 @@ BREAKS(twins_piece_changed)
     piece_row_put(w->t, NO_ACCOUNT, AT(piece, .body = w->second.v),
                   &(struct piece_row){.raw = S("Subject: two\r\n\r\r")});
 }
+BREAKS(left_unsaid)
+{
+    CHANGE(cold, w->fred, row.origin = w->tom, .body = w->second.v);
+}
 BREAKS(hold_of_nothing)
 {
     body_refer(w->t, w->first, BODY_PART, 77);
@@ -466,6 +470,7 @@ static const struct named_row {
     {twin_of_another_size, "is not what it has its bytes from"},
     {twins_piece_changed, "email 1: the bytes do not have the check value they were stored with"},
     {twins_piece_changed, "email 2: the bytes do not have the check value they were stored with"},
+    {left_unsaid, "and nothing says that others have it"},
     {hold_of_nothing, "which does not exist"},
     {twin_with_a_piece, "piece 1 belongs to nothing"},
     {reference_to_nothing, "is kept for queue entry 1, and is missing"},

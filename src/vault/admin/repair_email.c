@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "vault/accept/looks.h"
+#include "vault/store/letters.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -82,8 +83,11 @@ static void tell_lost(struct account *a, uint64_t email, struct body_id body)
 
 static void put_cold(struct account *a, struct body_id body, const struct cold_row *cold)
 {
-    cold_row_put(repair_out(a->r, 4000 + cold->envelope.n + cold->bodystructure.n), a->r->account,
-                 &(struct cold_key){.body = body.v}, cold);
+    struct account_id account = a->r->account;
+    struct txn *t = repair_out(a->r, 4000 + cold->envelope.n + cold->bodystructure.n);
+
+    cold_row_put(t, account, &(struct cold_key){.body = body.v}, cold);
+    letter_left(t, account, letter_id_of(cold, account, body));
 }
 
 /* ---- with its cold row ---- */

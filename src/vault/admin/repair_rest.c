@@ -105,7 +105,7 @@ static void look_at_reference(struct repair *r, void *arg, struct str key, struc
         return;
     else if (ref.part == QUEUE_PART)
         look_at_entry_reference(r, &ref);
-    else if (ref.part != BODY_PART) /* that one stands for itself */
+    else if (ref.part < LEFT_PART) /* bodies stand for themselves */
         look_at_email_reference(r, &ref);
 }
 

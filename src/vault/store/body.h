@@ -7,8 +7,9 @@
 #include "vault/store/store.h"
 
 #define SHA256_SIZE 32
-#define QUEUE_PART 0         /* `part` of the references that queue entries hold */
-#define BODY_PART UINT64_MAX /* … and that bodies hold which have the bytes of another */
+#define QUEUE_PART 0              /* `part` of the references that queue entries hold */
+#define BODY_PART UINT64_MAX      /* … and that bodies hold which have the bytes of another */
+#define LEFT_PART (BODY_PART - 1) /* no reference, and nothing is kept for it: letters.h */
 
 /* The check value, fed piece by piece. */
 struct digest;

@@ -46,24 +46,38 @@ static enum err find_dead(struct store *s, struct cx *cx, int64_t before_ms, str
     return e;
 }
 
-/* Does anybody refer to the body; only of `part`, if part_only? */
+/* Does anybody refer to the body; only of `part`, if part_only? *left: other things are said of it as well (LEFT_PART). */
 static enum err has_references(struct txn *t, struct cx *cx, uint64_t body, bool part_only,
-                               uint64_t part, bool *any)
+                               uint64_t part, bool *any, bool *left)
 {
     scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
     scoped(scan_close) struct scan *scan = NULL;
     struct ref_key first = {.body = body, .part = part_only ? part : 0};
     struct ref_key end = {.body = part_only ? body : body + 1, .part = part_only ? part + 1 : 0};
+    struct ref_key ref;
     struct str key, value;
     enum err e;
 
+    *any = *left = false;
     ref_key_pack(&from, &first);
     ref_key_pack(&to, &end);
     e = txn_scan(t, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
     if (e)
         return e;
-    *any = scan_next(scan, &key, &value);
+    while (!*any && scan_next(scan, &key, &value)) {
+        *any = !ref_key_unpack(key, &ref) || ref.part != LEFT_PART;
+        *left |= !*any;
+    }
     return scan_error(scan, cx);
+}
+
+static void drop_left(struct txn *t, uint64_t body)
+{
+    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
+
+    ref_key_pack(&from, &(struct ref_key){.body = body, .part = LEFT_PART});
+    ref_key_pack(&to, &(struct ref_key){.body = body, .part = LEFT_PART + 1});
+    txn_delete_range(t, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to));
 }
 
 /* If nobody refers to it any more; then the same with the one that it had its bytes from. */
@@ -73,9 +87,11 @@ static enum err drop_body(struct txn *t, struct cx *cx, struct body_id body, str
 
     while (!e && body.v) {
         struct body_id held = {0};
-        bool any;
+        bool any, left;
 
-        e = has_references(t, cx, body.v, false, 0, &any);
+        e = has_references(t, cx, body.v, false, 0, &any, &left);
+        if (!e && !any && left)
+            drop_left(t, body.v);
         if (!e && !any)
             e = body_delete(t, cx, body, &out->bodies, &out->bytes, &held);
         body = held;
@@ -87,13 +103,13 @@ static enum err drop_body(struct txn *t, struct cx *cx, struct body_id body, str
 static enum err drop(struct txn *t, struct cx *cx, uint64_t part, const struct dropped *item,
                      struct collected *out)
 {
-    bool any = true;
+    bool any = true, left;
     enum err e = OK;
 
     ref_row_delete(t, NO_ACCOUNT,
                    &(struct ref_key){.body = item->body.v, .part = part, .owner = item->owner});
     if (part != QUEUE_PART)
-        e = has_references(t, cx, item->body.v, true, part, &any);
+        e = has_references(t, cx, item->body.v, true, part, &any, &left);
     if (!e && !any) {
         cold_row_delete(t, (struct account_id){part}, &(struct cold_key){.body = item->body.v});
         facts_row_delete(t, (struct account_id){part}, &(struct facts_key){.body = item->body.v});

@@ -11,10 +11,9 @@ static enum err find_row(struct txn *t, struct cx *cx, struct account_id account
     return cold_row_txn(t, cx, account, &(struct cold_key){.body = body.v}, row, there);
 }
 
-/* Of the references to a content, from those of a part; BODY_PART's, which are the last, are its twins'. */
-static void reference_bounds(struct body_id content, uint64_t part, struct buf *from, struct buf *to)
+static void twin_bounds(struct body_id content, struct buf *from, struct buf *to)
 {
-    ref_key_pack(from, &(struct ref_key){.body = content.v, .part = part});
+    ref_key_pack(from, &(struct ref_key){.body = content.v, .part = BODY_PART});
     ref_key_pack(to, &(struct ref_key){.body = content.v + 1});
 }
 
@@ -29,7 +28,7 @@ static enum err find_twin(struct txn *t, struct cx *cx, struct account_id accoun
     struct ref_key ref;
     enum err e;
 
-    reference_bounds(letter.content, BODY_PART, &from, &to);
+    twin_bounds(letter.content, &from, &to);
     e = txn_scan(t, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
     while (!e && !*there && scan_next(scan, &key, &value))
         if (ref_key_unpack(key, &ref)) {
@@ -44,6 +43,12 @@ static enum err make_twin(struct txn *t, struct cx *cx, struct body_id content, 
 {
     twin->v = fresh_id();
     return body_put_same(t, cx, *twin, content);
+}
+
+void letter_left(struct txn *t, struct account_id account, struct letter_id letter)
+{
+    if (letter.origin.v != account.v)
+        body_refer(t, letter.content, LEFT_PART, letter.origin.v);
 }
 
 /* A twin that is there stays the one, though the content itself has become free meanwhile. */
@@ -61,28 +66,21 @@ enum err letter_place(struct txn *t, struct cx *cx, struct account_id account, s
     e = find_twin(t, cx, account, letter, body, row, there);
     if (e || *there)
         return e;
+    letter_left(t, account, letter);
     *body = letter.content;
     return taken ? make_twin(t, cx, letter.content, body) : OK;
 }
 
-/* Does anybody but the queue have the content, or had until a moment ago? Somebody may if that cannot be read: no delivery
+/* Do others have the letter of this content that came to be here, or did they? They may, if that cannot be read: no delivery
  * waits for it. */
-static enum err is_somewhere(struct txn *t, struct cx *cx, struct body_id content, bool *is)
+static enum err has_left(struct txn *t, struct cx *cx, struct account_id account,
+                         struct body_id content, bool *has)
 {
-    scoped(buf_free) struct buf from = buf_make(32), to = buf_make(32);
-    scoped(scan_close) struct scan *scan = NULL;
-    struct str key, value;
-    struct ref_key ref;
-    enum err e;
+    struct ref_key key = {.body = content.v, .part = LEFT_PART, .owner = account.v};
+    struct ref_row row;
+    enum err e = ref_row_txn(t, cx, NO_ACCOUNT, &key, &row, has);
 
-    reference_bounds(content, 0, &from, &to);
-    *is = false;
-    e = txn_scan(t, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
-    while (!e && !*is && scan_next(scan, &key, &value))
-        *is = ref_key_unpack(key, &ref) && ref.part != QUEUE_PART;
-    if (!e)
-        e = scan_error(scan, cx);
-    *is |= e == ERR_DAMAGED;
+    *has |= e == ERR_DAMAGED;
     return e == ERR_DAMAGED ? OK : e;
 }
 
@@ -90,12 +88,12 @@ static enum err is_somewhere(struct txn *t, struct cx *cx, struct body_id conten
 enum err letter_place_new(struct txn *t, struct cx *cx, struct account_id account, struct body_id *body)
 {
     struct cold_row row;
-    bool there, is = false;
+    bool there, left = false;
     enum err e = find_row(t, cx, account, *body, &row, &there);
 
     if (!e && !there)
-        e = is_somewhere(t, cx, *body, &is);
-    return e || (!there && !is) ? e : make_twin(t, cx, *body, body);
+        e = has_left(t, cx, account, *body, &left);
+    return e || (!there && !left) ? e : make_twin(t, cx, *body, body);
 }
 
 void letter_row(struct cold_row *row, struct account_id account, struct letter_id letter,
@@ -113,7 +111,7 @@ enum err letter_twins(struct view *v, struct cx *cx, struct body_id content, str
     struct ref_key ref;
     enum err e;
 
-    reference_bounds(content, BODY_PART, &from, &to);
+    twin_bounds(content, &from, &to);
     e = view_scan(v, cx, ref_part(NO_ACCOUNT), buf_str(&from), buf_str(&to), false, &scan);
     if (e)
         return e;

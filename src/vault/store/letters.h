@@ -6,7 +6,9 @@
  *
  * An account's rows are found by the content, so two letters that share it cannot both stand there under it: the second is
  * a twin, under a content id of its own with the same bytes (body_put_same()). That happens to who was sent a letter that
- * somebody else then copies into a mailbox of theirs; nobody else has twins. */
+ * somebody else then copies into a mailbox of theirs, or who is sent it once more when the first is with others; nobody else has
+ * twins. That a letter is with others, or was, is a row beside the references to its content (LEFT_PART, owner: the account in
+ * which it came to be), which goes with the content. */
 #pragma once
 #include "vault/store/store.h"
 
@@ -34,9 +36,11 @@ static inline bool letter_id_same(struct letter_id a, struct letter_id b)
 enum err letter_place(struct txn *t, struct cx *cx, struct account_id account, struct letter_id letter,
                       struct body_id *body, struct cold_row *row, bool *there);
 /* The same for one that comes to be here: a letter of its own, even if the account has another of this content, or had one
- * that others still have. */
+ * that others may still have. */
 enum err letter_place_new(struct txn *t, struct cx *cx, struct account_id account,
                           struct body_id *body);
+/* That the account has a letter which came to be elsewhere: letter_place() writes it, and repair, which does not ask that. */
+void letter_left(struct txn *t, struct account_id account, struct letter_id letter);
 void letter_row(struct cold_row *row, struct account_id account, struct letter_id letter,
                 struct body_id body);
 

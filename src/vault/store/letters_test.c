@@ -124,6 +124,17 @@ static struct body_id body_of(struct account_id account, struct mailbox_id mailb
     return body;
 }
 
+/* Of any body. */
+static bool anything_is_said(void)
+{
+    scoped(view_close) struct view *v = view_open(engine);
+    scoped(scan_close) struct scan *scan = NULL;
+    struct str key, value;
+
+    must(view_scan(v, &cx, ref_part(NO_ACCOUNT), S("r"), S("s"), false, &scan));
+    return scan_next(scan, &key, &value);
+}
+
 static size_t twins(void)
 {
     scoped(view_close) struct view *v = view_open(engine);
@@ -183,6 +194,28 @@ static void test_how_long(void **state)
     struct collected c = collect_all();
     assert_int_equal(c.bodies, 2); /* the twin, and what it had its bytes from */
     assert_int_equal(c.bytes, 5);
+}
+
+/* A list goes on from the queue: who comes later has the content as those have who came first. */
+static void test_delivered_in_turn(void **state)
+{
+    (void)state;
+    deliver_to_both();
+    remove_all(FRED, INBOX);
+    collect_all();
+    deliver_it(FRED, "To: fred, later\r\n", true); /* nobody was told of the first one */
+    assert_string_equal(letters_text(FRED, INBOX), "2 To: fred, later|bytes of 2-");
+    assert_int_equal(twins(), 0);
+    transfer(true, IN(FRED, INBOX), 2, IN(TOM, SENT));
+    collect_all();
+    deliver_it(FRED, "To: fred, last\r\n", true);
+    assert_string_equal(letters_text(FRED, INBOX), "3 To: fred, last|bytes of 2+!");
+    assert_string_equal(letters_text(TOM, SENT), "1 To: fred, later|bytes of 2+");
+    remove_all(FRED, INBOX);
+    remove_all(TOM, INBOX);
+    remove_all(TOM, SENT);
+    assert_int_equal(collect_all().bodies, 3);
+    assert_false(anything_is_said());
 }
 
 /* What waited in the queue until its mailbox had room, and somebody else has copied theirs there meanwhile. */
@@ -285,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_twin, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_how_long, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_delivered_in_turn, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_delivered_later, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_one_of_each, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_sent_twice, store_set_up, store_tear_down),
