@@ -11,6 +11,7 @@
 struct wish {
     const struct imap_fetch *items;
     struct imap_set uids;
+    size_t next; /* of its ranges: those before it have been told */
 };
 
 struct imap_news {
@@ -44,7 +45,7 @@ void news_want(struct imap *i, const struct imap_fetch *items, const struct imap
         n = i->news = must_alloc(sizeof(*n));
         n->arena = arena_new(0);
     }
-    n->wishes[n->count++] = (struct wish){items, imap_set_copy(n->arena, uids)};
+    n->wishes[n->count++] = (struct wish){.items = items, .uids = imap_set_copy(n->arena, uids)};
 }
 
 /* ---- all wishes of one message together ---- */
@@ -108,46 +109,53 @@ static struct imap_fetch wished_together(const struct imap *i, struct imap_news 
 
 /* ---- one after the other, by UID ---- */
 
+/* The lowest UID above the one that was told of last that somebody wants; 0: none. */
+static uint32_t next_wanted(struct imap_news *n)
+{
+    uint32_t lowest = 0;
+
+    for (size_t k = 0; k < n->count; k++) {
+        struct wish *w = &n->wishes[k];
+        uint32_t uid;
+
+        while (w->next < w->uids.count && w->uids.ranges[w->next].last <= n->told)
+            w->next++;
+        if (w->next == w->uids.count)
+            continue;
+        uid = w->uids.ranges[w->next].first;
+        if (uid <= n->told)
+            uid = n->told + 1;
+        lowest = !lowest || uid < lowest ? uid : lowest;
+    }
+    return lowest;
+}
+
+/* Of the message that next_wanted() named. */
 static unsigned wishes_for(const struct imap_news *n, uint32_t uid)
 {
     unsigned wishes = 0;
 
-    for (size_t k = 0; k < n->count; k++)
-        if (imap_set_has(&n->wishes[k].uids, uid))
+    for (size_t k = 0; k < n->count; k++) {
+        const struct wish *w = &n->wishes[k];
+
+        if (w->next < w->uids.count && w->uids.ranges[w->next].first <= uid)
             wishes |= 1u << k;
+    }
     return wishes;
-}
-
-/* The lowest UID above this one that somebody wants; 0: none. */
-static uint32_t next_wanted(const struct imap_news *n, uint32_t after)
-{
-    uint32_t lowest = 0;
-
-    for (size_t k = 0; k < n->count; k++)
-        for (size_t r = 0; r < n->wishes[k].uids.count; r++) {
-            const struct imap_range *range = &n->wishes[k].uids.ranges[r];
-            uint32_t uid = range->first > after ? range->first : after + 1;
-
-            if (range->last <= after)
-                continue;
-            lowest = !lowest || uid < lowest ? uid : lowest;
-            break;
-        }
-    return lowest;
 }
 
 /* Of messages that follow one another and have the same wishes. False: there are none left. */
 static bool next_step(struct imap *i, struct imap_news *n)
 {
     struct imap_set_builder uids = {0};
-    uint32_t uid = next_wanted(n, n->told);
+    uint32_t uid = next_wanted(n);
     unsigned wishes = wishes_for(n, uid);
     struct imap_fetch items;
     struct imap_set set;
 
     if (!uid)
         return false;
-    for (; uid && wishes_for(n, uid) == wishes; uid = next_wanted(n, uid)) {
+    for (; uid && wishes_for(n, uid) == wishes; uid = next_wanted(n)) {
         imap_set_add(&uids, uid);
         n->told = uid;
     }
