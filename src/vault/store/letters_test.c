@@ -171,6 +171,8 @@ static void test_twin(void **state)
 /* The bytes stay as long as one of them is there, and no longer; whichever goes first. */
 static void test_how_long(void **state)
 {
+    struct collected c;
+
     (void)state;
     deliver_to_both();
     transfer(false, IN(TOM, INBOX), 1, IN(FRED, SENT));
@@ -191,7 +193,7 @@ static void test_how_long(void **state)
     assert_int_equal(collect_all().bodies, 0);
     assert_string_equal(letters_text(FRED, INBOX), "2 To: fred|bytes of 2+!");
     remove_all(FRED, INBOX);
-    struct collected c = collect_all();
+    c = collect_all();
     assert_int_equal(c.bodies, 2); /* the twin, and what it had its bytes from */
     assert_int_equal(c.bytes, 5);
 }
