@@ -88,8 +88,9 @@ build-asan/build.ninja:
 build-tsan/build.ninja:
 	@meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1
 
+# clang's warnings are its front end's: they are the same without optimization, in a third of the time.
 build-clang/build.ninja:
-	@CC=clang meson setup build-clang
+	@CC=clang meson setup build-clang -Doptimization=0 -Ddebug=false
 
 build-fuzz/build.ninja:
 	@CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
