@@ -4,6 +4,7 @@
 
 #include "base/scoped.h"
 #include "vault/store/directory.h"
+#include "vault/store/threads.h"
 
 /* ---- what can be broken; each in w->t, which has every part ---- */
 
@@ -510,6 +511,24 @@ static void test_what_went_ahead(void **state)
     assert_int_equal(check_text(w).n, 0);
 }
 
+/* A letter without message ids is a thread of its own; and stays that beside another of its content. */
+static void test_brought_thread(void **state)
+{
+    struct world *w = *state;
+    const struct letter l = {.body = w->second};
+    struct imap_range third = {3, 3};
+    struct copied c;
+    struct ticket t;
+
+    durable(w, threads_assign(w->vault.store, &w->c.cx, w->tom, &l, 1, &t), t);
+    durable(w,
+            messages_copy(w->vault.store, &w->c.cx, (struct mailbox_ref){w->tom, INBOX},
+                          &(struct imap_set){.ranges = &third, .count = 1},
+                          (struct mailbox_ref){w->fred, INBOX}, 0, &c, &t),
+            t);
+    assert_string_equal(str_to_c(w->c.cx.arena, check_text(w)), "");
+}
+
 static void check_row(size_t i)
 {
     const struct named_row *row = &disagreements[i];
@@ -563,6 +582,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_disagreement_is_named),
+        cmocka_unit_test_setup_teardown(test_brought_thread, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_what_went_ahead, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_damage_is_named, world_open, world_close),
     };

@@ -3,6 +3,7 @@
 
 #include "base/scoped.h"
 #include "base/sorted.h"
+#include "vault/store/letters.h"
 #include "vault/store/threads.h"
 
 #include <inttypes.h>
@@ -28,6 +29,22 @@ static void keys_add(struct keys *k, const struct letter *l)
         k->v[k->n++] = l->keys[i];
 }
 
+/* A thread of its own, if it has no message ids: under another content id, where it was elsewhere before (thread_bring()). */
+static void check_own_thread(struct check *k, uint64_t body, uint64_t thread, const char *text)
+{
+    struct cold_row row;
+    struct letter_id letter;
+    bool there = false;
+
+    if (thread == body ||
+        cold_row_view(k->v, &k->row, k->account, &(struct cold_key){.body = body}, &row, &there) ||
+        !there)
+        return;
+    letter = letter_id_of(&row, k->account, (struct body_id){body});
+    if (!has_reference(k, letter.content, LEFT_PART, letter.origin.v))
+        found(k, CHECK_ROWS, "message %s has no message ids, and is in another one's thread", text);
+}
+
 static void look_at_thread(struct check *k, void *arg, struct str key, struct str value)
 {
     struct thread_key tk;
@@ -46,8 +63,8 @@ static void look_at_thread(struct check *k, void *arg, struct str key, struct st
     cold_key_pack(&cold, &(struct cold_key){.body = tk.body});
     if (!row_exists(k, cold_part(k->account), &cold, "the looks of a message"))
         found(k, CHECK_ROWS, "there is a thread of message %s, which the account does not have", text);
-    if (!l.count && row.thread != tk.body)
-        found(k, CHECK_ROWS, "message %s has no message ids, and is in another one's thread", text);
+    if (!l.count)
+        check_own_thread(k, tk.body, row.thread, text);
 }
 
 /* Keys of letters below this one lead nowhere. */
