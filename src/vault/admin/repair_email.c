@@ -87,7 +87,7 @@ static void put_cold(struct account *a, struct body_id body, const struct cold_r
     struct txn *t = repair_out(a->r, 4000 + cold->envelope.n + cold->bodystructure.n);
 
     cold_row_put(t, account, &(struct cold_key){.body = body.v}, cold);
-    letter_left(t, account, letter_id_of(cold, account, body));
+    letter_left(t, account, letter_id_of(cold, account, body), body);
 }
 
 /* ---- with its cold row ---- */

@@ -93,6 +93,18 @@ static void look_at_entry_reference(struct repair *r, const struct ref_key *ref)
     tell(r, CHECK_QUEUE, "entry %s of the queue is lost, and with it to whom it should go", text);
 }
 
+/* That others had a letter of a content which is there. */
+static void copy_left(struct repair *r, const struct ref_key *ref)
+{
+    struct body_row row;
+    bool there = false;
+
+    if (!body_row_txn(repair_out(r, 100), &r->row, NO_ACCOUNT, &(struct body_key){.body = ref->body},
+                      &row, &there) &&
+        there)
+        body_refer(r->t, (struct body_id){ref->body}, LEFT_PART, ref->owner);
+}
+
 static void look_at_reference(struct repair *r, void *arg, struct str key, struct str value)
 {
     struct ref_key ref;
@@ -105,7 +117,9 @@ static void look_at_reference(struct repair *r, void *arg, struct str key, struc
         return;
     else if (ref.part == QUEUE_PART)
         look_at_entry_reference(r, &ref);
-    else if (ref.part < LEFT_PART) /* bodies stand for themselves */
+    else if (ref.part == LEFT_PART)
+        copy_left(r, &ref);
+    else if (ref.part != BODY_PART) /* bodies stand for themselves */
         look_at_email_reference(r, &ref);
 }
 

@@ -5,13 +5,14 @@
 #include "base/arena.h"
 #include "base/scoped.h"
 #include "vault/admin/repair.h"
-#include "vault/store/threads.h"
+#include "vault/store/collect.h"
 #include "vault/store/directory.h"
 #include "vault/store/email.h"
 #include "vault/store/folders.h"
 #include "vault/store/folders_edit.h"
 #include "vault/store/letters.h"
 #include "vault/store/mailbox.h"
+#include "vault/store/threads.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -287,7 +288,7 @@ static struct body_id copy_to_fred(struct world *w) /* beside his own */
             t);
     return twin_of(w, w->vault.engine);
 }
-static struct body_id sent_again(struct world *w) /* another letter of Fred's */
+static void send_again(struct world *w)
 {
     struct txn *t = txn_begin(w->vault.engine, &(struct part){PART_ACCOUNT, w->fred.v}, 1);
     struct cold_row looks = {0};
@@ -297,6 +298,10 @@ static struct body_id sent_again(struct world *w) /* another letter of Fred's */
 
     must(w, email_add(t, &w->c.cx, w->fred, INBOX, &n, &at));
     durable(w, txn_commit(&t, &w->c.cx, &ticket), ticket);
+}
+static struct body_id sent_again(struct world *w) /* another letter of Fred's */
+{
+    send_again(w);
     return twin_of(w, w->vault.engine);
 }
 DAMAGES(a_twin) { copy_to_fred(w); }
@@ -469,6 +474,70 @@ static void test_twins_are_kept(void **state)
     view_close(&v);
     engine_close(r.engine);
     world_close((void **)&w);
+}
+
+static void transfer(struct world *w, struct account_id from, uint64_t box, uint32_t uid,
+                     struct account_id to, uint64_t into)
+{
+    const struct imap_range one = {uid, uid};
+    struct copied c;
+    struct ticket t;
+
+    durable(w,
+            messages_move(w->vault.store, &w->c.cx, (struct mailbox_ref){from, {box}},
+                          &(struct imap_set){.ranges = &one, .count = 1},
+                          (struct mailbox_ref){to, {into}}, 0, &c, &t),
+            t);
+    assert_int_equal(c.count, 1);
+}
+
+static struct body_id newest(struct world *w, struct account_id id)
+{
+    struct view *v = view_open(w->vault.engine);
+    struct body_id body;
+    struct listed *l;
+    size_t n, damaged;
+
+    must(w, mailbox_list(v, &w->c.cx, id, INBOX, 0, &l, &n, &damaged));
+    assert_true(n > 0);
+    body = l[n - 1].body;
+    free(l);
+    view_close(&v);
+    return body;
+}
+
+/* Fred's own letter was with Tom and came back beside Tom's, which then went. What Fred is sent after that is another one,
+ * for it would take the EMAILID of his own. */
+static void test_what_has_left(void **state)
+{
+    struct world *w;
+    struct repaired r;
+    struct collected c;
+
+    (void)state;
+    for (int damaged = 0; damaged < 2; damaged++) {
+        world_open((void **)&w);
+        transfer(w, w->fred, 1, 1, w->tom, 3);
+        must(w, collect(w->vault.store, &w->c.cx, INT64_MAX, &c));
+        transfer(w, w->tom, 1, 3, w->fred, 1);
+        transfer(w, w->tom, 3, 1, w->fred, 3);
+        transfer(w, w->fred, 1, 2, w->tom, 1);
+        must(w, collect(w->vault.store, &w->c.cx, INT64_MAX, &c));
+        if (damaged) {
+            DAMAGE(ref, NO_ACCOUNT, .body = w->second.v, .part = LEFT_PART, .owner = w->fred.v);
+            deliver_to_tom(w);
+        }
+        repair(w, &r);
+        assert_int_equal(check_repaired(w, &r).n, 0);
+        store_close(w->vault.store);
+        engine_close(w->vault.engine);
+        w->vault.engine = r.engine;
+        must(w, store_open(&w->c.cx, r.engine, settings, &w->vault.store));
+        send_again(w);
+        assert_true(newest(w, w->fred).v != w->second.v);
+        assert_int_equal(check_text(w).n, 0);
+        world_close((void **)&w);
+    }
 }
 
 static void expect_spelling(struct world *w, struct engine *e, uint64_t mailbox, const char *is)
@@ -723,6 +792,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_format, world_open, world_close),
         cmocka_unit_test(test_threads_are_kept),
         cmocka_unit_test(test_twins_are_kept),
+        cmocka_unit_test(test_what_has_left),
         cmocka_unit_test(test_spellings_are_kept),
         cmocka_unit_test_setup_teardown(test_a_store_in_order, world_open, world_close),
         cmocka_unit_test(test_damage),

@@ -45,9 +45,10 @@ static enum err make_twin(struct txn *t, struct cx *cx, struct body_id content, 
     return body_put_same(t, cx, *twin, content);
 }
 
-void letter_left(struct txn *t, struct account_id account, struct letter_id letter)
+/* One that came to be here and is a twin has been elsewhere: it came back beside another. */
+void letter_left(struct txn *t, struct account_id account, struct letter_id letter, struct body_id body)
 {
-    if (letter.origin.v != account.v)
+    if (letter.origin.v != account.v || letter.content.v != body.v)
         body_refer(t, letter.content, LEFT_PART, letter.origin.v);
 }
 
@@ -66,9 +67,12 @@ enum err letter_place(struct txn *t, struct cx *cx, struct account_id account, s
     e = find_twin(t, cx, account, letter, body, row, there);
     if (e || *there)
         return e;
-    letter_left(t, account, letter);
     *body = letter.content;
-    return taken ? make_twin(t, cx, letter.content, body) : OK;
+    if (taken)
+        e = make_twin(t, cx, letter.content, body);
+    if (!e)
+        letter_left(t, account, letter, *body);
+    return e;
 }
 
 /* Do others have the letter of this content that came to be here, or did they? They may, if that cannot be read: no delivery

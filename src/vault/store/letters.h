@@ -39,8 +39,10 @@ enum err letter_place(struct txn *t, struct cx *cx, struct account_id account, s
  * that others may still have. */
 enum err letter_place_new(struct txn *t, struct cx *cx, struct account_id account,
                           struct body_id *body);
-/* That the account has a letter which came to be elsewhere: letter_place() writes it, and repair, which does not ask that. */
-void letter_left(struct txn *t, struct account_id account, struct letter_id letter);
+/* That the account has a letter under `body` which is, or was, with others: letter_place() writes it, and repair, which does
+ * not ask that. */
+void letter_left(struct txn *t, struct account_id account, struct letter_id letter,
+                 struct body_id body);
 void letter_row(struct cold_row *row, struct account_id account, struct letter_id letter,
                 struct body_id body);
 
