@@ -62,7 +62,7 @@ static bool look_again(struct account *a, struct body_id body, struct cold_row *
     struct cold_row looks;
     struct str facts; /* are not copied: made anew when somebody searches */
 
-    if (looks_of_stored(a->r->v, &a->r->row, body, cold->body_size, &looks, &facts))
+    if (looks_of_stored(a->r->v, &a->r->row, repair_home(a->r, body), cold->body_size, &looks, &facts))
         return false;
     cold->parser = looks.parser;
     cold->envelope = looks.envelope;
@@ -142,11 +142,15 @@ static void tell_lost_copies(struct account *a, struct body_id body, size_t n)
     tell(a->r, CHECK_ROWS, "message %s: the places of %zu copies were lost; others are there", text, n);
 }
 
-/* A twin's row says whose bytes it has, even if the body's cannot be read. */
+/* A twin's row says whose bytes it has, even if the body's cannot be read. If that is nobody's, its own may be: then it is a
+ * letter by itself. */
 static bool bring_body(struct repair *r, struct body_id body, struct cold_row *cold)
 {
-    return cold->letter.v ? repair_same(r, body, cold->letter, &cold->body_size)
-                          : repair_body(r, body, &cold->body_size);
+    if (cold->letter.v && repair_same(r, body, cold->letter, &cold->body_size))
+        return true;
+    if (cold->letter.v)
+        cold->letter.v = cold->origin.v = 0;
+    return repair_body(r, body, &cold->body_size);
 }
 
 static void copy_content(struct account *a, struct body_id body, struct cold_row *cold)

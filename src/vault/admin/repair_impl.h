@@ -69,6 +69,8 @@ void repair_for(struct repair *r, struct account_id account); /* whose part is w
 bool repair_body(struct repair *r, struct body_id id, uint64_t *size);
 /* The same for one that has the bytes of another, which is copied as well. */
 bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_t *size);
+/* The one that it has its bytes from, as the row or that one's reference says; else itself. */
+struct body_id repair_home(struct repair *r, struct body_id id);
 /* Has whoever owned this given it back? */
 bool repair_is_released(struct repair *r, struct body_id body, uint64_t part, uint64_t owner);
 

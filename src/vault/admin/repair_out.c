@@ -114,6 +114,8 @@ static bool copy_body(struct repair *r, struct body_id id, uint64_t size, struct
 
 bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_t *size)
 {
+    if (as.v >= id.v) /* each is younger than that: no circle */
+        return fail(&r->row, ERR_DAMAGED, "whose bytes it has makes no sense"), false;
     return repair_body(r, as, size) && !body_put_same(repair_out(r, 200), &r->row, id, as);
 }
 
@@ -151,16 +153,23 @@ static struct body_id home_by_references(struct repair *r, struct body_id id)
     return (struct body_id){0};
 }
 
+struct body_id repair_home(struct repair *r, struct body_id id)
+{
+    struct body_row row;
+    struct body_id home;
+    bool there = false;
+    enum err e = body_find(r->v, &r->row, id, &row, &there);
+
+    home = e || !there ? home_by_references(r, id) : row.same_as;
+    return home.v ? home : id;
+}
+
 static bool bring_body(struct repair *r, struct body_id id, uint64_t *size)
 {
-    struct body_id home;
-    struct body_row row;
+    struct body_id home = repair_home(r, id);
     struct str sum;
-    bool there = false;
 
-    home =
-        body_find(r->v, &r->row, id, &row, &there) || !there ? home_by_references(r, id) : row.same_as;
-    if (home.v)
+    if (home.v != id.v)
         return repair_same(r, id, home, size);
     return find_body(r, id, size, &sum) && copy_body(r, id, *size, sum);
 }

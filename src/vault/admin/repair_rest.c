@@ -45,7 +45,7 @@ static enum err add_email(struct repair *r, struct body_id body, struct placed *
     if (!repair_body(r, body, &size))
         return ERR_DAMAGED;
     n.body_size = size;
-    e = looks_of_stored(r->v, &r->row, body, size, &looks, &n.facts);
+    e = looks_of_stored(r->v, &r->row, repair_home(r, body), size, &looks, &n.facts);
     return e ? e : email_add(repair_out(r, 4000), &r->row, r->account, INBOX, &n, at);
 }
 

@@ -308,6 +308,46 @@ DAMAGES(a_twin) { copy_to_fred(w); }
 DAMAGES(a_twins_body) { DAMAGE(body, NO_ACCOUNT, .body = copy_to_fred(w).v); }
 DAMAGES(an_own_twins_body) { DAMAGE(body, NO_ACCOUNT, .body = sent_again(w).v); }
 DAMAGES(a_twins_looks) { DAMAGE(cold, w->fred, .body = copy_to_fred(w).v); }
+DAMAGES(an_own_twins_body_and_looks)
+{
+    struct body_id id = sent_again(w);
+
+    DAMAGE(body, NO_ACCOUNT, .body = id.v);
+    DAMAGE(cold, w->fred, .body = id.v);
+}
+static void change_twin(struct world *w, struct body_id id, struct body_id letter, struct body_id same_as)
+{
+    struct ticket t;
+
+    w->t = txn_begin(w->vault.engine, &(struct part){PART_ACCOUNT, w->fred.v}, 1);
+    if (letter.v) {
+        CHANGE(cold, w->fred, row.letter = letter, .body = id.v);
+    }
+    if (same_as.v) {
+        CHANGE(body, NO_ACCOUNT, row.same_as = same_as, .body = id.v);
+    }
+    durable(w, txn_commit(&w->t, &w->c.cx, &t), t);
+}
+DAMAGES(a_twin_of_nothing) { change_twin(w, copy_to_fred(w), (struct body_id){77}, (struct body_id){0}); }
+DAMAGES(a_circle_of_letters)
+{
+    struct body_id id = copy_to_fred(w);
+
+    change_twin(w, id, (struct body_id){id.v + 1}, (struct body_id){0});
+}
+DAMAGES(a_circle)
+{
+    struct body_id id = copy_to_fred(w), other = {id.v - 1};
+
+    w->t = txn_begin(w->vault.engine, NULL, 0);
+    must(w, body_put_same(w->t, &w->c.cx, other, w->second));
+    {
+        struct ticket t;
+        CHANGE(body, NO_ACCOUNT, row.same_as = id, .body = other.v);
+        durable(w, txn_commit(&w->t, &w->c.cx, &t), t);
+    }
+    change_twin(w, id, other, other);
+}
 DAMAGES(the_own_looks)
 {
     copy_to_fred(w);
@@ -375,6 +415,14 @@ static const struct damage {
     {a_twins_body, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
     {an_own_twins_body, "fred@acompany.test: 1=two 2=two!; tom@acompany.test: 2=one 3=two; queue 1",
      ""},
+    {an_own_twins_body_and_looks,
+     "fred@acompany.test: 1=two 2=two!; tom@acompany.test: 2=one 3=two; queue 1",
+     "fred@acompany.test: email 2, UID 2, was made again from its message"},
+    {a_twin_of_nothing, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    {a_circle_of_letters, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1",
+     ""},
+    {a_circle, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",
+     "fred@acompany.test: email 2 is lost"},
     {a_twins_looks, "fred@acompany.test: 1=two 3=two!; tom@acompany.test: 2=one 3=two; queue 1",
      "fred@acompany.test: email 2 was made again from its message"},
     {the_own_looks, "fred@acompany.test: 2=two 3=two!; tom@acompany.test: 2=one 3=two; queue 1",
