@@ -56,12 +56,13 @@ static void look_at_loser(struct check *k, void *arg, struct str key, struct str
         return;
     if (rk.part == LEFT_PART)
         return;
-    l->owners++;
     if (rk.part == BODY_PART) {
         if (rk.owner > rk.body) /* as each is that has the bytes of another: no circle */
             tell_losers(k, rk.owner, &other);
+        l->owners += other.owners;
         return;
     }
+    l->owners++;
     if (rk.part != QUEUE_PART)
         (void)directory_account(k->v, &k->row, (struct account_id){rk.part}, &account, &there);
     k->address = there ? account.address : STR_NONE;
@@ -169,8 +170,9 @@ static void check_same(struct check *k, const char *text, uint64_t body, const s
     if (!has_reference(k, row->same_as, BODY_PART, body))
         found(k, CHECK_REFERENCE, "message %s does not refer to the one that it has its bytes from",
               text);
-    if (!body_find(k->v, &k->row, row->same_as, &other, &there) &&
-        !(there && other.size == row->size && str_same(other.sha256, row->sha256)))
+    if (row->same_as.v >= body ||
+        (!body_find(k->v, &k->row, row->same_as, &other, &there) &&
+         !(there && other.size == row->size && str_same(other.sha256, row->sha256))))
         found(k, CHECK_BODY, "message %s is not what it has its bytes from", text);
 }
 
@@ -288,7 +290,7 @@ static void check_mark(struct check *k, const struct mark *m)
 
     id_text(m->body, text);
     owner_text(m->part, m->owner, who, sizeof(who));
-    if (m->part == QUEUE_PART && has_owner(k, m->body, m->part, m->owner))
+    if ((m->part == QUEUE_PART || m->part >= LEFT_PART) && has_owner(k, m->body, m->part, m->owner))
         found(k, CHECK_REFERENCE, "message %s is to be collected, and %s still needs it", text, who);
     if (!has_reference(k, (struct body_id){m->body}, m->part, m->owner))
         found(k, CHECK_REFERENCE, "message %s is to be collected for %s, which does not refer to it",

@@ -113,7 +113,8 @@ static void check_letter(struct check *k, const char *who, const struct cold_row
     id_text(letter.content.v, text);
     if (letter.content.v != body && !has_reference(k, letter.content, BODY_PART, body))
         found(k, CHECK_ROWS, "%s is a twin of message %s, whose bytes it does not have", who, text);
-    if (row->origin.v && !has_reference(k, letter.content, LEFT_PART, letter.origin.v))
+    if ((row->origin.v || row->letter.v) &&
+        !has_reference(k, letter.content, LEFT_PART, letter.origin.v))
         found(k, CHECK_ROWS,
               "%s is what account %" PRIu64
               " was sent as message %s, and nothing says that others have it",

@@ -301,6 +301,31 @@ BREAKS(twins_piece_changed)
     piece_row_put(w->t, NO_ACCOUNT, AT(piece, .body = w->second.v),
                   &(struct piece_row){.raw = S("Subject: two\r\n\r\r")});
 }
+BREAKS(twin_of_a_younger)
+{
+    struct body_id younger = twin(w), id = twin(w);
+
+    CHANGE(body, NO_ACCOUNT, row.same_as = id, .body = younger.v);
+    body_refer(w->t, id, BODY_PART, younger.v);
+}
+BREAKS(changed_and_held_by_an_older)
+{
+    struct body_id id = put_body(w->t, S("Subject: new\r\n\r\n"));
+
+    body_refer(w->t, id, BODY_PART, w->first.v);
+    piece_row_put(w->t, NO_ACCOUNT, AT(piece, .body = id.v),
+                  &(struct piece_row){.raw = S("Subject: old\r\n\r\n")});
+}
+BREAKS(mark_on_a_hold)
+{
+    body_release(w->t, w->second, BODY_PART, twin(w).v);
+}
+BREAKS(home_unsaid)
+{
+    struct body_id id = twin(w);
+
+    CHANGE(cold, w->fred, row.letter = w->second, .body = id.v);
+}
 BREAKS(left_unsaid)
 {
     CHANGE(cold, w->fred, row.origin = w->tom, .body = w->second.v);
@@ -471,6 +496,10 @@ static const struct named_row {
     {twin_of_another_size, "is not what it has its bytes from"},
     {twins_piece_changed, "email 1: the bytes do not have the check value they were stored with"},
     {twins_piece_changed, "email 2: the bytes do not have the check value they were stored with"},
+    {twin_of_a_younger, "is not what it has its bytes from"},
+    {changed_and_held_by_an_older, ": the bytes do not have the check value they were stored with"},
+    {mark_on_a_hold, "is to be collected, and message"},
+    {home_unsaid, "was sent as message"},
     {left_unsaid, "and nothing says that others have it"},
     {hold_of_nothing, "which does not exist"},
     {twin_with_a_piece, "piece 1 belongs to nothing"},
