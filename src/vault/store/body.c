@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define PIECES_MOST 8192 /* twice as many as the longest message may have (config/settings.def) */
+
 /* ---- SHA-256: the algorithm is fetched once, since a look-up by name costs more than a short digest ---- */
 
 struct digest {
@@ -182,6 +184,16 @@ void body_release(struct txn *t, struct body_id body, uint64_t part, uint64_t ow
         &(struct dead_row){.time = (uint64_t)now_ms(), .part = part, .items = &item, .items_count = 1});
 }
 
+/* Of a row that cannot be read nobody knows how many there are, nor of one that says nonsense. */
+static void delete_pieces_of(struct txn *t, struct body_id body, const struct body_row *row)
+{
+    if (!row || row->pieces > PIECES_MOST)
+        delete_pieces(t, body.v);
+    else
+        for (uint32_t n = 0; n < row->pieces; n++)
+            piece_row_delete(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n});
+}
+
 enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *bodies, uint64_t *bytes,
                      struct body_id *held)
 {
@@ -190,9 +202,7 @@ enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *
     enum err e = body_row_txn(t, cx, NO_ACCOUNT, &(struct body_key){.body = body.v}, &row, &found);
 
     *held = (struct body_id){0};
-    if (e == ERR_DAMAGED) /* how many pieces there are nobody knows */
-        delete_pieces(t, body.v);
-    else if (e || !found)
+    if (e ? e != ERR_DAMAGED : !found)
         return e;
     if (!e && row.same_as.v) {
         *held = row.same_as;
@@ -200,8 +210,7 @@ enum err body_delete(struct txn *t, struct cx *cx, struct body_id body, size_t *
                        &(struct ref_key){.body = row.same_as.v, .part = BODY_PART, .owner = body.v});
         row.size = row.pieces = 0;
     }
-    for (uint32_t n = 0; !e && n < row.pieces; n++)
-        piece_row_delete(t, NO_ACCOUNT, &(struct piece_key){.body = body.v, .n = n});
+    delete_pieces_of(t, body, e ? NULL : &row);
     body_row_delete(t, NO_ACCOUNT, &(struct body_key){.body = body.v});
     *bytes += e ? 0 : row.size;
     ++*bodies;

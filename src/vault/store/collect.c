@@ -34,7 +34,7 @@ static enum err find_dead(struct store *s, struct cx *cx, int64_t before_ms, str
         struct dead *d = &dead[*n];
 
         if (dead_key_unpack(key, &d->key) &&
-            dead_unpack(cx->arena, str_copy(cx->arena, value), &d->row) &&
+            dead_unpack(cx->arena, str_copy(cx->arena, value), &d->row) && d->row.part < LEFT_PART &&
             (int64_t)d->row.time <= before_ms) {
             references += 1 + d->row.items_count;
             ++*n;

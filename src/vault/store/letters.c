@@ -88,13 +88,18 @@ static enum err has_left(struct txn *t, struct cx *cx, struct account_id account
     return e == ERR_DAMAGED ? OK : e;
 }
 
-/* The account may have been sent it before, and others have that letter still: of those it is to be told apart. */
+/* The account may have been sent it before, and others have that letter still: of those it is to be told apart. What cannot be
+ * read is another. */
 enum err letter_place_new(struct txn *t, struct cx *cx, struct account_id account, struct body_id *body)
 {
     struct cold_row row;
-    bool there, left = false;
+    bool there = false, left = false;
     enum err e = find_row(t, cx, account, *body, &row, &there);
 
+    if (e == ERR_DAMAGED) {
+        e = OK;
+        there = true;
+    }
     if (!e && !there)
         e = has_left(t, cx, account, *body, &left);
     return e || (!there && !left) ? e : make_twin(t, cx, *body, body);

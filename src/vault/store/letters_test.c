@@ -315,6 +315,86 @@ static void test_lost_prefix(void **state)
     assert_string_equal(letters_text(TOM, SENT), "1 |bytes of 1-");
 }
 
+static void change(void (*how)(struct txn *t))
+{
+    struct txn *t = txn_begin(engine, NULL, 0);
+    struct ticket ticket;
+
+    how(t);
+    durable(txn_commit(&t, &cx, &ticket), ticket);
+}
+
+static void put_stray_piece(struct txn *t)
+{
+    piece_row_put(t, NO_ACCOUNT, &(struct piece_key){.body = content.v, .n = 1000000},
+                  &(struct piece_row){.raw = S("stray")});
+}
+
+static void write_nonsense(struct txn *t)
+{
+    struct body_row row;
+    bool found;
+
+    must(body_row_txn(t, &cx, NO_ACCOUNT, &(struct body_key){.body = content.v}, &row, &found));
+    row.pieces = 100000;
+    body_row_put(t, NO_ACCOUNT, &(struct body_key){.body = content.v}, &row);
+    put_stray_piece(t);
+}
+
+/* A row that says more pieces than any message has: they are gone all the same, and without being counted. */
+static void test_nonsense(void **state)
+{
+    scoped(view_close) struct view *v = NULL;
+    struct piece_row row;
+    bool found;
+
+    (void)state;
+    deliver_to_both();
+    change(write_nonsense);
+    remove_all(TOM, INBOX);
+    remove_all(FRED, INBOX);
+    assert_int_equal(collect_all().bodies, 1);
+    v = view_open(engine);
+    must(piece_row_view(v, &cx, NO_ACCOUNT, &(struct piece_key){.body = content.v, .n = 1000000}, &row,
+                        &found));
+    assert_false(found);
+}
+
+static void give_back_hold(struct txn *t)
+{
+    body_release(t, content, BODY_PART, body_of(FRED, SENT, 0).v);
+}
+
+/* Bodies hold what they have their bytes from, whatever a mark says. */
+static void test_mark_on_a_hold(void **state)
+{
+    (void)state;
+    deliver_to_both();
+    transfer(false, IN(TOM, INBOX), 1, IN(FRED, SENT));
+    change(give_back_hold);
+    remove_all(TOM, INBOX);
+    remove_all(FRED, INBOX);
+    collect_all();
+    assert_string_equal(letters_text(FRED, SENT), "1 To: tom|bytes of 1+");
+}
+
+/* What the account has of this content cannot be read: another letter of it comes all the same. */
+static void test_beside_damage(void **state)
+{
+    scoped(buf_free) struct buf key = buf_make(32);
+    struct imap_set first = SET({1, 1});
+    struct removed r;
+    struct ticket t;
+
+    (void)state;
+    deliver_to_both();
+    cold_key_pack(&key, &(struct cold_key){.body = content.v});
+    memory_engine_damage(engine, cold_part(FRED), buf_str(&key));
+    deliver_it(FRED, "To: fred, later\r\n", true);
+    durable(messages_remove(store, &cx, IN(FRED, INBOX), &first, false, &r, &t), t);
+    assert_string_equal(letters_text(FRED, INBOX), "2 To: fred, later|bytes of 2+!");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +406,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sent_twice, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_twin_of_a_twin, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_lost_prefix, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_nonsense, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_mark_on_a_hold, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_beside_damage, store_set_up, store_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
