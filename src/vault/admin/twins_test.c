@@ -1,20 +1,15 @@
-/* Letters of few contents among three accounts, at random: delivered, some of them later, copied and moved in all directions,
- * removed, with whole accounts at times, while the collector goes round, the store is opened anew, and is repaired. After each
- * step every message is what it was, and so is its EMAILID (RFC 8474 §5.1); `check` has nothing to say, and in the end nothing
- * is left. More of it:
+/* Letters of few contents among three accounts, at random: delivered, some of them later, appended, replaced, copied and moved
+ * in all directions, removed, with whole accounts at times, while the collector goes round, the power is cut, the store is
+ * opened anew, is repaired, some of it damaged before, and is restored from a backup. After each step every message is what it
+ * was, and so is its EMAILID (RFC 8474 §5.1); `check` has nothing to say, and in the end nothing is left. More of it:
  *
  *     build/src/vault/twins_test --steps 100000 --seed 7                                                             */
-#include "vault/admin/test_world.h"
+#include "vault/admin/twins_model.h"
 
 #include "base/arena.h"
-#include "base/scoped.h"
+#include "base/log.h"
 #include "config/config.h"
-#include "vault/admin/admin.h"
-#include "vault/admin/repair.h"
-#include "vault/store/collect.h"
-#include "vault/store/directory.h"
 #include "vault/store/email.h"
-#include "vault/store/letters.h"
 #include "vault/store/mailbox.h"
 #include "vault/store/threads.h"
 
@@ -22,192 +17,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ACCOUNTS 3
-#define MAILBOXES 3 /* of each: INBOX and two more */
-#define CONTENTS 4
-#define MOST_EACH 12 /* of a mailbox */
-
-struct text {
-    char p[80];
-};
-
-struct known { /* a letter, as it was delivered */
-    struct letter_id id;
-    struct text prefix, text;
-};
-
-struct held { /* a message */
-    size_t letter;
-    uint32_t uid;
-};
-
-struct content {
-    struct body_id body; /* 0: none */
-    struct text text;
-    uint32_t entry;
-};
-
-struct play {
-    struct world *w;
-    uint64_t random, step;
-    struct account_id accounts[ACCOUNTS];
-    struct held held[ACCOUNTS][MAILBOXES][MOST_EACH];
-    size_t n[ACCOUNTS][MAILBOXES];
-    struct content contents[CONTENTS];
-    struct known *letters;
-    size_t letter_count;
-    uint64_t *threads[ACCOUNTS]; /* of letters; 0: not known */
-};
-
-static uint64_t below(struct play *p, uint64_t n)
-{
-    p->random = p->random * 6364136223846793005u + 1442695040888963407u;
-    return (p->random >> 33) % n;
-}
-
-static struct str text_str(const struct text *t)
-{
-    return str_from_c(t->p);
-}
-
-static struct mailbox_ref at(const struct play *p, size_t account, size_t mailbox)
-{
-    return (struct mailbox_ref){p->accounts[account], {mailbox + 1}};
-}
-
-static void commit(struct play *p, struct txn **t)
-{
-    struct ticket ticket;
-    enum err e = txn_commit(t, &p->w->c.cx, &ticket);
-
-    durable(p->w, e, ticket);
-}
-
-/* ---- what should be there ---- */
-
-static bool has_letter(const struct play *p, size_t account, size_t letter)
-{
-    for (size_t m = 0; m < MAILBOXES; m++)
-        for (size_t i = 0; i < p->n[account][m]; i++)
-            if (p->held[account][m][i].letter == letter)
-                return true;
-    return false;
-}
-
-static bool is_somewhere(const struct play *p, size_t letter)
-{
-    bool is = false;
-
-    for (size_t a = 0; a < ACCOUNTS; a++)
-        is |= has_letter(p, a, letter);
-    return is;
-}
-
-/* The message is what was delivered, under its EMAILID; its thread stays what it was as long as the account has it. */
-static void expect_message(struct play *p, struct view *v, size_t account, size_t mailbox, size_t i,
-                           const struct listed *l)
-{
-    const struct held *h = &p->held[account][mailbox][i];
-    const struct known *k = &p->letters[h->letter];
-    struct cx *cx = &p->w->c.cx;
-    struct account_id id = p->accounts[account];
-    struct str piece = STR_NONE;
-    struct message m;
-    struct cold_row row;
-    struct thread_row thread;
-    bool found;
-
-    must(p->w, message_find(v, cx, id, l->body, &m));
-    if (m.pieces)
-        must(p->w, message_piece(v, cx, &m, 0, &piece));
-    must(p->w, cold_row_view(v, cx, id, AT(cold, .body = l->body.v), &row, &found));
-    if (l->uid != h->uid || !letter_id_same(letter_id_of(&row, id, l->body), k->id) ||
-        !str_same(m.prefix, text_str(&k->prefix)) || !str_same(piece, text_str(&k->text)) ||
-        l->size != m.prefix.n + piece.n)
-        fail_msg("step %" PRIu64 ": account %zu mailbox %zu UID %u is %.*s|%.*s, %" PRIu64
-                 " bytes, not UID %u %s|%s of E%" PRIx64 "-%" PRIx64,
-                 p->step, account, mailbox, l->uid, STR_ARG(m.prefix), STR_ARG(piece), l->size, h->uid,
-                 k->prefix.p, k->text.p, k->id.origin.v, k->id.content.v);
-    must(p->w, thread_row_view(v, cx, id, AT(thread, .body = l->body.v), &thread, &found));
-    if (p->threads[account][h->letter] && (!found || thread.thread != p->threads[account][h->letter]))
-        fail_msg("step %" PRIu64 ": account %zu letter %zu changed its thread", p->step, account,
-                 h->letter);
-    p->threads[account][h->letter] = found ? thread.thread : 0;
-}
-
-static void expect_mailbox(struct play *p, struct view *v, size_t account, size_t mailbox)
-{
-    struct listed *l;
-    size_t n, damaged;
-
-    must(p->w, mailbox_list(v, &p->w->c.cx, p->accounts[account], (struct mailbox_id){mailbox + 1}, 0,
-                            &l, &n, &damaged));
-    if (n != p->n[account][mailbox] || damaged)
-        fail_msg("step %" PRIu64 ": account %zu mailbox %zu has %zu messages, not %zu", p->step,
-                 account, mailbox, n, p->n[account][mailbox]);
-    for (size_t i = 0; i < n; i++)
-        expect_message(p, v, account, mailbox, i, &l[i]);
-    free(l);
-}
-
-static void expect_all(struct play *p)
-{
-    struct view *v = view_open(p->w->vault.engine);
-
-    for (size_t a = 0; a < ACCOUNTS; a++)
-        for (size_t m = 0; m < MAILBOXES; m++)
-            expect_mailbox(p, v, a, m);
-    view_close(&v);
-}
-
-static void expect_order(struct play *p)
-{
-    struct str said = check_text(p->w);
-
-    if (said.n)
-        fail_msg("step %" PRIu64 ": %.*s", p->step, STR_ARG(said));
-}
+#define LETTERS_A_STEP 3
 
 /* ---- deliveries ---- */
 
-static void note(struct play *p, size_t account, size_t mailbox, size_t letter, uint32_t uid)
-{
-    p->held[account][mailbox][p->n[account][mailbox]++] = (struct held){letter, uid};
-}
-
-/* Nobody has another letter with its EMAILID. */
-static void note_letter(struct play *p, size_t account, const struct content *c,
-                        const struct text *prefix, struct body_id body, uint32_t uid)
-{
-    struct known k = {{p->accounts[account], body}, *prefix, c->text};
-
-    for (size_t i = 0; i < p->letter_count; i++)
-        if (letter_id_same(p->letters[i].id, k.id) && is_somewhere(p, i))
-            fail_msg("step %" PRIu64 ": letter %zu has the EMAILID of letter %zu", p->step,
-                     p->letter_count, i);
-    p->letters[p->letter_count] = k;
-    note(p, account, 0, p->letter_count++, uid);
-}
-
-static struct body_id body_at(struct play *p, size_t account, uint32_t uid)
-{
-    struct view *v = view_open(p->w->vault.engine);
-    struct body_id body = {0};
-    struct listed *l;
-    size_t n, damaged;
-
-    must(p->w, mailbox_list(v, &p->w->c.cx, p->accounts[account], INBOX, 0, &l, &n, &damaged));
-    for (size_t i = 0; i < n; i++)
-        if (l[i].uid == uid)
-            body = l[i].body;
-    free(l);
-    view_close(&v);
-    return body;
-}
-
 static void deliver(struct play *p, size_t account, const struct content *c, bool again)
 {
-    struct part part = {PART_ACCOUNT, p->accounts[account].v};
+    struct part part = {PART_ACCOUNT, p->is.accounts[account].v};
     struct txn *t;
     struct cold_row looks = {0};
     struct text prefix;
@@ -215,35 +31,21 @@ static void deliver(struct play *p, size_t account, const struct content *c, boo
         .body = c->body, .body_size = text_str(&c->text).n, .looks = &looks, .again = again};
     struct placed placed;
 
-    if (p->n[account][0] == MOST_EACH)
+    if (!room_in(p, account, 0))
         return;
     snprintf(prefix.p, sizeof(prefix.p), "Delivered-To: %zu %.*s\r\n", p->letter_count,
              (int)below(p, 9), "somebody");
     n.prefix = text_str(&prefix);
     t = txn_begin(p->w->vault.engine, &part, 1);
-    must(p->w, email_add(t, &p->w->c.cx, p->accounts[account], INBOX, &n, &placed));
+    must(p->w, email_add(t, &p->w->c.cx, p->is.accounts[account], INBOX, &n, &placed));
     commit(p, &t);
-    note_letter(p, account, c, &prefix, body_at(p, account, placed.uid), placed.uid);
-}
-
-static void finish_entry(struct play *p, struct content *c)
-{
-    struct entry_row row;
-    struct txn *t = txn_begin(p->w->vault.engine, NULL, 0);
-    bool found;
-
-    must(p->w,
-         entry_row_txn(t, &p->w->c.cx, NO_ACCOUNT, AT(entry, .body = c->body.v, .n = 1), &row, &found));
-    assert_true(found);
-    entry_change(t, (struct entry_id){c->body.v, 1}, &row, QUEUE_REMOVE);
-    commit(p, &t);
-    *c = (struct content){0};
+    note_letter(p, account, 0, &prefix, &c->text, placed.uid);
 }
 
 /* To some at once; it waits in the queue for others. */
 static void deliver_new(struct play *p)
 {
-    struct content *c = &p->contents[below(p, CONTENTS)];
+    struct content *c = &p->is.contents[below(p, CONTENTS)];
     struct entry_rcpt rcpt = {.to = {S("b"), S("other.test")}, .state = RCPT_WAITING};
     struct txn *t;
 
@@ -267,7 +69,7 @@ static void deliver_new(struct play *p)
 
 static void deliver_again(struct play *p)
 {
-    const struct content *c = &p->contents[below(p, CONTENTS)];
+    const struct content *c = &p->is.contents[below(p, CONTENTS)];
 
     if (c->body.v)
         deliver(p, below(p, ACCOUNTS), c, true);
@@ -275,42 +77,159 @@ static void deliver_again(struct play *p)
 
 /* ---- what their owners do ---- */
 
-static void take_out(struct play *p, size_t account, size_t mailbox, size_t i)
+static void choose_text(struct play *p, struct text *text)
 {
-    struct held *h = p->held[account][mailbox];
+    const struct content *c = &p->is.contents[below(p, CONTENTS)];
 
-    memmove(&h[i], &h[i + 1], (--p->n[account][mailbox] - i) * sizeof(*h));
+    if (c->body.v && below(p, 2))
+        *text = c->text;
+    else
+        snprintf(text->p, sizeof(text->p), "Subject: %" PRIu64 "\r\n\r\n", p->step);
 }
 
+static struct new_message message_of(const struct text *text, const struct cold_row *looks)
+{
+    struct str bytes = text_str(text);
+    struct new_message m = {.body = {.id = {fresh_id()}, .last = bytes, .size = bytes.n},
+                            .looks = looks};
+
+    digest_of(bytes, m.body.sha256);
+    return m;
+}
+
+static void append(struct play *p)
+{
+    size_t account = below(p, ACCOUNTS), mailbox = below(p, MAILBOXES),
+           n = 1 + below(p, LETTERS_A_STEP);
+    const struct text none = {""};
+    const struct cold_row looks = {0};
+    struct new_message v[LETTERS_A_STEP];
+    struct text text;
+    struct added added;
+    struct ticket t;
+
+    if (n > room_in(p, account, mailbox))
+        return;
+    choose_text(p, &text);
+    for (size_t i = 0; i < n; i++)
+        v[i] = message_of(&text, &looks);
+    durable(p->w,
+            messages_append(p->w->vault.store, &p->w->c.cx, at(p, account, mailbox), v, n, &added, &t),
+            t);
+    for (size_t i = 0; i < n; i++)
+        note_letter(p, account, mailbox, &none, &text, added.first_uid + (uint32_t)i);
+}
+
+static void replace(struct play *p)
+{
+    size_t account = below(p, ACCOUNTS), from = below(p, MAILBOXES), to = below(p, MAILBOXES),
+           n = p->is.n[account][from];
+    const struct text none = {""};
+    const struct cold_row looks = {0};
+    struct new_message m;
+    struct text text;
+    struct added added;
+    struct ticket t;
+
+    if (!n || !room_in(p, account, to))
+        return;
+    choose_text(p, &text);
+    m = message_of(&text, &looks);
+    durable(p->w,
+            messages_replace(p->w->vault.store, &p->w->c.cx, at(p, account, from),
+                             take_out(p, account, from, below(p, n)).uid, at(p, account, to), &m,
+                             &added, &t),
+            t);
+    note_letter(p, account, to, &none, &text, added.first_uid);
+}
+
+/* Some of a mailbox. */
+struct transfer {
+    size_t from, box, to, into;
+    bool move;
+    bool chosen[MOST_EACH];
+    struct imap_range ranges[MOST_EACH];
+    size_t n;
+};
+
+static void choose_some(struct play *p, struct transfer *x)
+{
+    size_t room = room_in(p, x->to, x->into), first;
+
+    x->n = 0;
+    if (!p->is.n[x->from][x->box])
+        return;
+    first = below(p, p->is.n[x->from][x->box]);
+    for (size_t i = first; i < p->is.n[x->from][x->box] && x->n < room; i++) {
+        uint32_t uid = p->is.held[x->from][x->box][i].uid;
+
+        x->chosen[i] = i == first || !below(p, 4);
+        if (x->chosen[i])
+            x->ranges[x->n++] = (struct imap_range){uid, uid};
+    }
+}
+
+static void note_transfer(struct play *p, const struct transfer *x, uint32_t first)
+{
+    struct held gone[MOST_EACH];
+    size_t n = 0;
+
+    for (size_t i = MOST_EACH; i-- > 0;)
+        if (x->chosen[i])
+            gone[n++] = x->move ? take_out(p, x->from, x->box, i) : p->is.held[x->from][x->box][i];
+    while (n-- > 0)
+        note(p, x->to, x->into, (struct held){gone[n].letter, first++});
+}
+
+static uint32_t uid_next(struct play *p, size_t account, size_t mailbox)
+{
+    struct view *v = view_open(p->w->vault.engine);
+    struct counts_row counts;
+    struct mailbox_row row;
+
+    must(p->w, mailbox_state(v, &p->w->c.cx, p->is.accounts[account], (struct mailbox_id){mailbox + 1},
+                             &row, &counts));
+    view_close(&v);
+    return counts.uid_next;
+}
+
+/* The power may be cut: then nobody is told that it is done, and it is or is not. */
 static void transfer(struct play *p)
 {
-    size_t from = below(p, ACCOUNTS), box = below(p, MAILBOXES), to = below(p, ACCOUNTS),
-           into = below(p, MAILBOXES), n = p->n[from][box], i;
-    bool move = below(p, 2);
-    struct imap_range one;
-    struct imap_set set = {.ranges = &one, .count = 1};
+    struct transfer x = {.from = below(p, ACCOUNTS),
+                         .box = below(p, MAILBOXES),
+                         .to = below(p, ACCOUNTS),
+                         .into = below(p, MAILBOXES),
+                         .move = below(p, 2)};
+    bool cut = !below(p, 20), keep = below(p, 2);
+    struct imap_set set = {.ranges = x.ranges};
+    uint32_t first = uid_next(p, x.to, x.into);
     struct copied c;
     struct ticket t;
-    struct held h;
+    enum err e;
 
-    if (!n || p->n[to][into] == MOST_EACH)
+    choose_some(p, &x);
+    set.count = x.n;
+    if (!x.n)
         return;
-    i = below(p, n);
-    h = p->held[from][box][i];
-    one = (struct imap_range){h.uid, h.uid};
-    durable(p->w,
-            (move ? messages_move : messages_copy)(p->w->vault.store, &p->w->c.cx, at(p, from, box),
-                                                   &set, at(p, to, into), UINT64_MAX, &c, &t),
-            t);
-    assert_int_equal(c.count, 1);
-    if (move)
-        take_out(p, from, box, i);
-    note(p, to, into, h.letter, c.to_first);
+    if (cut)
+        cut_power_soon(p, 1, keep);
+    e = (x.move ? messages_move : messages_copy)(p->w->vault.store, &p->w->c.cx, at(p, x.from, x.box),
+                                                 &set, at(p, x.to, x.into), UINT64_MAX, &c, &t);
+    if (!e)
+        e = engine_wait(p->w->vault.engine, &p->w->c.cx, t);
+    if (cut)
+        start_again(p);
+    else
+        must(p->w, e);
+    assert_int_equal(cut, e != OK);
+    if (!cut || keep)
+        note_transfer(p, &x, first);
 }
 
 static void expunge(struct play *p, size_t account, size_t mailbox, size_t i)
 {
-    struct imap_range one = {p->held[account][mailbox][i].uid, p->held[account][mailbox][i].uid};
+    struct imap_range one = {p->is.held[account][mailbox][i].uid, p->is.held[account][mailbox][i].uid};
     struct imap_set set = {.ranges = &one, .count = 1};
     struct removed r;
     struct ticket t;
@@ -326,99 +245,21 @@ static void expunge_some(struct play *p)
 {
     size_t account = below(p, ACCOUNTS), mailbox = below(p, MAILBOXES);
 
-    for (size_t n = below(p, 4); n && p->n[account][mailbox]; n--)
-        expunge(p, account, mailbox, below(p, p->n[account][mailbox]));
+    for (size_t n = below(p, 4); n && p->is.n[account][mailbox]; n--)
+        expunge(p, account, mailbox, below(p, p->is.n[account][mailbox]));
 }
 
 static void ask_thread(struct play *p)
 {
     size_t account = below(p, ACCOUNTS);
-    struct letter l = {.count = 2, .keys = {7 + below(p, 3), 20 + below(p, 5)}};
+    struct letter l = {.count = below(p, 3), .keys = {7 + below(p, 3), 20 + below(p, 5)}};
     struct ticket t;
 
-    if (!p->n[account][0])
+    if (!p->is.n[account][0])
         return;
-    l.body = body_at(p, account, p->held[account][0][below(p, p->n[account][0])].uid);
-    durable(p->w, threads_assign(p->w->vault.store, &p->w->c.cx, p->accounts[account], &l, 1, &t), t);
-}
-
-/* ---- what befalls the store ---- */
-
-/* A letter that has gone may come again, and be threaded anew. */
-static void forget_threads(struct play *p)
-{
-    for (size_t a = 0; a < ACCOUNTS; a++)
-        for (size_t i = 0; i < p->letter_count; i++)
-            if (!has_letter(p, a, i))
-                p->threads[a][i] = 0;
-}
-
-static void go_round(struct play *p)
-{
-    struct collected c;
-
-    do
-        must(p->w, collect(p->w->vault.store, &p->w->c.cx, INT64_MAX, &c));
-    while (c.more);
-    forget_threads(p);
-}
-
-static void open_anew(struct play *p, struct engine *e)
-{
-    store_close(p->w->vault.store);
-    if (e != p->w->vault.engine)
-        engine_close(p->w->vault.engine);
-    p->w->vault.engine = e;
-    must(p->w, store_open(&p->w->c.cx, e, settings, &p->w->vault.store));
-}
-
-static void reopen(struct play *p)
-{
-    open_anew(p, p->w->vault.engine);
-}
-
-static void repair(struct play *p)
-{
-    struct engine_options options = {0};
-    struct engine *e;
-    struct repair *r;
-    struct repair_reply reply;
-
-    must(p->w, engine_open_memory(&p->w->c.cx, &options, &e));
-    r = repair_open(p->w->vault.engine, e, S("postmaster@acompany.test"));
-    do {
-        reply = (struct repair_reply){0};
-        must(p->w, repair_step(r, &p->w->c.cx, &reply));
-        if (reply.found_count)
-            fail_msg("step %" PRIu64 ": repair found %.*s", p->step, STR_ARG(reply.found[0].text));
-    } while (!reply.done);
-    repair_close(&r);
-    open_anew(p, e);
-    forget_threads(p); /* what waited for the collector is not there */
-}
-
-static void make_account(struct play *p, size_t account)
-{
-    struct credential_row credential = {.argon2 = S("?")};
-    char address[32];
-    struct new_account n = {.credential = &credential};
-    struct ticket t;
-
-    snprintf(address, sizeof(address), "a%zu@acompany.test", account);
-    n.address = str_from_c(address);
-    durable(p->w, account_create(p->w->vault.store, &p->w->c.cx, &n, &p->accounts[account], &t), t);
-    for (size_t m = 0; m < MAILBOXES; m++)
-        p->n[account][m] = 0;
-    memset(p->threads[account], 0, p->letter_count * sizeof(*p->threads[account]));
-}
-
-static void renew_account(struct play *p)
-{
-    size_t account = below(p, ACCOUNTS);
-    struct ticket t;
-
-    durable(p->w, account_delete(p->w->vault.store, &p->w->c.cx, p->accounts[account], &t), t);
-    make_account(p, account);
+    l.body = body_at(p, account, 0, p->is.held[account][0][below(p, p->is.n[account][0])].uid);
+    durable(p->w, threads_assign(p->w->vault.store, &p->w->c.cx, p->is.accounts[account], &l, 1, &t),
+            t);
 }
 
 /* ---- the play ---- */
@@ -427,8 +268,9 @@ static const struct {
     void (*act)(struct play *p);
     unsigned often;
 } acts[] = {
-    {deliver_new, 12}, {deliver_again, 12}, {transfer, 50}, {expunge_some, 14}, {ask_thread, 8},
-    {go_round, 6},     {reopen, 2},         {repair, 2},    {renew_account, 1},
+    {deliver_new, 12},      {deliver_again, 12}, {append, 2},   {replace, 2},       {transfer, 50},
+    {expunge_some, 16},     {ask_thread, 8},     {go_round, 6}, {reopen, 2},        {repair, 2},
+    {damage_and_repair, 3}, {back_up, 1},        {restore, 1},  {renew_account, 1},
 };
 
 static void act(struct play *p)
@@ -445,51 +287,30 @@ static void act(struct play *p)
         }
 }
 
-static size_t count_rows(struct play *p, struct part part, struct str from, struct str to)
-{
-    struct view *v = view_open(p->w->vault.engine);
-    struct scan *scan;
-    struct str key, value;
-    size_t n = 0;
-
-    must(p->w, view_scan(v, &p->w->c.cx, part, from, to, false, &scan));
-    while (scan_next(scan, &key, &value))
-        n++;
-    scan_close(&scan);
-    view_close(&v);
-    return n;
-}
-
 /* But what the world began with: one that waits in the queue, and three messages. */
 static void end(struct play *p)
 {
     for (size_t c = 0; c < CONTENTS; c++)
-        if (p->contents[c].body.v)
-            finish_entry(p, &p->contents[c]);
+        if (p->is.contents[c].body.v)
+            finish_entry(p, &p->is.contents[c]);
     for (size_t a = 0; a < ACCOUNTS; a++)
         for (size_t m = 0; m < MAILBOXES; m++)
-            while (p->n[a][m])
-                expunge(p, a, m, p->n[a][m] - 1);
+            while (p->is.n[a][m])
+                expunge(p, a, m, p->is.n[a][m] - 1);
     go_round(p);
     expect_order(p);
     assert_int_equal(count_rows(p, body_part(NO_ACCOUNT), S("b"), S("c")), 3);
     assert_int_equal(count_rows(p, piece_part(NO_ACCOUNT), S("p"), S("q")), 3);
     assert_int_equal(count_rows(p, ref_part(NO_ACCOUNT), S("r"), S("s")), 4);
     for (size_t a = 0; a < ACCOUNTS; a++)
-        assert_int_equal(count_rows(p, cold_part(p->accounts[a]), S("e"), S("f")), 0);
+        assert_int_equal(count_rows(p, cold_part(p->is.accounts[a]), S("e"), S("f")), 0);
 }
 
 static void play(uint64_t seed, uint64_t steps)
 {
     struct play *p = calloc(1, sizeof(*p));
 
-    p->random = seed;
-    p->letters = calloc(steps * ACCOUNTS + 1, sizeof(*p->letters));
-    world_open((void **)&p->w);
-    for (size_t a = 0; a < ACCOUNTS; a++) {
-        p->threads[a] = calloc(steps * ACCOUNTS + 1, sizeof(*p->threads[a]));
-        make_account(p, a);
-    }
+    play_begin(p, seed, steps * LETTERS_A_STEP + 1);
     for (p->step = 1; p->step <= steps; p->step++) {
         act(p);
         expect_all(p);
@@ -498,10 +319,7 @@ static void play(uint64_t seed, uint64_t steps)
         arena_reset(p->w->c.cx.arena);
     }
     end(p);
-    world_close((void **)&p->w);
-    for (size_t a = 0; a < ACCOUNTS; a++)
-        free(p->threads[a]);
-    free(p->letters);
+    play_end(p);
     free(p);
 }
 
@@ -524,5 +342,6 @@ int main(int argc, char **argv)
         if (!parse_u64(str_from_c(argv[i + 1]),
                        str_same(str_from_c(argv[i]), S("--seed")) ? &chosen_seed : &chosen_steps))
             return 1;
+    log_start("twins_test", LOG_ERROR + 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
