@@ -207,7 +207,8 @@ static struct context_news *compare(struct imap *i, struct context *c, const uin
 
     *news = (struct context_news){.c = c, .now = now, .n = n};
     news->gone = mark_missing(i->arena, "REMOVEFROM", c->uids, c->n, ordered(i->arena, now, n), n);
-    news->gone.backwards = true;
+    /* Where no position is told, the mailbox's own order makes the shortest set (§4.3.4). */
+    news->gone.backwards = is_sorted(c);
     news->added = mark_missing(i->arena, "ADDTO", now, n, ordered(i->arena, c->uids, c->n), c->n);
     return news;
 }
