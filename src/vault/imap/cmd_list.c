@@ -8,16 +8,31 @@
 #include "vault/imap/listing.h"
 #include "vault/imap/mailbox_answers.h"
 #include "vault/imap/response.h"
+#include "vault/store/messages.h"
 
 #include <inttypes.h>
 
 /* ---- STATUS ---- */
+
+/* What came since a session had a look (mailbox_recent); some of those may be gone again. */
+static uint32_t recent_count(struct imap *i, const struct place *p)
+{
+    const struct folder *f = &p->folder;
+    uint32_t first = f->first_recent;
+
+    if (first < f->uid_next && mailbox_recent(i->s->store, i->s->cx, p->at, false, &first))
+        first = f->first_recent; /* it is gone by now, or cannot be read */
+    if (first >= f->uid_next)
+        return 0;
+    return f->uid_next - first < f->exists ? f->uid_next - first : f->exists;
+}
 
 void status_write(struct imap *i, const struct place *p, uint32_t items)
 {
     const struct folder *f = &p->folder;
     struct buf *out = &i->s->out;
     const char *before = "";
+    uint64_t n;
 
     if (f->damaged)
         return;
@@ -25,20 +40,19 @@ void status_write(struct imap *i, const struct place *p, uint32_t items)
     place_name_write(i, out, p->at, p->name);
     buf_add(out, S(" ("));
     for (uint32_t item = 1; item <= IMAP_STATUS_DELETED_STORAGE; item <<= 1) {
-        uint64_t n = item == IMAP_STATUS_MESSAGES          ? f->exists
-                     : item == IMAP_STATUS_RECENT          ? f->recent
-                     : item == IMAP_STATUS_UIDNEXT         ? f->uid_next
-                     : item == IMAP_STATUS_UIDVALIDITY     ? f->uid_validity
-                     : item == IMAP_STATUS_UNSEEN          ? f->unseen
-                     : item == IMAP_STATUS_DELETED         ? f->deleted
-                     : item == IMAP_STATUS_SIZE            ? f->bytes
-                     : item == IMAP_STATUS_HIGHESTMODSEQ   ? f->modseq
-                     : item == IMAP_STATUS_APPENDLIMIT     ? i->s->store->config()->limits.message_size
-                     : item == IMAP_STATUS_DELETED_STORAGE ? f->deleted_bytes
-                                                           : 0;
-
         if (!(items & item))
             continue;
+        n = item == IMAP_STATUS_MESSAGES          ? f->exists
+            : item == IMAP_STATUS_RECENT          ? recent_count(i, p)
+            : item == IMAP_STATUS_UIDNEXT         ? f->uid_next
+            : item == IMAP_STATUS_UIDVALIDITY     ? f->uid_validity
+            : item == IMAP_STATUS_UNSEEN          ? f->unseen
+            : item == IMAP_STATUS_DELETED         ? f->deleted
+            : item == IMAP_STATUS_SIZE            ? f->bytes
+            : item == IMAP_STATUS_HIGHESTMODSEQ   ? f->modseq
+            : item == IMAP_STATUS_APPENDLIMIT     ? i->s->store->config()->limits.message_size
+            : item == IMAP_STATUS_DELETED_STORAGE ? f->deleted_bytes
+                                                  : 0;
         buf_add_c(out, before);
         buf_add(out, imap_status_name(item));
         before = " ";

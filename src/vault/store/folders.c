@@ -24,15 +24,13 @@ static struct folder folder_from(struct mailbox_id id, const struct mailbox_row 
     if (!counts)
         return f;
     f.uid_next = counts->uid_next;
+    f.first_recent = counts->recent;
     f.modseq = counts->modseq;
     f.exists = counts->exists;
     f.unseen = counts->unseen;
     f.deleted = counts->deleted;
     f.bytes = counts->bytes;
     f.deleted_bytes = counts->deleted_bytes;
-    /* what came since a session had a look; some of those may be gone again */
-    f.recent = counts->uid_next - counts->recent < counts->exists ? counts->uid_next - counts->recent
-                                                                  : counts->exists;
     return f;
 }
 

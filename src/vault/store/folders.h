@@ -31,8 +31,9 @@ struct folder {
     bool has_children; /* \HasChildren */
     bool subscribed;
     uint32_t uid_validity, uid_next;
-    uint64_t modseq; /* HIGHESTMODSEQ */
-    uint32_t exists, unseen, deleted, recent;
+    uint32_t first_recent; /* the UID from which on no session had a look, by what is durable */
+    uint64_t modseq;       /* HIGHESTMODSEQ */
+    uint32_t exists, unseen, deleted;
     uint64_t bytes, deleted_bytes;
     bool damaged; /* its counts cannot be read: they are 0, uid_next and modseq too */
 };

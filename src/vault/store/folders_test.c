@@ -46,7 +46,7 @@ static void test_counts(void **state)
     assert_int_equal(f.exists, 3);
     assert_int_equal(f.unseen, 1);
     assert_int_equal(f.deleted, 1);
-    assert_int_equal(f.recent, 3);
+    assert_int_equal(f.first_recent, 1);
     assert_int_equal(f.bytes, 70);
     assert_int_equal(f.deleted_bytes, 40);
     assert_int_equal(folder_named("a").exists, 0);

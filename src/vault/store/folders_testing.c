@@ -102,7 +102,7 @@ static void assert_same(const struct folder *a, const struct folder *b)
     assert_int_equal(a->exists, b->exists);
     assert_int_equal(a->unseen, b->unseen);
     assert_int_equal(a->deleted, b->deleted);
-    assert_int_equal(a->recent, b->recent);
+    assert_int_equal(a->first_recent, b->first_recent);
     assert_int_equal(a->bytes, b->bytes);
     assert_int_equal(a->deleted_bytes, b->deleted_bytes);
     assert_int_equal(a->damaged, b->damaged);

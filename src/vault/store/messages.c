@@ -258,7 +258,9 @@ enum err messages_replace(struct store *s, struct cx *cx, struct mailbox_ref fro
 
 /* ---- \Recent ---- */
 
-static enum err take_recent(struct store *s, struct cx *cx, struct mailbox_ref at, uint32_t *first)
+/* By the newest row, durable or not: what a session took a moment ago is recent to nobody else. */
+static enum err newest_recent(struct store *s, struct cx *cx, struct mailbox_ref at, bool take,
+                              uint32_t *first)
 {
     struct part part = part_of(at.account);
     scoped(txn_rollback) struct txn *t = txn_begin(s->engine, &part, 1);
@@ -271,6 +273,8 @@ static enum err take_recent(struct store *s, struct cx *cx, struct mailbox_ref a
     if (e || !found)
         return e;
     *first = row.recent;
+    if (!take)
+        return OK;
     row.recent = row.uid_next;
     counts_row_put(t, at.account, &key, &row);
     return txn_commit(&t, cx, &ticket);
@@ -291,7 +295,7 @@ static enum err read_counts(struct store *s, struct cx *cx, struct mailbox_ref a
                              at.account.v, at.mailbox.v);
 }
 
-/* Nothing is written where nothing is new, which is the usual case. */
+/* Nothing is locked where nothing is new, which is the usual case. */
 enum err mailbox_recent(struct store *s, struct cx *cx, struct mailbox_ref at, bool take,
                         uint32_t *first)
 {
@@ -302,8 +306,8 @@ enum err mailbox_recent(struct store *s, struct cx *cx, struct mailbox_ref at, b
     if (e)
         return e;
     from = row.recent;
-    if (take && row.recent < row.uid_next)
-        e = take_recent(s, cx, at, &from);
+    if (row.recent < row.uid_next)
+        e = newest_recent(s, cx, at, take, &from);
     if (!e)
         *first = from;
     return e;

@@ -126,6 +126,7 @@ enum err messages_replace(struct store *s, struct cx *cx, struct mailbox_ref fro
 /* ---- \Recent (RFC 3501 §2.3.2) ---- */
 
 /* A session selects the mailbox: messages with UIDs ≥ *first are recent to it, and to no session after it. EXAMINE only
- * looks (take false). Nobody needs to wait for it: what a power cut forgets is recent once more. */
+ * looks (take false). Nobody needs to wait for it: what a power cut forgets is recent once more; until then others are
+ * told by what was taken, durable or not. */
 enum err mailbox_recent(struct store *s, struct cx *cx, struct mailbox_ref at, bool take,
                         uint32_t *first);

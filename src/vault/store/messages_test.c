@@ -509,6 +509,8 @@ static void test_recent(void **state)
     assert_int_equal(first, 1);
     must(mailbox_recent(store, &cx, IN(TOM, INBOX), true, &first));
     assert_int_equal(first, 1);
+    must(mailbox_recent(store, &cx, IN(TOM, INBOX), false, &first));
+    assert_int_equal(first, 3); /* at once, before a flush */
     must(engine_wait(engine, &cx, engine_newest(engine)));
     must(mailbox_recent(store, &cx, IN(TOM, INBOX), true, &first));
     assert_int_equal(first, 3);
