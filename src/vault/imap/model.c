@@ -268,8 +268,8 @@ static void do_fetch(struct model *m, size_t s)
     n = chosen_uids(p, uids, MOST_CHOSEN);
     for (size_t i = 0; i < p->messages.n; i++)
         p->messages.v[i].marked = false;
-    command(m, s, c.uids ? MAY_EXPUNGE : 0, "%sFETCH %s (FLAGS UID%s)", c.uids ? "UID " : "", c.set,
-            p->condstore ? " MODSEQ" : "");
+    command(m, s, c.uids ? MAY_EXPUNGE : 0, "%sFETCH %s (FLAGS UID%s%s)", c.uids ? "UID " : "", c.set,
+            p->condstore ? " MODSEQ" : "", below(m, 4) ? "" : " RFC822.SIZE INTERNALDATE");
     for (size_t i = 0; i < n && !m->failed; i++) {
         struct message *real = find_uid(&box_of(m, s)->messages, uids[i]);
         struct message *known = find_uid(&p->messages, uids[i]);
@@ -360,6 +360,9 @@ static void do_select(struct model *m, size_t s)
 
     leave(m, s);
     p->box = at;
+    p->read_only = read_only;
+    p->named_flags = 0;
+    p->selection = ++m->selections;
     p->highest = 0;
     if (!p->qresync)
         k->modseq = 0;
@@ -372,7 +375,6 @@ static void do_select(struct model *m, size_t s)
                       p->condstore ? " (CONDSTORE)" : "");
     }
     p->selected = out == OUT_OK;
-    p->read_only = read_only;
     if (!p->selected && !m->failed)
         wrong(m, "%s was refused", verb);
     if (!m->failed)

@@ -8,10 +8,11 @@
  *   - EXPUNGE never comes during FETCH, STORE or SEARCH by sequence number (RFC 9051 §7.5.1), and only removes what
  *     is really gone; VANISHED comes only to who enabled QRESYNC
  *   - FLAGS are those that the message has; a UID never changes and never comes back
+ *   - FLAGS names a keyword before a message has it; \Recent is told of a message to one session alone
  *   - after NOOP the picture is the truth, and nothing the session believed of flags is wrong
  *   - a mailbox selected anew with QRESYNC (RFC 7162) brings an old picture up to the truth
- *   - EMAILID and THREADID never change, are a copy's as well, and tell which letters are one conversation
- *     (model_letters.h)
+ *   - EMAILID, THREADID, RFC822.SIZE and INTERNALDATE never change and are a copy's as well; the ids tell which letters are
+ *     one conversation (model_letters.h)
  *
  * The same seed gives the same conversation. The wire is the caller's: a core in this process, or a socket. */
 #pragma once

@@ -17,6 +17,8 @@ struct letter_known {
     size_t thread;  /* the letter that begins it */
     size_t keys[8]; /* ids under this subject: places in letters.first */
     size_t keys_count;
+    size_t size;
+    char date[32]; /* the INTERNALDATE that was told */
 };
 
 /* ---- making them ---- */
@@ -70,6 +72,7 @@ size_t letter_make(struct model *m, struct buf *out)
     while (answered--)
         add_id(l, out, some_id(m, own), base);
     buf_add_c(out, "\r\n\r\nbody\r\n");
+    l->size = out->n;
     return own;
 }
 
@@ -150,10 +153,36 @@ static void is_told(struct model *m, const char *what, size_t letter, uint64_t i
     l->id = id;
 }
 
+/* Neither ever changes, and a copy has the same (RFC 9051 §6.4.7). */
+static void size_and_date_told(struct model *m, size_t letter, struct str items)
+{
+    struct letter_known *l = &m->letters.v[letter];
+    struct str in = items, date;
+    uint64_t size;
+    size_t at;
+
+    if (str_find(items, S("RFC822.SIZE "), &at)) {
+        in = str_from(items, at + 12);
+        if (!take_u64(&in, &size) || size != l->size)
+            wrong(m, "RFC822.SIZE of letter %zu is not %zu", letter, l->size);
+    }
+    if (!str_find(items, S("INTERNALDATE \""), &at))
+        return;
+    in = str_from(items, at + 14);
+    if (!take_until(&in, '"', &date) || date.n >= sizeof(l->date))
+        wrong(m, "INTERNALDATE cannot be understood");
+    else if (!l->date[0])
+        memcpy(l->date, date.p, date.n);
+    else if (!str_same(date, str_from_c(l->date)))
+        wrong(m, "INTERNALDATE of letter %zu was %s", letter, l->date);
+}
+
 void letter_told(struct model *m, size_t letter, struct str items)
 {
     const struct letter_known *l = &m->letters.v[letter];
     uint64_t id;
+
+    size_and_date_told(m, letter, items);
 
     if (find_id(items, S("EMAILID (E"), &id))
         is_told(m, "EMAILID", letter, id);

@@ -9,7 +9,7 @@
 
 /* Appends the text of a new one; its number. */
 size_t letter_make(struct model *m, struct buf *out);
-/* EMAILID and THREADID, if they are among a FETCH's items, are the letter's. */
+/* EMAILID, THREADID, RFC822.SIZE and INTERNALDATE, if they are among a FETCH's items, are the letter's. */
 void letter_told(struct model *m, size_t letter, struct str items);
 void letters_free(struct model *m);
 

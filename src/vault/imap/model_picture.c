@@ -9,40 +9,6 @@
 
 const char *const box_names[BOXES] = {"INBOX", "one", "two"};
 
-/* ---- flags ---- */
-
-static const char *const flag_names[] = {"\\Seen",  "\\Answered", "\\Flagged", "\\Deleted",
-                                         "\\Draft", "$Forwarded", "blue"};
-
-static unsigned parse_flags(struct str list)
-{
-    unsigned flags = 0;
-    struct str word;
-
-    while (list.n) {
-        if (!take_until(&list, ' ', &word)) {
-            word = list;
-            list = STR_NONE;
-        }
-        for (unsigned i = 0; i < FLAGS; i++)
-            if (str_same_nocase(word, str_from_c(flag_names[i])))
-                flags |= 1u << i;
-    }
-    return flags;
-}
-
-void write_flags(struct buf *out, unsigned flags)
-{
-    const char *before = "(";
-
-    for (unsigned i = 0; i < FLAGS; i++)
-        if (flags & 1u << i) {
-            buf_printf(out, "%s%s", before, flag_names[i]);
-            before = " ";
-        }
-    buf_add_c(out, before[0] == '(' ? "()" : ")");
-}
-
 /* ---- the truth, and pictures of it ---- */
 
 struct message *add_message(struct messages *all, uint32_t uid, unsigned flags)
@@ -256,14 +222,17 @@ static struct message *fetched(struct model *m, size_t s, uint32_t number, uint3
     return &p->messages.v[number - 1];
 }
 
-static void told_flags(struct model *m, size_t s, struct message *known, unsigned flags)
+static void told_flags(struct model *m, size_t s, struct message *known, struct str list)
 {
     struct message *real = find_uid(&box_of(m, s)->messages, known->uid);
+    unsigned flags = parse_flags(list);
 
     if (!real)
         wrong(m, "a message of uid %u never was", known->uid);
     else if (real->alive && real->flags != flags)
         wrong(m, "uid %u: flags %02x are told, %02x is true", known->uid, flags, real->flags);
+    if (real)
+        told_flag_list(m, s, real, list);
     known->flags = flags;
     known->knows_flags = known->marked = true;
 }
@@ -297,14 +266,14 @@ static void told_fetch(struct model *m, size_t s, uint32_t number, struct str it
     if (known && (real = find_uid(&box_of(m, s)->messages, known->uid)))
         letter_told(m, real->letter, items);
     if (known && has_flags)
-        told_flags(m, s, known, parse_flags(list));
+        told_flags(m, s, known, list);
 }
 
 static void told_code(struct model *m, size_t s, struct str line)
 {
     struct picture *p = &m->sessions[s];
     struct box *b = box_of(m, s);
-    struct str code;
+    struct str code, list;
     uint64_t v;
     size_t at;
 
@@ -321,11 +290,14 @@ static void told_code(struct model *m, size_t s, struct str line)
         b->uid_next = (uint32_t)v;
     } else if (take_text_nocase(&code, S("HIGHESTMODSEQ ")) && take_u64(&code, &v) && v > p->highest) {
         p->highest = v;
+    } else if (take_text_nocase(&code, S("PERMANENTFLAGS (")) && take_until(&code, ')', &list)) {
+        told_permanent_flags(m, s, list);
     }
 }
 
 static void untagged(struct model *m, size_t s, struct str line)
 {
+    struct str list;
     uint32_t n;
     size_t at;
 
@@ -335,6 +307,8 @@ static void untagged(struct model *m, size_t s, struct str line)
         m->found = str_find(line, S("ALL "), &at) ? str_from(line, at + 4) : STR_NONE;
     } else if (take_text_nocase(&line, S("VANISHED "))) {
         told_vanished(m, s, line);
+    } else if (take_text_nocase(&line, S("FLAGS (")) && take_until(&line, ')', &list)) {
+        told_named_flags(m, s, list);
     } else if (take_text_nocase(&line, S("OK"))) {
         told_code(m, s, line);
     } else if (take_number(&line, &n)) {

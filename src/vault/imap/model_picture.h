@@ -19,6 +19,7 @@ extern const char *const box_names[BOXES];
 
 #define FLAGS 7
 #define DELETED 8u
+unsigned parse_flags(struct str list); /* without parentheses */
 void write_flags(struct buf *out, unsigned flags);
 
 /* ---- the truth, and pictures of it ---- */
@@ -29,6 +30,7 @@ struct message {
     unsigned flags;
     bool alive, knows_flags; /* alive: in the truth; knows_flags: in a picture */
     bool marked;             /* while one reply is looked at */
+    uint64_t recent;         /* in the truth: the selection that was told \Recent; 0: none yet */
 };
 
 struct messages {
@@ -66,7 +68,9 @@ struct picture {
     bool open, selected, read_only, idle, condstore, qresync;
     size_t box;
     struct messages messages;
-    uint64_t highest; /* the highest modseq that was told */
+    unsigned named_flags; /* by FLAGS, since it selected */
+    uint64_t selection;   /* each SELECT's own number */
+    uint64_t highest;     /* the highest modseq that was told */
     struct kept kept[BOXES];
     unsigned tag;
 };
@@ -80,6 +84,7 @@ struct model {
     struct box boxes[BOXES];
     struct picture sessions[MOST_SESSIONS];
     size_t session_count;
+    uint64_t selections;
     struct letters letters;
     struct buf reply;
     char lines[KEPT_LINES][256];
@@ -123,6 +128,14 @@ enum outcome hear(struct model *m, size_t s, struct str tag);
 /* The same for the command said last, whose reply must be there. BAD is wrong. */
 enum outcome hear_all(struct model *m, size_t s);
 #define command(m, s, ...) (say(m, s, __VA_ARGS__), hear_all(m, s))
+
+/* ---- flags that are told (model_flags.c) ---- */
+
+/* A keyword is named by FLAGS before a message has it; PERMANENTFLAGS are among those named; \Recent is told of a
+ * message by one selection alone (RFC 3501 §2.3.2). Lists without parentheses. */
+void told_named_flags(struct model *m, size_t s, struct str list);
+void told_permanent_flags(struct model *m, size_t s, struct str list);
+void told_flag_list(struct model *m, size_t s, struct message *real, struct str list);
 
 /* ---- a picture that is whole ---- */
 
