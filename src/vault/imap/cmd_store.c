@@ -2,7 +2,8 @@
  *
  * The change is one transaction. When it is durable, this command tells of it itself: of every message of the set, or, with
  * .SILENT, of the modseq alone, where the client wants to hear of that, and of all flags where others have changed them
- * meanwhile, which the client cannot know. So sync.c need not tell this change once more.
+ * meanwhile, which the client cannot know. So sync.c need not tell this change once more. A message that failed the test of
+ * UNCHANGEDSINCE is shown as it is (RECOMMENDED): a client may have its mod-sequence from a session of last week.
  *
  * RFC-GAP: RFC 7162 §3.1.3 would spare +FLAGS and -FLAGS a MODIFIED if others changed other flags only; that needs the flags
  * as the client knows them (§3.1.12), and a session keeps none. */
@@ -15,8 +16,10 @@ struct store_told {
     struct imap_store a;
     bool uid;
     uint64_t left_out;       /* messages beyond the most that one command may work on */
-    struct imap_set uids;    /* that were there and met UNCHANGEDSINCE */
-    struct imap_set unheard; /* of those: others' changes came before, and are not told yet */
+    struct imap_set uids;    /* as asked for */
+    struct imap_set failed;  /* of those: did not meet UNCHANGEDSINCE */
+    struct imap_set unheard; /* of the others: others' changes came before, and are not told yet */
+    uint64_t heard_modseq;   /* what came later is told by sync.c */
     uint64_t modseq;
     bool new_keywords;
     struct roster *roster;
@@ -38,11 +41,12 @@ static void tell(struct imap *i, struct store_told *t, uint32_t number,
                  const struct roster_entry *entry)
 {
     struct buf *out = &i->s->out;
-    bool whole = !t->a.silent || imap_set_has(&t->unheard, entry->uid);
+    bool failed = imap_set_has(&t->failed, entry->uid);
+    bool whole = !t->a.silent || failed || imap_set_has(&t->unheard, entry->uid);
     bool modseq =
         imap_has_condstore(i) && (whole || entry->modseq == t->modseq || t->a.has_unchanged_since);
 
-    if (!whole && !modseq)
+    if ((!whole && !modseq) || (failed && entry->modseq > t->heard_modseq))
         return;
     /* with .SILENT nobody asked for it: then the UID belongs to it (RFC 9051 §7.5.2) */
     fetch_begin(i, out, number, entry->uid, t->uid || t->a.silent || imap_has_condstore(i));
@@ -168,13 +172,14 @@ static enum err store_flags(struct imap *i, struct store_told *t, const struct i
     struct flags_result result;
     enum err e;
 
-    change->heard_modseq = known_modseq(i->selected->known);
+    t->heard_modseq = change->heard_modseq = known_modseq(i->selected->known);
     e = messages_set_flags(i->s->store, i->s->cx, i->selected->at, asked, change, &result,
                            &i->s->ticket);
 
     if (e)
         return e;
-    t->uids = imap_set_copy(i->arena, &result.there);
+    t->uids = imap_set_copy(i->arena, asked);
+    t->failed = imap_set_copy(i->arena, &result.failed);
     t->unheard = imap_set_copy(i->arena, &result.unheard);
     answer(i, t, &result);
     t->modseq = result.modseq;
