@@ -50,7 +50,7 @@ void account_place(struct account *a, uint64_t mailbox, const struct roster_entr
 
 /* Every email whose cold row can be read; then those that only a mailbox tells of. */
 void repair_emails(struct account *a);
-/* The thread of a letter that was copied. */
-void repair_thread(struct account *a, struct body_id body);
+/* The thread of a letter that was copied, with these looks. */
+void repair_thread(struct account *a, struct body_id body, const struct cold_row *cold);
 /* The rows of its mailboxes, with what was placed in them. */
 void repair_mailboxes(struct account *a);

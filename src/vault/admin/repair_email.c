@@ -176,7 +176,7 @@ static void copy_content(struct account *a, struct body_id body, struct cold_row
     if (n && refs.n > n)
         tell_lost_copies(a, body, refs.n - n);
     put_cold(a, body, cold);
-    repair_thread(a, body);
+    repair_thread(a, body, cold);
     free(refs.emails);
 }
 
@@ -225,7 +225,7 @@ static void make_content(struct account *a, struct seen **seen, size_t n)
         place_seen(a, seen[i], size, seen[i]->entry.size == size);
     cold.first_uid = a->placed[a->placed_count - n].entry.uid;
     put_cold(a, first->body, &cold);
-    repair_thread(a, first->body);
+    repair_thread(a, first->body, &cold);
     tell_made_again(a, first, first->size == size, cold.first_uid);
 }
 

@@ -67,7 +67,7 @@ void repair_for(struct repair *r, struct account_id account); /* whose part is w
 /* Copies a body, unless it was copied already. *size: as expected (or SIZE_UNKNOWN), then as it is. False: it cannot
  * be read whole; r->row.cause says why. */
 bool repair_body(struct repair *r, struct body_id id, uint64_t *size);
-/* The same for one that has the bytes of another, which is copied as well. */
+/* The same for one of which something else says that it has the bytes of another: false, if its own row says otherwise. */
 bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_t *size);
 /* The one that it has its bytes from, as the row or that one's reference says; else itself. */
 struct body_id repair_home(struct repair *r, struct body_id id);

@@ -112,13 +112,6 @@ static bool copy_body(struct repair *r, struct body_id id, uint64_t size, struct
     return true;
 }
 
-bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_t *size)
-{
-    if (as.v >= id.v) /* each is younger than that: no circle */
-        return fail(&r->row, ERR_DAMAGED, "whose bytes it has makes no sense"), false;
-    return repair_body(r, as, size) && !body_put_same(repair_out(r, 200), &r->row, id, as);
-}
-
 static void note_home(void *arg, struct str key, struct str value)
 {
     struct repair *r = arg;
@@ -153,15 +146,32 @@ static struct body_id home_by_references(struct repair *r, struct body_id id)
     return (struct body_id){0};
 }
 
-struct body_id repair_home(struct repair *r, struct body_id id)
+/* False: nothing tells, and it has its bytes itself, or nobody knows. */
+static bool find_home(struct repair *r, struct body_id id, struct body_id *home)
 {
     struct body_row row;
-    struct body_id home;
-    bool there = false;
-    enum err e = body_find(r->v, &r->row, id, &row, &there);
+    bool there = false, is_read = !body_find(r->v, &r->row, id, &row, &there) && there;
 
-    home = e || !there ? home_by_references(r, id) : row.same_as;
-    return home.v ? home : id;
+    *home = is_read ? row.same_as : home_by_references(r, id);
+    if (home->v)
+        return true;
+    *home = id;
+    return is_read;
+}
+
+struct body_id repair_home(struct repair *r, struct body_id id)
+{
+    struct body_id home;
+
+    find_home(r, id, &home);
+    return home;
+}
+
+static bool put_same(struct repair *r, struct body_id id, struct body_id as, uint64_t *size)
+{
+    if (as.v >= id.v) /* each is younger than what it has its bytes from: no circle */
+        return fail(&r->row, ERR_DAMAGED, "whose bytes it has makes no sense"), false;
+    return repair_body(r, as, size) && !body_put_same(repair_out(r, 200), &r->row, id, as);
 }
 
 static bool bring_body(struct repair *r, struct body_id id, uint64_t *size)
@@ -170,8 +180,30 @@ static bool bring_body(struct repair *r, struct body_id id, uint64_t *size)
     struct str sum;
 
     if (home.v != id.v)
-        return repair_same(r, id, home, size);
+        return put_same(r, id, home, size);
     return find_body(r, id, size, &sum) && copy_body(r, id, *size, sum);
+}
+
+static bool find_copied(struct repair *r, struct body_id id, struct body_row *row, bool *done)
+{
+    return !body_row_txn(repair_out(r, 0), &r->row, NO_ACCOUNT, &(struct body_key){.body = id.v}, row,
+                         done);
+}
+
+bool repair_same(struct repair *r, struct body_id id, struct body_id as, uint64_t *size)
+{
+    struct body_row row;
+    struct body_id home;
+    bool done = false, told;
+
+    if (!find_copied(r, id, &row, &done))
+        return false;
+    told = find_home(r, id, &home);
+    if (done)
+        home = row.same_as;
+    if ((done || told) && home.v != as.v)
+        return fail(&r->row, ERR_DAMAGED, "it does not have the bytes of what it is a twin of"), false;
+    return done || told ? repair_body(r, id, size) : put_same(r, id, as, size);
 }
 
 bool repair_body(struct repair *r, struct body_id id, uint64_t *size)
@@ -179,8 +211,7 @@ bool repair_body(struct repair *r, struct body_id id, uint64_t *size)
     struct body_row row;
     bool done = false;
 
-    if (body_row_txn(repair_out(r, 0), &r->row, NO_ACCOUNT, &(struct body_key){.body = id.v}, &row,
-                     &done))
+    if (!find_copied(r, id, &row, &done))
         return false;
     if (!done)
         return bring_body(r, id, size);

@@ -329,6 +329,15 @@ static void change_twin(struct world *w, struct body_id id, struct body_id lette
     durable(w, txn_commit(&w->t, &w->c.cx, &t), t);
 }
 DAMAGES(a_twin_of_nothing) { change_twin(w, copy_to_fred(w), (struct body_id){77}, (struct body_id){0}); }
+DAMAGES(a_letter_of_another) { change_twin(w, w->second, w->first, (struct body_id){0}); }
+DAMAGES(a_thread_of_another)
+{
+    struct ticket t;
+
+    w->t = txn_begin(w->vault.engine, &(struct part){PART_ACCOUNT, w->tom.v}, 1);
+    thread_row_put(w->t, w->tom, AT(thread, .body = w->first.v), &(struct thread_row){.thread = 77});
+    durable(w, txn_commit(&w->t, &w->c.cx, &t), t);
+}
 DAMAGES(a_circle_of_letters)
 {
     struct body_id id = copy_to_fred(w);
@@ -419,6 +428,8 @@ static const struct damage {
      "fred@acompany.test: 1=two 2=two!; tom@acompany.test: 2=one 3=two; queue 1",
      "fred@acompany.test: email 2, UID 2, was made again from its message"},
     {a_twin_of_nothing, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    {a_letter_of_another, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
+    {a_thread_of_another, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1", ""},
     {a_circle_of_letters, "fred@acompany.test: 1=two 2=two; tom@acompany.test: 2=one 3=two; queue 1",
      ""},
     {a_circle, "fred@acompany.test: 1=two; tom@acompany.test: 2=one 3=two; queue 1",

@@ -25,7 +25,19 @@ static enum err copy_link(struct repair *r, uint64_t key, uint64_t thread)
     return OK;
 }
 
-void repair_thread(struct account *a, struct body_id body)
+/* Without message ids it is a thread of its own; which another content id tells of where it was elsewhere. */
+static bool makes_sense(struct repair *r, struct body_id body, const struct cold_row *cold,
+                        uint64_t thread)
+{
+    struct ref_key left = {.body = body.v, .part = LEFT_PART, .owner = r->account.v};
+    struct ref_row row;
+    bool there = false;
+
+    return thread == body.v || cold->origin.v || cold->letter.v ||
+           (!ref_row_view(r->v, &r->row, NO_ACCOUNT, &left, &row, &there) && there);
+}
+
+void repair_thread(struct account *a, struct body_id body, const struct cold_row *cold)
 {
     struct repair *r = a->r;
     struct thread_key key = {.body = body.v};
@@ -37,7 +49,7 @@ void repair_thread(struct account *a, struct body_id body)
         tell(r, CHECK_UNREADABLE, "the thread of a message was lost");
         return;
     }
-    if (!found || !thread_keys(row.keys, &l))
+    if (!found || !thread_keys(row.keys, &l) || (!l.count && !makes_sense(r, body, cold, row.thread)))
         return;
     for (size_t i = 0; i < l.count; i++)
         if (copy_link(r, l.keys[i], row.thread))
