@@ -5,7 +5,6 @@
 #include "vault/store/messages.h"
 #include "vault/store/store_impl.h"
 
-#include <assert.h>
 #include <inttypes.h>
 
 #define KEYWORDS_MOST (64 - FLAG_KEYWORD_FIRST)
@@ -151,8 +150,8 @@ enum err account_drop_references(struct txn *t, struct cx *cx, struct account_id
 static enum err damaged_counts(const struct box *b)
 {
     return fail(b->e->cx, ERR_DAMAGED,
-                "account %" PRIu64 ": the counts of mailbox %" PRIu64 " cannot be unpacked",
-                b->e->account.v, b->id.v);
+                "account %" PRIu64 ": the counts of mailbox %" PRIu64 " make no sense", b->e->account.v,
+                b->id.v);
 }
 
 enum err box_open(struct box *b, struct edit *e, struct mailbox_id id)
@@ -170,7 +169,10 @@ enum err box_open(struct box *b, struct edit *e, struct mailbox_id id)
         return err;
     b->tail = arena_array(e->cx->arena, struct roster_entry, BLOCK_UIDS);
     b->tail_room = BLOCK_UIDS;
-    return tail_unpack(b->counts.tail, b->tail, &b->tail_count) ? OK : damaged_counts(b);
+    if (!tail_unpack(b->counts.tail, b->tail, &b->tail_count) ||
+        (b->tail_count && b->tail[b->tail_count - 1].uid >= b->counts.uid_next))
+        return damaged_counts(b);
+    return OK;
 }
 
 enum err box_row(struct box *b)
@@ -458,7 +460,7 @@ enum err box_map_flags(struct box *b, const struct mailbox_row *from, uint64_t f
 
 /* ---- the end ---- */
 
-/* What is there already of the block that the tail's first message belongs to. A row that cannot be read is written
+/* What is there already of a block that messages of the tail belong to. A row that cannot be read is written
  * anew, for new mail must have a place; `check` misses what was in it, and a repair finds it by its references. */
 static enum err read_block(struct box *b, uint32_t block, struct roster_entry *v, size_t *n)
 {
@@ -481,11 +483,14 @@ static enum err tail_to_blocks(struct box *b)
         struct roster_entry v[BLOCK_UIDS];
         uint32_t block = block_of(b->tail[i].uid);
         size_t n = 0;
-        enum err err = i ? OK : read_block(b, block, v, &n);
+        enum err err = read_block(b, block, v, &n);
 
         if (err)
             return err;
-        assert(!n || v[n - 1].uid < b->tail[i].uid);
+        if (n && v[n - 1].uid >= b->tail[i].uid)
+            return fail(b->e->cx, ERR_DAMAGED,
+                        "account %" PRIu64 ": mailbox %" PRIu64 " gives UIDs a second time",
+                        b->e->account.v, b->id.v);
         while (i < b->tail_count && block_of(b->tail[i].uid) == block)
             v[n++] = b->tail[i++];
         put_block(b, block, v, n);

@@ -1,5 +1,6 @@
 /* Flags, copies, removal and new messages: what each leaves in the mailbox, what it tells its caller, and what it refuses.
  * (Random changes, and how pictures follow them: roster_test.c; power cuts: admin/power_test.c.) */
+#include "vault/store/block.h"
 #include "vault/store/changes.h"
 #include "vault/store/mailbox.h"
 #include "vault/store/reader.h"
@@ -569,6 +570,72 @@ static void test_reader(void **state)
         read_with_gaps(bodies, MANY, much);
 }
 
+/* ---- rows that make no sense ---- */
+
+static void say_next_uid(uint32_t uid)
+{
+    struct txn *txn = txn_begin(engine, &(struct part){PART_ACCOUNT, TOM.v}, 1);
+    struct counts_row row;
+    struct ticket t;
+    bool found;
+
+    must(counts_row_txn(txn, &cx, TOM, &(struct counts_key){.mailbox = INBOX.v}, &row, &found));
+    row.uid_next = uid;
+    counts_row_put(txn, TOM, &(struct counts_key){.mailbox = INBOX.v}, &row);
+    durable(txn_commit(&txn, &cx, &t), t);
+}
+
+static enum err add(uint32_t n)
+{
+    struct txn *txn = txn_begin(engine, &(struct part){PART_ACCOUNT, TOM.v}, 1);
+    struct cold_row looks = {0};
+    struct new_email mail = {.body_size = 1, .looks = &looks};
+    struct placed at;
+    struct ticket t;
+    enum err e = OK;
+
+    for (uint32_t i = 0; i < n && !e; i++) {
+        mail.body.v = fresh_id();
+        e = email_add(txn, &cx, TOM, INBOX, &mail, &at);
+    }
+    if (!e)
+        durable(txn_commit(&txn, &cx, &t), t);
+    txn_rollback(&txn);
+    return e;
+}
+
+static void remove_some(uint32_t first, uint32_t last)
+{
+    struct imap_set some = SET({first, last});
+    struct removed r;
+    struct ticket t;
+
+    durable(messages_remove(store, &cx, IN(TOM, INBOX), &some, false, &r, &t), t);
+}
+
+/* Counts that would give a UID to a second message: what would take the first one's place is refused. */
+static void test_wrong_next_uid(void **state)
+{
+    const char *before;
+
+    (void)state;
+    must(add(100));
+    say_next_uid(100); /* it is among the last few, which stand beside the counts */
+    assert_int_equal(add(1), ERR_DAMAGED);
+    say_next_uid(101);
+    remove_some(95, 100);
+    before = mailbox_text(TOM, INBOX);
+    say_next_uid(70); /* in the block where those would come to */
+    assert_int_equal(add(TAIL_MOST + 1), ERR_DAMAGED);
+    assert_string_equal(mailbox_text(TOM, INBOX), before);
+    say_next_uid(101);
+    remove_some(50, 63);
+    before = mailbox_text(TOM, INBOX);
+    say_next_uid(60); /* and in the one behind it */
+    assert_int_equal(add(TAIL_MOST + 1), ERR_DAMAGED);
+    assert_string_equal(mailbox_text(TOM, INBOX), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limit_of_messages, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_recent, store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(test_reader, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(test_wrong_next_uid, store_set_up, store_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
