@@ -82,3 +82,5 @@ void damage_and_repair(struct play *p);
 void back_up(struct play *p);
 void restore(struct play *p);
 void renew_account(struct play *p);
+/* Of a copy (twins_spoil.c). */
+void spoil(struct play *p);

@@ -270,7 +270,7 @@ static const struct {
 } acts[] = {
     {deliver_new, 12},      {deliver_again, 12}, {append, 2},   {replace, 2},       {transfer, 50},
     {expunge_some, 16},     {ask_thread, 8},     {go_round, 6}, {reopen, 2},        {repair, 2},
-    {damage_and_repair, 3}, {back_up, 1},        {restore, 1},  {renew_account, 1},
+    {damage_and_repair, 3}, {back_up, 1},        {restore, 1},  {renew_account, 1}, {spoil, 3},
 };
 
 static void act(struct play *p)
