@@ -5,17 +5,39 @@
 #include "mail/header.h"
 #include "mail/words.h"
 
-/* Of spaces side by side the first. */
+/* Those that i;unicode-casemap (RFC 5051) makes U+0020, so that what is compared has them as spaces: French has U+00A0
+ * before the colon of its "Re :", Japanese U+3000 behind it. */
+static size_t space_length(struct str s)
+{
+    static const struct str spaces[] = {
+        S("\u00a0"), S("\u2000"), S("\u2001"), S("\u2002"), S("\u2003"),
+        S("\u2004"), S("\u2005"), S("\u2006"), S("\u2007"), S("\u2008"),
+        S("\u2009"), S("\u200a"), S("\u202f"), S("\u205f"), S("\u3000"),
+    };
+
+    if (!(s.p[0] & 0x80))
+        return s.p[0] == ' ';
+    for (size_t i = 0; i < sizeof(spaces) / sizeof(*spaces); i++)
+        if (str_starts(s, spaces[i]))
+            return spaces[i].n;
+    return 0;
+}
+
+/* Of spaces side by side one. */
 static void write_joined(struct buf *out, struct str text)
 {
-    size_t from = 0;
+    bool after_space = false;
 
-    for (size_t i = 1; i < text.n; i++)
-        if (text.p[i] == ' ' && text.p[i - 1] == ' ') {
-            buf_add(out, str_from(str_upto(text, i), from));
-            from = i + 1;
-        }
-    buf_add(out, str_from(text, from));
+    while (text.n) {
+        size_t n = space_length(text);
+
+        if (n == 0)
+            buf_add_char(out, text.p[0]);
+        else if (!after_space)
+            buf_add_char(out, ' ');
+        after_space = n > 0;
+        text = str_from(text, n ? n : 1);
+    }
 }
 
 void subject_text(struct buf *out, struct str field_body)

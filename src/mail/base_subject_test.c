@@ -45,6 +45,9 @@ static void test_subjects(void **state)
         {"(fwd)", "", true},
         {"Re: =?iso-8859-1?Q?Re:_gr=FC=DF?=\r\n\t=?utf-8?Q?_=20=09_Gott?=", "grüß Gott", true},
         {"a \r\n  b\tc", "a b c", false},
+        {"=?utf-8?Q?Re=C2=A0:_[list]=C2=A0_caf=C3=A9=C2=A0?=", "café", true},
+        {"Re:\u3000a\u3000\u2003b\u202f\u205f\u200a\u2000", "a b", true},
+        {"a\u200bb", "a\u200bb", false},
     };
     struct buf text = buf_make(1000);
 

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 
 /* The version that facts_write() writes; facts_read() refuses others, and whoever keeps them makes them anew. */
-#define FACTS_VERSION 4
+#define FACTS_VERSION 5
 /* No text is kept longer, and no more ids: what is left out, `whole` tells. */
 #define FACTS_TEXT_MAX 2000
 #define FACTS_REFERENCES_MAX 100

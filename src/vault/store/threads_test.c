@@ -104,6 +104,8 @@ static void test_letters(void **state)
          "an id of References that another one had, whatever white space is in the subject"},
         {"Message-ID: <p@x>\r\nIn-Reply-To: <nowhere@x>\r\nReferences: <q@x>\r\nSubject: one\r\n\r\n",
          5, "In-Reply-To of both"},
+        {"Message-ID: <r@x>\r\nReferences: <f@x>\r\nSubject: =?utf-8?Q?Re=C2=A0:_one?=\r\n\r\n", 5,
+         "an answer in French, with a no-break space before the colon"},
     };
     enum { N = sizeof(cases) / sizeof(*cases) };
     struct body_id bodies[N];
