@@ -1,5 +1,5 @@
 /* Three threads copy, move, remove and deliver letters of two contents among three accounts, while a fourth collects without a
- * grace. In the end `check` has nothing to say, so every message has its bytes; no account has two letters of one EMAILID; and
+ * grace, and a fifth removes one of the accounts and makes it anew. In the end `check` has nothing to say, so every message has its bytes; no account has two letters of one EMAILID; and
  * when all of them are removed, nothing is left. More of it:
  *
  *     build/src/vault/at_once_test --steps 100000 --seed 7                                                             */
@@ -29,7 +29,7 @@
 
 struct stage {
     struct world *w;
-    struct account_id accounts[ACCOUNTS];
+    _Atomic uint64_t accounts[ACCOUNTS];
     struct body_id contents[CONTENTS];
     _Atomic size_t movers;
 };
@@ -50,7 +50,7 @@ static uint64_t below(struct actor *a, uint64_t n)
 
 static struct mailbox_ref somewhere(struct actor *a)
 {
-    return (struct mailbox_ref){a->stage->accounts[below(a, ACCOUNTS)], {1 + below(a, MAILBOXES)}};
+    return (struct mailbox_ref){{a->stage->accounts[below(a, ACCOUNTS)]}, {1 + below(a, MAILBOXES)}};
 }
 
 /* ---- what they do ---- */
@@ -101,7 +101,7 @@ static enum err remove_some(struct actor *a)
 
 static enum err deliver(struct actor *a)
 {
-    struct account_id account = a->stage->accounts[below(a, ACCOUNTS)];
+    struct account_id account = {a->stage->accounts[below(a, ACCOUNTS)]};
     struct txn *t = txn_begin(a->stage->w->vault.engine, &(struct part){PART_ACCOUNT, account.v}, 1);
     struct cold_row looks = {0};
     struct new_email n = {.body = a->stage->contents[below(a, CONTENTS)],
@@ -127,6 +127,8 @@ static void *move_on(void *arg)
         uint64_t what = below(a, 10);
 
         a->failed = what < 6 ? transfer(a) : what < 9 ? remove_some(a) : deliver(a);
+        if (a->failed == ERR_NOT_FOUND) /* the account was removed meanwhile */
+            a->failed = OK;
         if (!a->failed && i % 10 == 0)
             a->failed = engine_wait(a->stage->w->vault.engine, &a->cx,
                                     engine_newest(a->stage->w->vault.engine));
@@ -149,23 +151,55 @@ static void *go_round(void *arg)
     return NULL;
 }
 
+static enum err make_account(struct world *w, struct cx *cx, size_t i, struct account_id *id)
+{
+    struct credential_row credential = {.argon2 = S("?")};
+    struct new_account n = {.credential = &credential};
+    struct ticket t;
+    char address[32];
+    enum err e;
+
+    snprintf(address, sizeof(address), "a%zu@acompany.test", i);
+    n.address = str_from_c(address);
+    e = account_create(w->vault.store, cx, &n, id, &t);
+    return e ? e : engine_wait(w->vault.engine, cx, t);
+}
+
+static void *renew(void *arg)
+{
+    struct actor *a = arg;
+    struct world *w = a->stage->w;
+
+    while (a->stage->movers && !a->failed) {
+        struct account_id id = {a->stage->accounts[0]};
+        struct ticket t;
+
+        for (uint64_t round = below(a, 50); round > 0 && !a->failed; round--)
+            a->failed = remove_some(a);
+        if (!a->failed)
+            a->failed = account_delete(w->vault.store, &a->cx, id, &t);
+        if (!a->failed)
+            a->failed = make_account(w, &a->cx, 0, &id);
+        a->stage->accounts[0] = id.v;
+        arena_reset(a->cx.arena);
+    }
+    return NULL;
+}
+
 /* ---- beginning and end ---- */
 
 static void set_the_stage(struct stage *s)
 {
     struct entry_rcpt rcpt = {.to = {S("b"), S("other.test")}, .state = RCPT_WAITING};
-    struct credential_row credential = {.argon2 = S("?")};
     struct txn *txn;
     struct ticket t;
-    char address[32];
 
     world_open((void **)&s->w);
     for (size_t i = 0; i < ACCOUNTS; i++) {
-        struct new_account n = {.credential = &credential};
+        struct account_id id;
 
-        snprintf(address, sizeof(address), "a%zu@acompany.test", i);
-        n.address = str_from_c(address);
-        durable(s->w, account_create(s->w->vault.store, &s->w->c.cx, &n, &s->accounts[i], &t), t);
+        must(s->w, make_account(s->w, &s->w->c.cx, i, &id));
+        s->accounts[i] = id.v;
     }
     txn = txn_begin(s->w->vault.engine, NULL, 0);
     for (size_t i = 0; i < CONTENTS; i++) {
@@ -237,7 +271,7 @@ static void remove_all(struct stage *s)
 
             durable(s->w,
                     messages_remove(s->w->vault.store, &s->w->c.cx,
-                                    (struct mailbox_ref){s->accounts[i], {m}}, NULL, false, &r, &t),
+                                    (struct mailbox_ref){{s->accounts[i]}, {m}}, NULL, false, &r, &t),
                     t);
         }
 }
@@ -271,20 +305,21 @@ static uint64_t chosen_seed = 1, chosen_steps = 1500;
 
 static void test_at_once(void **state)
 {
-    struct stage s = {.movers = ACCOUNTS};
-    struct actor actors[ACCOUNTS + 1];
+    struct stage s = {.movers = 3};
+    static void *(*const parts[])(void *) = {move_on, move_on, move_on, go_round, renew};
+    enum { ACTORS = sizeof(parts) / sizeof(*parts) };
+    struct actor actors[ACTORS];
 
     (void)state;
     set_the_stage(&s);
-    for (size_t i = 0; i <= ACCOUNTS; i++) {
+    for (size_t i = 0; i < ACTORS; i++) {
         actors[i] = (struct actor){.stage = &s,
                                    .random = chosen_seed * 100 + i,
                                    .steps = chosen_steps,
                                    .cx = {.arena = arena_new(0)}};
-        assert_int_equal(
-            pthread_create(&actors[i].thread, NULL, i < ACCOUNTS ? move_on : go_round, &actors[i]), 0);
+        assert_int_equal(pthread_create(&actors[i].thread, NULL, parts[i], &actors[i]), 0);
     }
-    for (size_t i = 0; i <= ACCOUNTS; i++) {
+    for (size_t i = 0; i < ACTORS; i++) {
         pthread_join(actors[i].thread, NULL);
         if (actors[i].failed)
             fail_msg("%s: %s", err_row(actors[i].failed)->name, actors[i].cx.cause);
@@ -293,7 +328,7 @@ static void test_at_once(void **state)
     must(s.w, engine_wait(s.w->vault.engine, &s.w->c.cx, engine_newest(s.w->vault.engine)));
     expect_order(&s);
     for (size_t i = 0; i < ACCOUNTS; i++)
-        expect_each_once(&s, s.accounts[i]);
+        expect_each_once(&s, (struct account_id){s.accounts[i]});
     end_entries(&s);
     remove_all(&s);
     collect_all(&s);
