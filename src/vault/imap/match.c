@@ -153,6 +153,18 @@ static struct node *make_text(struct making *k, const struct imap_key *key, stru
     return n;
 }
 
+/* Up to the next space; or what stands between two quotes, as people write what they want found in one piece. */
+static struct str take_word(struct str *in)
+{
+    struct str s = *in, word = s;
+
+    if (take_char(&s, '"') && take_until(&s, '"', &word))
+        *in = s;
+    else if (!take_until(in, ' ', &word))
+        *in = STR_NONE;
+    return word;
+}
+
 /* RFC 6203: what is looked for as it stands fits best; all its words, wherever they stand, fit too. */
 static struct node *make_fuzzy(struct making *k, const struct imap_key *key, struct str needle)
 {
@@ -162,10 +174,7 @@ static struct node *make_fuzzy(struct making *k, const struct imap_key *key, str
 
     words->children = arena_array(k->m->scope.arena, struct node *, FUZZY_WORDS_MOST);
     while (rest.n && words->count < FUZZY_WORDS_MOST) {
-        if (!take_until(&rest, ' ', &word)) {
-            word = rest;
-            rest = STR_NONE;
-        }
+        word = take_word(&rest);
         if (word.n)
             words->children[words->count++] = make_text(k, key, word);
     }
