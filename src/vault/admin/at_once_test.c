@@ -1,6 +1,6 @@
 /* Three threads copy, move, remove and deliver letters of two contents among three accounts, while a fourth collects without a
- * grace, and a fifth removes one of the accounts and makes it anew. In the end `check` has nothing to say, so every message has its bytes; no account has two letters of one EMAILID; and
- * when all of them are removed, nothing is left. More of it:
+ * grace, and a fifth removes one of the accounts and makes it anew. In the end `check` has nothing to say, so every message has
+ * its bytes; no account has two letters of one EMAILID; and when all of them are removed, nothing is left. More of it:
  *
  *     build/src/vault/at_once_test --steps 100000 --seed 7                                                             */
 #include "vault/admin/test_world.h"
