@@ -1,6 +1,9 @@
 /* RFC 5256 §2.1, rule by rule. */
 #include "mail/base_subject.h"
 
+#include "base/utf8.h"
+#include "mail/casemap.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -65,6 +68,35 @@ static void test_subjects(void **state)
     buf_free(&text);
 }
 
+/* A space is what the comparator makes one, and nothing else. */
+static void test_spaces(void **state)
+{
+    struct buf in = buf_make(20), text = buf_make(20), folded = buf_make(1000);
+    size_t spaces = 0;
+
+    (void)state;
+    for (uint32_t c = 0x80; c < 0x10000; c++) {
+        bool is_space;
+
+        buf_clear(&in);
+        buf_clear(&text);
+        buf_clear(&folded);
+        utf8_write(&folded, c);
+        buf_printf(&in, "a%.*sb", STR_ARG(buf_str(&folded)));
+        subject_text(&text, buf_str(&in));
+        buf_clear(&folded);
+        casemap(&folded, str_from(str_upto(buf_str(&in), in.n - 1), 1));
+        is_space = str_same(buf_str(&folded), S(" "));
+        spaces += is_space;
+        if (str_same(buf_str(&text), S("a b")) != is_space)
+            fail_msg("U+%04X", (unsigned)c);
+    }
+    assert_true(spaces > 10);
+    buf_free(&in);
+    buf_free(&text);
+    buf_free(&folded);
+}
+
 /* No harder than reading it. */
 static void test_endless(void **state)
 {
@@ -86,7 +118,8 @@ static void test_endless(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_subjects), cmocka_unit_test(test_endless)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_subjects), cmocka_unit_test(test_spaces),
+                                       cmocka_unit_test(test_endless)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

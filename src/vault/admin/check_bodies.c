@@ -52,9 +52,7 @@ static void look_at_loser(struct check *k, void *arg, struct str key, struct str
     bool there = false;
 
     (void)value;
-    if (!ref_key_unpack(key, &rk))
-        return;
-    if (rk.part == LEFT_PART)
+    if (!ref_key_unpack(key, &rk) || rk.part == LEFT_PART)
         return;
     if (rk.part == BODY_PART) {
         if (rk.owner > rk.body) /* as each is that has the bytes of another: no circle */
